@@ -1,0 +1,37 @@
+"""The engine of adapter-audit: `audit(spec)` and `audit_model(model)` are the Python API.
+
+Importing this package imports neither torch nor transformers; the first audit does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .result import AuditResult
+from .spec import AuditSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["AuditResult", "AuditSpec", "audit", "audit_model"]
+
+
+def audit(spec: AuditSpec | Mapping[str, object], **options: Any) -> AuditResult:
+    """Audit one composition; `options` are the fields of `pipeline.AuditOptions`.
+
+    Raises AuditError (with `exit_code` and a one-line message) when the request cannot be audited.
+    """
+    from .pipeline import audit as run
+
+    return run(spec, **options)
+
+
+def audit_model(model: Any, inputs: Mapping[str, Any] | None = None, **options: Any) -> AuditResult:
+    """Audit a model in hand, with the adapters and the composition that are active in it now.
+
+    `inputs` are forward keyword arguments whose first dimension is the batch; made up when left out.
+    The model is not changed. Raises AuditError when it has no active adapters.
+    """
+    from .pipeline import audit_model as run
+
+    return run(model, inputs, **options)

@@ -1,0 +1,113 @@
+"""What a rule is. A rule reads frozen facts and yields findings: no torch, no I/O, no state.
+
+A rule's file is all there is to it: id, name, severity, what it needs, a docstring that is its
+documentation page, and its good and bad cases (`Case`), which the tests run.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from adapter_audit.auditor.result import (
+    Confidence,
+    Evidence,
+    Finding,
+    Fix,
+    Location,
+    Related,
+    Severity,
+    Verdict,
+    fingerprint,
+)
+
+if TYPE_CHECKING:
+    from adapter_audit.auditor.facts import Facts
+
+Fidelity = Literal["config", "meta", "probe", "source"]
+HEADINGS = ("What it does", "Why is this bad", "Example", "Fix")
+DOCS_URL = "https://adapter-audit.readthedocs.io/en/latest/rules/"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One small audit that shows the rule: `bad` must report it, otherwise it must stay silent.
+
+    `spec` is the spec of an audit for audit rules (its model may be a `package.module:function`), and
+    `source` the Python text for source rules.
+    """
+
+    bad: bool
+    spec: Mapping[str, object] = field(default_factory=dict)
+    source: str = ""
+    release: str = ""
+    """A PEP 440 range of `adapters` in which the case holds; empty for all."""
+
+
+class Rule:
+    """Base of every rule; subclasses set the class attributes and implement one `check...` method."""
+
+    id: ClassVar[str]
+    name: ClassVar[str]
+    invariant: ClassVar[str]
+    severity: ClassVar[Severity] = Severity.ERROR
+    confidence: ClassVar[Confidence] = Confidence.CERTAIN
+    verdict: ClassVar[Verdict] = Verdict.COMPATIBLE
+    """What a finding of this rule makes of the verdict, unless the finding says otherwise."""
+    requires: ClassVar[Fidelity]
+    cases: ClassVar[Sequence[Case]] = ()
+
+    @classmethod
+    def documentation(cls) -> str:
+        """The rule's page: the docstring of its file."""
+        return inspect.cleandoc(inspect.getmodule(cls).__doc__ or "")  # type: ignore[union-attr]
+
+    @classmethod
+    def title(cls) -> str:
+        """`AA101 expanded-meets-shared`."""
+        return f"{cls.id} {cls.name}"
+
+    def finding(  # noqa: PLR0913 - keyword-only fields of one value
+        self,
+        message: str,
+        primary: Location,
+        *,
+        axis: str = "",
+        related: Sequence[Related] = (),
+        evidence: Sequence[Evidence] = (),
+        lanes: Sequence[int] = (),
+        shapes: Mapping[str, str] | None = None,
+        modules: Sequence[str] = (),
+        fixes: Sequence[Fix] = (),
+        severity: Severity | None = None,
+        confidence: Confidence | None = None,
+        verdict: Verdict | None = None,
+    ) -> Finding:
+        """A finding with this rule's metadata filled in."""
+        return Finding(
+            rule=self.id,
+            name=self.name,
+            invariant=self.invariant,
+            severity=severity or self.severity,
+            confidence=confidence or self.confidence,
+            verdict=verdict or self.verdict,
+            message=message,
+            primary=primary,
+            related=tuple(related),
+            evidence=tuple(evidence),
+            lanes=tuple(lanes),
+            shapes=dict(shapes or {}),
+            modules=tuple(modules),
+            fixes=tuple(fixes),
+            fingerprint=fingerprint(self.id, primary.module, primary.op, axis),
+        )
+
+
+class AuditRule(Rule):
+    """A rule over the facts of one audit (configuration, shape traces, probe)."""
+
+    def check(self, facts: Facts) -> Iterator[Finding]:
+        """Yield what is wrong; called only when the facts that `requires` names are there."""
+        raise NotImplementedError
