@@ -1,0 +1,335 @@
+"""The verdict on one spec: run the composition and what it should be equal to, compare."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import math
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import transformers
+
+from . import expr as expressions
+from .blame import Blame, blame
+from .expr import NEUTRAL_BLOCKS, Expr, ExprError
+from .inputs import Inputs, make_inputs
+from .observe import Seen, run, train_loss
+from .subject import (
+    Spec,
+    activate,
+    adapter_parameters,
+    add_adapters,
+    build_model,
+    equal_children,
+    perturbed,
+    to_block,
+)
+
+TOLERANCE = 1e-4
+"""Largest difference relative to the scale of the output; some models compute parts in float32."""
+EFFECT = 1e-9
+"""A change smaller than this, relative to scale, is no effect: a dead adapter changes nothing at all."""
+
+
+@dataclass
+class Verdict:
+    """What the oracle found. ``violations`` names broken invariants; ``gap`` is the largest difference seen."""
+
+    verdict: str
+    detail: str = ""
+    crash_file: str | None = None
+    crash_line: int | None = None
+    crash_code: str = ""
+    phase: str = ""
+    violations: list[str] = field(default_factory=list)
+    gap: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return dict(self.__dict__)
+
+
+def judge(spec: Spec) -> dict[str, Any]:
+    """Judge one spec; never raises for anything the library or the model does."""
+    _quiet()
+    try:
+        return _judge(spec).as_dict()
+    finally:
+        # Memory that was corrupted by in-place writes is noticed when it is freed: let that be here.
+        gc.collect()
+
+
+def _quiet() -> None:
+    torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float64)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    logging.getLogger("adapters").setLevel(logging.ERROR)
+    warnings.simplefilter("ignore")
+
+
+def _judge(spec: Spec) -> Verdict:
+    try:
+        expr = expressions.parse(spec["compose"])
+    except ExprError as error:
+        return Verdict("invalid", str(error), phase="spec")
+    try:
+        model = build_model(spec)
+        inputs = make_inputs(model, spec)
+        base = run(model, spec, _copies(inputs), None)
+        if not all(bool(torch.isfinite(t).all()) for n, t in base.main.items() if n not in base.masks):
+            return Verdict("invalid", "the model alone returns numbers that are not finite", phase="base")
+    except Exception as error:
+        return _stopped(error, "base", verdict="invalid")
+    return _Case(spec, expr, model, inputs, base).verdict()
+
+
+def _stopped(error: Exception, phase: str, verdict: str | None = None) -> Verdict:
+    found: Blame = blame(error)
+    kind = verdict or ("refused" if found.refused else "crash")
+    return Verdict(kind, found.text, found.file, found.line, found.code, phase)
+
+
+def _copies(inputs: Inputs) -> Inputs:
+    arguments = {k: v.clone() for k, v in inputs.arguments.items()}
+    return Inputs(arguments, inputs.output_mask, inputs.batch, {k: v.clone() for k, v in inputs.labels.items()})
+
+
+class _Case:
+    """One spec under judgement: the model is built once and used for every run."""
+
+    def __init__(self, spec: Spec, expr: Expr, model: Any, inputs: Inputs, base: Seen) -> None:
+        self.spec, self.expr, self.model, self.inputs, self.base = spec, expr, model, inputs, base
+        self.training = spec.get("mode") == "train"
+        self.violations: dict[str, str] = {}
+        self.gap = 0.0
+        tasks = [n for n in expr.walk() if n.kind == "multitask"]
+        self.tasks = (
+            torch.tensor([expressions.task_of_row(r, len(tasks[0].children)) for r in range(inputs.batch)])
+            if tasks
+            else None
+        )
+
+    def verdict(self) -> Verdict:
+        try:
+            add_adapters(self.model, self.spec, self.expr)
+        except Exception as error:
+            return _stopped(error, "add")
+        try:
+            self._check_init()
+            self._activate(self.expr)
+        except Exception as error:
+            return _stopped(error, "activate")
+        try:
+            seen = self._composition()
+        except Exception as error:
+            return _stopped(error, "forward")
+        try:
+            self._check_results(seen)
+        except Exception as error:
+            return _stopped(error, "reference", verdict="unknown")
+        return self._result()
+
+    def _result(self) -> Verdict:
+        kinds = list(self.violations)
+        verdict = "ok" if not kinds else "no-effect" if kinds == ["effect"] else "wrong"
+        detail = "; ".join(f"{k}: {v}" for k, v in self.violations.items())
+        return Verdict(verdict, detail, violations=kinds, gap=self.gap)
+
+    def _activate(self, expr: Expr | None) -> None:
+        activate(self.model, expr, self.spec.get("skip_layers"))
+
+    def _run(self, expr: Expr | None, **more: Any) -> Seen:
+        """Run with another composition active; no task ids are needed without MultiTask."""
+        self._activate(expr)
+        has_tasks = expr is not None and any(n.kind == "multitask" for n in expr.walk())
+        return run(self.model, self.spec, _copies(self.inputs), self.tasks if has_tasks else None, **more)
+
+    def _check_init(self) -> None:
+        same = self._difference(self._run(None).main, self.base.main, self.base.masks)
+        if same > TOLERANCE:
+            self.violations["init"] = f"adapters.init alone changes the output by {same:.2g}"
+
+    def _composition(self) -> Seen:
+        """Run the composition under test, in the way a user would."""
+        if self.training:
+            self._start_training()
+        inputs = _copies(self.inputs)
+        seen = run(self.model, self.spec, inputs, self.tasks)
+        changed = [k for k, v in inputs.arguments.items() if not torch.equal(v, self.inputs.arguments[k])]
+        if changed:
+            self.violations["purity"] = f"the caller's {changed} were changed in place"
+        if self.training:
+            share = torch.ones(seen.rows(), dtype=torch.float64)
+            train_loss(seen, share).backward()
+            self.gradients = self._take_gradients()
+        return seen
+
+    def _start_training(self) -> None:
+        self.model.train_adapter(to_block(self.expr))
+        self._activate(self.expr)
+        self.model.train()
+        for _, parameter in adapter_parameters(self.model, self.expr.adapters()):
+            parameter.requires_grad = True
+        if self.spec.get("gradient_checkpointing"):
+            self.model.gradient_checkpointing_enable()
+
+    def _take_gradients(self) -> dict[str, torch.Tensor]:
+        taken = {}
+        for path, parameter in adapter_parameters(self.model, self.expr.adapters()):
+            if parameter.grad is not None:
+                taken[path] = parameter.grad.clone()
+            parameter.grad = None
+        return taken
+
+    def _check_results(self, seen: Seen) -> None:
+        if self.training and self.spec.get("gradient_checkpointing"):
+            self.model.gradient_checkpointing_disable()
+        expected = expressions.expected(self.expr, self.inputs.batch)
+        rows = len(expected) * self.inputs.batch
+        if seen.rows() != rows:
+            self.violations["lanes"] = f"{seen.rows()} rows instead of {rows}"
+        else:
+            self._check_lanes(seen, expected)
+            self._check_effect(seen, expected)
+        for expr in dict.fromkeys(e for lane in expected for e in lane):
+            self._check_neutrality(expr)
+        if self.spec.get("mode") == "generate":
+            self._check_cache(seen)
+
+    def _check_lanes(self, seen: Seen, expected: list[list[Expr]]) -> None:
+        """Row by row: the composition equals the lane-free composition that serves the row."""
+        references: dict[Expr, Seen] = {}
+        gradients: dict[str, torch.Tensor] = {}
+        for expr in dict.fromkeys(e for lane in expected for e in lane):
+            references[expr] = self._run(expr)
+            if self.training:
+                share = torch.tensor([float(sum(lane[r] == expr for lane in expected)) for r in range(self.inputs.batch)])
+                train_loss(references[expr], share).backward()
+                for path, gradient in self._take_gradients().items():
+                    gradients[path] = gradients.get(path, torch.zeros_like(gradient)) + gradient
+        for lane, row_exprs in enumerate(expected):
+            for row, expr in enumerate(row_exprs):
+                self._compare_row(seen, references[expr], lane * self.inputs.batch + row, row, f"lane {lane} row {row}")
+        if self.training:
+            self._compare_gradients(gradients)
+        self._compare_loss(seen, expected, references)
+
+    def _compare_row(self, seen: Seen, reference: Seen, row: int, source: int, where: str) -> None:
+        rows = seen.rows()
+        for name, value in (seen.main | seen.secondary).items():
+            wanted = (reference.main | reference.secondary).get(name)
+            if value.shape[0] != rows or wanted is None:
+                continue
+            if value.shape[1:] != wanted.shape[1:]:
+                self._violate("lanes", f"{where}: {name} has shape {list(value.shape[1:])}, alone {list(wanted.shape[1:])}")
+                continue
+            mask = reference.masks.get(name)
+            gap = _relative(value[row], wanted[source], None if mask is None else mask[source], wanted)
+            self.gap = max(self.gap, gap if math.isfinite(gap) else self.gap)
+            if not gap <= TOLERANCE:
+                self._violate("lanes", f"{where}: {name} differs by {gap:.2g} from the adapter alone")
+
+    def _violate(self, kind: str, text: str) -> None:
+        """Keep the first violation of each kind."""
+        self.violations.setdefault(kind, text)
+
+    def _compare_gradients(self, expected: dict[str, torch.Tensor]) -> None:
+        scale = max((float(g.abs().max()) for g in expected.values()), default=0.0)
+        for path in sorted(set(expected) | set(self.gradients)):
+            zero = torch.zeros(())
+            one, other = self.gradients.get(path, zero), expected.get(path, zero)
+            gap = float((one - other).abs().max()) / (scale or 1.0)
+            if not gap <= TOLERANCE:
+                self._violate("gradient", f"{path} differs by {gap:.2g} from training alone")
+
+    def _compare_loss(self, seen: Seen, expected: list[list[Expr]], references: dict[Expr, Seen]) -> None:
+        """The loss of whole lanes is the mean of the losses alone; parts of a batch have no such reference."""
+        if seen.loss is None or any(len(set(lane)) > 1 for lane in expected):
+            return
+        alone = [references[lane[0]].loss for lane in expected]
+        if any(x is None for x in alone):
+            return
+        wanted = sum(float(x) for x in alone if x is not None) / len(alone)
+        if not abs(float(seen.loss) - wanted) <= TOLERANCE * max(abs(wanted), 1e-6):
+            self._violate("loss", f"{float(seen.loss):.4g} instead of {wanted:.4g}")
+
+    def _check_effect(self, seen: Seen, expected: list[list[Expr]]) -> None:
+        batch = self.inputs.batch
+        for name in self.expr.adapters():
+            rows = [
+                lane * batch + r for lane, exprs in enumerate(expected) for r in range(batch) if name in exprs[r].adapters()
+            ]
+            if not rows:
+                continue
+            with perturbed(self.model, name) as has_weights, torch.no_grad():
+                moved = self._run(self.expr) if has_weights else seen
+            if not any(self._changed(seen, moved, row) for row in rows):
+                self._violate("effect", f"{name} changes nothing" + ("" if has_weights else " (it has no weights)"))
+
+    def _changed(self, one: Seen, other: Seen, row: int) -> bool:
+        rows = one.rows()
+        for name, value in (one.main | one.secondary).items():
+            moved = (other.main | other.secondary).get(name)
+            if moved is None or value.shape != moved.shape:
+                return True
+            mask = one.masks.get(name)
+            row_mask = None if mask is None else mask[row % mask.shape[0]]
+            if value.shape[0] == rows and _relative(moved[row], value[row], row_mask, value) > EFFECT:
+                return True
+        return False
+
+    def _check_neutrality(self, expr: Expr) -> None:
+        """A block of equal adapters is that adapter."""
+        for node in expr.walk():
+            if node.kind not in NEUTRAL_BLOCKS or not all(c.kind == "adapter" for c in node.children):
+                continue
+            with equal_children(self.model, node) as possible, torch.no_grad():
+                if not possible:
+                    continue
+                block = self._run(expr)
+                alone = self._run(expressions.simplify(_replaced(expr, node, node.children[0])))
+            gap = self._difference(block.main, alone.main, alone.masks)
+            if not gap <= TOLERANCE:
+                self._violate("neutrality", f"{node} of equal adapters differs by {gap:.2g} from the adapter")
+
+    def _check_cache(self, seen: Seen) -> None:
+        """Decoding with a cache gives what full forwards give (unless the bare model fails at that, too)."""
+        full = self._run(self.expr, use_cache=False)
+        gap = self._difference(seen.main, full.main, {})
+        if gap <= TOLERANCE:
+            return
+        if self._difference(self._run(None).main, self._run(None, use_cache=False).main, {}) <= TOLERANCE:
+            self._violate("cache", f"scores with a cache differ by {gap:.2g} from scores without")
+
+    def _difference(self, one: dict[str, Any], other: dict[str, Any], masks: dict[str, Any]) -> float:
+        worst = 0.0
+        for name, value in other.items():
+            if one[name].shape != value.shape:
+                return math.inf
+            worst = max(worst, _relative(one[name], value, masks.get(name), value))
+        return worst
+
+
+def _replaced(expr: Expr, old: Expr, new: Expr) -> Expr:
+    if expr is old:
+        return new
+    children = tuple(_replaced(c, old, new) for c in expr.children)
+    return Expr(expr.kind, expr.name, children, expr.numbers)
+
+
+def _relative(value: torch.Tensor, wanted: torch.Tensor, mask: torch.Tensor | None, scale_of: torch.Tensor) -> float:
+    """Largest difference at positions that count, relative to the scale of the output; inf where only one is finite."""
+    value, wanted = value.detach().double(), wanted.detach().double()
+    finite = torch.isfinite(wanted)
+    if not torch.equal(torch.isfinite(value), finite):
+        return math.inf
+    difference = torch.where(finite, value - wanted, torch.zeros_like(wanted)).abs()
+    if mask is not None:
+        difference = difference * mask.reshape(mask.shape + (1,) * (difference.dim() - mask.dim()))
+    reference = scale_of.detach().double()
+    scale = float(reference[torch.isfinite(reference)].abs().max()) if bool(torch.isfinite(reference).any()) else 1.0
+    return float(difference.max()) / max(scale, 1e-12) if difference.numel() else 0.0

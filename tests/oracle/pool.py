@@ -1,0 +1,125 @@
+"""Run the oracle over many specs: worker processes of any interpreter, answers in order, verdicts cached."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import queue
+import subprocess
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+TESTS = Path(__file__).resolve().parents[1]
+_BATCH = 20
+
+
+def source_digest() -> str:
+    """Digest of the oracle's own source: a changed oracle must not be answered from an old cache."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        if not file.name.startswith("test_") and file.name not in ("grid.py", "pool.py"):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def spec_key(spec: dict[str, Any]) -> str:
+    """Key of a spec that does not depend on where its model directory lies or what it is called."""
+    config = Path(spec["model"]) / "config.json"
+    content = config.read_text() if config.exists() else spec["model"]
+    body = {k: v for k, v in spec.items() if k not in ("id", "model")}
+    return hashlib.sha256(json.dumps([body, content], sort_keys=True).encode()).hexdigest()[:24]
+
+
+class Cache:
+    """Verdicts on disk, one JSON line each, for one release and one version of the oracle."""
+
+    def __init__(self, path: Path | None, release: str) -> None:
+        self.path, self.prefix = path, f"{release}:{source_digest()}"
+        self.known: dict[str, dict[str, Any]] = {}
+        if path is not None and path.exists():
+            for line in path.read_text().splitlines():
+                entry = json.loads(line)
+                if entry["for"] == self.prefix:
+                    self.known[entry["key"]] = entry["result"]
+
+    def get(self, spec: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the verdict known for the spec, if any."""
+        return self.known.get(spec_key(spec))
+
+    def put(self, spec: dict[str, Any], result: dict[str, Any]) -> None:
+        """Remember a verdict, on disk at once."""
+        self.known[spec_key(spec)] = result
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a") as file:
+                file.write(json.dumps({"for": self.prefix, "key": spec_key(spec), "result": result}) + "\n")
+
+
+def judge_all(
+    specs: Sequence[dict[str, Any]], python: Sequence[str], jobs: int = 1, cache: Cache | None = None
+) -> list[dict[str, Any]]:
+    """Judge all specs with the interpreter command ``python``; results come in the order of the specs."""
+    results: list[dict[str, Any] | None] = [cache.get(s) if cache else None for s in specs]
+    todo: queue.Queue[list[int]] = queue.Queue()
+    missing = [i for i, r in enumerate(results) if r is None]
+    for start in range(0, len(missing), _BATCH):
+        todo.put(missing[start : start + _BATCH])
+    lock = threading.Lock()
+    threads = [threading.Thread(target=_feed, args=(specs, python, todo, results, cache, lock)) for _ in range(jobs)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lost = [i for i, r in enumerate(results) if r is None]
+    if lost:
+        raise RuntimeError(f"the oracle gave no answer for {len(lost)} specs, first {specs[lost[0]]}")
+    return [r for r in results if r is not None]
+
+
+def _feed(
+    specs: Sequence[dict[str, Any]],
+    python: Sequence[str],
+    todo: queue.Queue[list[int]],
+    results: list[dict[str, Any] | None],
+    cache: Cache | None,
+    lock: threading.Lock,
+) -> None:
+    worker = _start(python)
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    while True:
+        try:
+            batch = todo.get_nowait()
+        except queue.Empty:
+            break
+        requests: Iterable[dict[str, Any]] = ({"index": i, "spec": specs[i]} for i in batch)
+        worker.stdin.write("".join(json.dumps(r) + "\n" for r in (*requests, {"flush": True})))
+        worker.stdin.flush()
+        for _ in batch:
+            line = worker.stdout.readline()
+            if not line:
+                return
+            answer = json.loads(line)
+            with lock:
+                results[answer["index"]] = answer["result"]
+                if cache:
+                    cache.put(specs[answer["index"]], answer["result"])
+    worker.stdin.close()
+    worker.wait()
+
+
+def _start(python: Sequence[str]) -> subprocess.Popen[str]:
+    paths = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "0"}
+    command = [*_keep_path(python, str(TESTS)), "-m", "oracle.worker"]
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    )
+
+
+def _keep_path(python: Sequence[str], folder: str) -> list[str]:
+    """Add our folder where the command sets PYTHONPATH itself (``env PYTHONPATH=... python``)."""
+    return [f"{part}{os.pathsep}{folder}" if part.startswith("PYTHONPATH=") else part for part in python]

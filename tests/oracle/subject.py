@@ -1,0 +1,197 @@
+"""The real thing under test: model, adapters, weights. Everything random is seeded, everything is float64."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import adapters
+import adapters.composition as blocks
+import torch
+import transformers
+from adapters.configuration import AdapterConfig
+from torch import nn
+
+from .expr import Expr
+
+Spec = dict[str, Any]
+_SPREAD = 0.5
+"""Spread of adapter weights: large enough that a wrong adapter is far from a right one."""
+
+
+def build_model(spec: Spec) -> nn.Module:
+    """Build the model of a spec in evaluation mode, before ``adapters.init``, all weights random."""
+    path = Path(spec["model"])
+    config = transformers.AutoConfig.from_pretrained(path)
+    attention = {"attn_implementation": spec["attn"]} if spec.get("attn") else {}
+    torch.manual_seed(0)
+    if spec.get("head"):
+        model = getattr(transformers, f"AutoModelFor{spec['head']}").from_config(config, **attention)
+    elif config.architectures:
+        model = getattr(transformers, config.architectures[0])._from_config(config, **attention)
+    else:
+        model = transformers.AutoModel.from_config(config, **attention)
+    model = model.double().eval()
+    _randomise_base(model)
+    _no_dropout(model)
+    return model  # type: ignore[no-any-return]
+
+
+def _randomise_base(model: nn.Module) -> None:
+    generator = torch.Generator().manual_seed(1)
+    for parameter in model.parameters():
+        noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+        if parameter.dim() >= 2:
+            fan_in = parameter[0].numel() if parameter.dim() > 2 else max(parameter.shape)
+            parameter.data = noise / math.sqrt(fan_in) * 1.5
+        else:
+            center = 1.0 if bool((parameter == 1).all()) and parameter.numel() > 1 else 0.0
+            parameter.data = center + 0.2 * noise
+    embeddings = [m for m in model.modules() if isinstance(m, nn.Embedding)]
+    for embedding in embeddings:
+        embedding.weight.data = torch.randn(embedding.weight.shape, generator=generator, dtype=torch.float64)
+
+
+def _no_dropout(model: nn.Module) -> None:
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+
+
+def to_block(expr: Expr) -> Any:
+    """Translate an expression to the library's composition classes."""
+    if expr.kind == "adapter":
+        return expr.name
+    children = [to_block(child) for child in expr.children]
+    if expr.kind == "batchsplit":
+        return blocks.BatchSplit(*children, batch_sizes=[int(n) for n in expr.numbers])
+    if expr.kind == "split":
+        return blocks.Split(*children, splits=[int(n) for n in expr.numbers])
+    if expr.kind == "average":
+        return blocks.Average(*children, weights=list(expr.numbers) or None)
+    names = {"parallel": "Parallel", "stack": "Stack", "fuse": "Fuse", "multitask": "MultiTask"}
+    return getattr(blocks, names[expr.kind])(*children)
+
+
+def activate(model: Any, expr: Expr | None, skip_layers: list[int] | None) -> None:
+    """Make the composition (or nothing) the active one."""
+    if expr is None:
+        model.set_active_adapters(None)
+    else:
+        model.set_active_adapters(to_block(expr), skip_layers=skip_layers)
+
+
+def add_adapters(model: Any, spec: Spec, expr: Expr) -> None:
+    """Initialise the library on the model, add all adapters and fusion layers, move every weight."""
+    adapters.init(model)
+    for name in expr.adapters():
+        model.add_adapter(name, config=adapter_config(spec, name))
+    for node in expr.walk():
+        if node.kind == "fuse":
+            model.add_adapter_fusion(to_block(node))
+    share_tasks(model, spec, expr)
+    model.double().eval()
+    _no_dropout(model)
+    generator = torch.Generator().manual_seed(2)
+    for _, parameter in adapter_parameters(model, expr.adapters()):
+        parameter.data = moved(parameter.data, generator)
+
+
+def adapter_config(spec: Spec, name: str) -> str:
+    """Configuration string of an adapter of the spec."""
+    named = spec.get("adapters") or {}
+    return str(named[name]) if name in named else str(spec["adapter"])
+
+
+def share_tasks(model: Any, spec: Spec, expr: Expr) -> None:
+    """Share parameters between the tasks of a MultiTask block whose adapters are made for that."""
+    kind = getattr(adapters, "MultiTaskConfig", None) or getattr(
+        adapters.configuration.adapter_config, "MultiTaskConfig", None
+    )
+    for node in expr.walk():
+        names = [c.name for c in node.children]
+        if kind is None or node.kind != "multitask" or not all(names):
+            continue
+        if all(isinstance(AdapterConfig.load(adapter_config(spec, n)), kind) for n in names):
+            model.share_parameters(adapter_names=names)
+
+
+def moved(value: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Return the weights moved far from where they are, keeping the scale of a trained adapter."""
+    noise = torch.randn(value.shape, generator=generator, dtype=torch.float64)
+    scale = _SPREAD / math.sqrt(value.shape[-1]) * 2 if value.dim() >= 2 else _SPREAD
+    return value.double() + scale * noise
+
+
+def adapter_parameters(model: nn.Module, names: list[str]) -> Iterator[tuple[str, nn.Parameter]]:
+    """Yield the parameters that belong to any of the adapters (or to a fusion or sharing of them)."""
+    wanted = set(names)
+    for path, parameter in model.named_parameters():
+        if any(wanted & set(part.split(",")) for part in path.split(".")):
+            yield path, parameter
+
+
+def own_parameters(model: nn.Module, name: str) -> dict[str, nn.Parameter]:
+    """Return the parameters of one adapter only, shared ones left out."""
+    return {p: v for p, v in model.named_parameters() if name in p.split(".")}
+
+
+@contextmanager
+def perturbed(model: nn.Module, name: str) -> Iterator[bool]:
+    """Move all weights of one adapter for a while; yields whether it has any."""
+    parameters = own_parameters(model, name)
+    kept = {path: p.data for path, p in parameters.items()}
+    generator = torch.Generator().manual_seed(3)
+    try:
+        for p in parameters.values():
+            p.data = moved(p.data, generator)
+        yield bool(parameters)
+    finally:
+        for path, p in parameters.items():
+            p.data = kept[path]
+
+
+@contextmanager
+def equal_children(model: nn.Module, node: Expr) -> Iterator[bool]:
+    """Give all children (adapters) of a block the weights of the first; yields False where that cannot be done."""
+    first = own_parameters(model, node.children[0].name)
+    kept: dict[nn.Parameter, torch.Tensor] = {}
+    possible = bool(first)
+    try:
+        for child in node.children[1:]:
+            other = own_parameters(model, child.name)
+            possible = possible and _copy(first, other, node.children[0].name, child.name, kept)
+        if node.kind == "fuse":
+            _identity_values(model, node, kept)
+        yield possible
+    finally:
+        for parameter, data in kept.items():
+            parameter.data = data
+
+
+def _copy(
+    source: dict[str, nn.Parameter],
+    target: dict[str, nn.Parameter],
+    source_name: str,
+    target_name: str,
+    kept: dict[nn.Parameter, torch.Tensor],
+) -> bool:
+    renamed = {".".join(source_name if s == target_name else s for s in p.split(".")): p for p in target}
+    if set(renamed) != set(source) or any(source[s].shape != target[t].shape for s, t in renamed.items()):
+        return False
+    for path, other in renamed.items():
+        kept[target[other]] = target[other].data
+        target[other].data = source[path].data.clone()
+    return True
+
+
+def _identity_values(model: nn.Module, node: Expr, kept: dict[nn.Parameter, torch.Tensor]) -> None:
+    """Equal adapters fused with an identity value matrix are the adapter."""
+    fusion = ",".join(c.name for c in node.children)
+    for path, parameter in model.named_parameters():
+        if fusion in path.split(".") and path.endswith("value.weight"):
+            kept[parameter] = parameter.data
+            parameter.data = torch.eye(parameter.shape[0], dtype=parameter.dtype)
