@@ -67,7 +67,7 @@ class Subject:
         return " · ".join((self.model, self.compose, self.method, *(f"{k}={v}" for k, v in self.extras)))
 
 
-_DEFAULTS = (None, "", "none", "forward", False, [], (), {})
+_DEFAULTS: tuple[object, ...] = (None, "", "none", "forward", False, [], (), {})
 
 
 def subject(result: AuditResult) -> Subject:
