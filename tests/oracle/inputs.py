@@ -157,7 +157,7 @@ class _Maker:
             return inputs
         head, batch = self.spec["head"], self.batch
         if head in ("SequenceClassification", "ImageClassification"):
-            inputs.labels["labels"] = torch.arange(batch).remainder(3)
+            inputs.labels["labels"] = torch.arange(batch).remainder(2)
         elif head == "TokenClassification":
             inputs.labels["labels"] = self.tokens(batch, self.length).remainder(2)
         elif head == "QuestionAnswering":

@@ -6,6 +6,7 @@ Cases run in forked children, several in one: importing is paid once, a child th
 from __future__ import annotations
 
 import faulthandler
+import gc
 import json
 import os
 import re
@@ -46,6 +47,9 @@ def main() -> None:
 def _serve(requests: list[dict[str, Any]], warm: set[str], answers: TextIO) -> None:
     for request in requests:
         _warm_up(request["spec"], warm)
+    # What is imported stays: collecting garbage after every case need not look at it again and again.
+    gc.collect()
+    gc.freeze()
     waiting = list(requests)
     while waiting:
         done, death = _child(waiting, answers)
@@ -110,6 +114,7 @@ def _judge_all(requests: list[dict[str, Any]], writer: int, trace: Any) -> None:
     from .judge import judge
 
     faulthandler.enable(trace)
+    gc.disable()  # judge() collects after every case
     code = 1
     try:
         for request in requests:
