@@ -1,0 +1,105 @@
+"""The shipped catalogue: what the `config.json` of well-known checkpoints says, for audits without a network.
+
+One JSON file per model family under `models/`; every entry names where its facts come from and what they were checked
+against. The files are read on the first question, not on import, and neither torch nor transformers is needed.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+__all__ = ["CatalogueEntry", "entries", "lookup", "names", "nearest"]
+
+_FOLDER = Path(__file__).parent / "models"
+_SIMILAR_ENOUGH = 0.6
+"""Below this ratio (0 to 1) a name is no longer a plausible misspelling."""
+
+
+@dataclass(frozen=True)
+class CatalogueEntry:
+    """The facts of one checkpoint.
+
+    `parameters` is the published number of parameters of the class named by `counted_on` (the first of the
+    architectures if that is None); None where no published number was found.
+    """
+
+    id: str
+    aliases: tuple[str, ...]
+    config: Mapping[str, Any] = field(hash=False)
+    source: str
+    checked: str
+    parameters: int | None = None
+    counted_on: str | None = None
+
+    def config_arguments(self) -> dict[str, Any]:
+        """Return the arguments of `transformers.AutoConfig.for_model`, `model_type` among them.
+
+        A fresh deep copy at every call: transformers fills in nested values (`rope_scaling`) in place.
+        """
+        return copy.deepcopy(dict(self.config))
+
+
+def lookup(name: str) -> CatalogueEntry | None:
+    """Return the entry whose id or one of whose aliases is `name`, whatever the case; None if there is none."""
+    return _index().get(name.strip().casefold())
+
+
+def names() -> list[str]:
+    """Return all ids and aliases, sorted."""
+    return sorted(name for entry in entries() for name in (entry.id, *entry.aliases))
+
+
+def nearest(name: str, n: int = 3) -> list[str]:
+    """Return up to `n` known names that `name` may stand for, best first, one a checkpoint.
+
+    A name is compared as a whole and without its organisation, so that `flan-t5-base` finds `google/flan-t5-base`.
+    """
+    wanted = name.strip().casefold()
+    best = (max((_likeness(wanted, known), known) for known in (e.id, *e.aliases)) for e in entries())
+    ranked = sorted((pair for pair in best if pair[0] >= _SIMILAR_ENOUGH), key=lambda pair: (-pair[0], pair[1]))
+    return [known for _, known in ranked[:n]]
+
+
+@cache
+def entries() -> tuple[CatalogueEntry, ...]:
+    """Return all entries, family by family."""
+    return tuple(entry for path in sorted(_FOLDER.glob("*.json")) for entry in _read(path))
+
+
+def _read(path: Path) -> Iterator[CatalogueEntry]:
+    for raw in json.loads(path.read_text(encoding="utf-8"))["entries"]:
+        raw["aliases"] = tuple(raw["aliases"])
+        raw["config"] = MappingProxyType(raw["config"])
+        yield CatalogueEntry(**raw)
+
+
+@cache
+def _index() -> dict[str, CatalogueEntry]:
+    return _index_of(entries())
+
+
+def _index_of(known: Iterable[CatalogueEntry]) -> dict[str, CatalogueEntry]:
+    """Map every folded name to its entry; a name claimed twice raises ValueError."""
+    index: dict[str, CatalogueEntry] = {}
+    for entry in known:
+        for name in (entry.id, *entry.aliases):
+            other = index.setdefault(name.casefold(), entry)
+            if other is not entry:
+                raise ValueError(f"catalogue: {name!r} names both {other.id!r} and {entry.id!r}")
+    return index
+
+
+def _likeness(wanted: str, known: str) -> float:
+    """Return 0 to 1: the better of the comparison with and without the organisation, an exact tail just below 1."""
+    known = known.casefold()
+    whole = SequenceMatcher(None, wanted, known).ratio()
+    tail = SequenceMatcher(None, wanted.rpartition("/")[2], known.rpartition("/")[2]).ratio()
+    return max(whole, 0.99 * tail)
