@@ -1,0 +1,133 @@
+"""What an installed library says about a file, read from its source without importing it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .code import SourceFile
+
+_PARENT_MODULE = re.compile(r"^transformers\.models\.(\w+)\.modeling_")
+
+
+@cache
+def package_root(name: str, near: Path | None = None) -> Path | None:
+    """Folder of a top-level package: beside the packages of `near` if it is there, else as installed.
+
+    Finding a top-level package runs none of its code.
+    """
+    for folder in near.parents if near is not None else ():
+        if (folder / name / "__init__.py").is_file() and not (folder / "__init__.py").is_file():
+            return folder / name
+    try:
+        spec = find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    return Path(spec.origin).parent if spec is not None and spec.origin else None
+
+
+def unreachable(source: SourceFile) -> str:
+    """Why no Parallel can reach this model code with the release it belongs to; empty when one can.
+
+    The release's own list of model types that allow Parallel decides.
+    """
+    types = {m.group(1).replace("_", "-") for m in map(_PARENT_MODULE.match, source.imports.origin.values()) if m}
+    root = _library_of(source.path.resolve())
+    allowed = _allowed_types(root / "composition.py") if root is not None else None
+    if not types or allowed is None or types & allowed:
+        return ""
+    return f"this release refuses Parallel for {', '.join(sorted(types))}"
+
+
+def _library_of(path: Path) -> Path | None:
+    """The release of `adapters` that a file is part of, else the installed one."""
+    for folder in path.parents:
+        if not (folder / "__init__.py").is_file():
+            break
+        if (folder / "composition.py").is_file():
+            return folder
+    return package_root("adapters")
+
+
+@cache
+def _allowed_types(file: Path) -> frozenset[str] | None:
+    table = _table(file, "SUPPORTED_MODELS")
+    if table is None:
+        return None
+    for key, value in zip(table.keys, table.values, strict=True):
+        if isinstance(key, ast.Name) and key.id == "Parallel" and isinstance(value, ast.List):
+            return frozenset(str(e.value) for e in value.elts if isinstance(e, ast.Constant))
+    return None
+
+
+def _table(file: Path, name: str) -> ast.Dict | None:
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, SyntaxError):
+        return None
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
+            targets = [t.id for t in node.targets if isinstance(t, ast.Name)]
+            if name in targets:
+                return node.value
+    return None
+
+
+@cache
+def allowed_nestings(near: Path | None = None) -> dict[str, frozenset[str]] | None:
+    """Block -> blocks (and `str`) that may be its children, from the installed release; None without one."""
+    root = package_root("adapters", near)
+    table = _table(root / "composition.py", "ALLOWED_NESTINGS") if root is not None else None
+    if table is None:
+        return None
+    found: dict[str, frozenset[str]] = {}
+    for key, value in zip(table.keys, table.values, strict=True):
+        if isinstance(key, ast.Name) and isinstance(value, ast.List):
+            found[key.id] = frozenset(e.id for e in value.elts if isinstance(e, ast.Name))
+    return found
+
+
+@cache
+def class_source(module: str, name: str, near: Path | None) -> ast.ClassDef | None:
+    """A class of an installed module, parsed alone; None when it cannot be found."""
+    head, *rest = module.split(".")
+    root = package_root(head, near)
+    if root is None:
+        return None
+    text = _module_text(root.joinpath(*rest))
+    start = re.search(rf"^class {re.escape(name)}\b", text, re.MULTILINE)
+    if start is None:
+        return None
+    end = re.compile(r"^\S", re.MULTILINE).search(text, start.end())
+    while end is not None and text[end.start()] in ")#":
+        end = re.compile(r"^\S", re.MULTILINE).search(text, end.end())
+    try:
+        tree = ast.parse(text[start.start() : end.start() if end is not None else len(text)])
+    except SyntaxError:
+        return None
+    return next((n for n in tree.body if isinstance(n, ast.ClassDef)), None)
+
+
+@cache
+def module_tree(module: str, near: Path | None) -> ast.Module | None:
+    """The tree of an installed module; None when it cannot be found or read."""
+    head, *rest = module.split(".")
+    root = package_root(head, near)
+    text = _module_text(root.joinpath(*rest)) if root is not None else ""
+    try:
+        return ast.parse(text) if text else None
+    except SyntaxError:
+        return None
+
+
+@cache
+def _module_text(path: Path) -> str:
+    for file in (path.with_suffix(".py"), path / "__init__.py"):
+        if file.is_file():
+            return file.read_text(encoding="utf-8", errors="replace")
+    return ""
