@@ -13,6 +13,15 @@ from .words import subject
 Change = Literal["", "new", "gone", "better", "worse", "changed"]
 BADNESS = list(Verdict)
 """Verdicts from best to worst, as the result defines them."""
+_HARM = {
+    Verdict.COMPATIBLE: 0,
+    Verdict.REFUSED: 1,
+    Verdict.NO_EFFECT: 2,
+    Verdict.WRONG: 3,
+    Verdict.CRASH: 3,
+    Verdict.ABORT: 3,
+}
+"""What an upgrade does to a user: a refusal on purpose harms less than a crash, whatever the order above."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +111,6 @@ def _change(old: Verdict | None, new: Verdict) -> Change:
         return "new"
     if old is new:
         return ""
-    if Verdict.UNKNOWN in (old, new):
+    if old not in _HARM or new not in _HARM or _HARM[old] == _HARM[new]:
         return "changed"  # not known to be better or worse
-    return "worse" if BADNESS.index(new) > BADNESS.index(old) else "better"
+    return "worse" if _HARM[new] > _HARM[old] else "better"

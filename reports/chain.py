@@ -54,7 +54,10 @@ def _in_order(related: Sequence[Related]) -> list[Related]:
 
 
 def _drawn(steps: Sequence[Evidence], finding: Finding) -> list[Step]:
-    tracks = [_track(step, finding) for step in steps]
+    tracks: list[Track] = []
+    for step in steps:
+        # A step without a place goes on with what the step before spoke of.
+        tracks.append(_track(step.location, finding) if step.location else (tracks or ["expanded"])[-1])
     drawn = []
     open_tracks: set[Track] = set()
     for number, (step, track) in enumerate(zip(steps, tracks, strict=True)):
@@ -66,10 +69,7 @@ def _drawn(steps: Sequence[Evidence], finding: Finding) -> list[Step]:
     return drawn
 
 
-def _track(step: Evidence, finding: Finding) -> Track:
-    place = step.location
-    if place is None:
-        return "expanded"
+def _track(place: Location, finding: Finding) -> Track:
     if _same_place(place, finding.primary):
         return "meeting"
     for other in finding.related:

@@ -56,10 +56,14 @@ def fold(nodes: Sequence[GraphNode]) -> Folded:
     stands_for = list(range(len(nodes)))
     keys = [_key(node) for node in nodes]
     root = _folded("", _tree(nodes), keys, stands_for)
-    # A fold inside a fold: follow the chain to its end.
-    for index, other in enumerate(stands_for):
-        stands_for[index] = stands_for[other] if other != index else index
-    return Folded(root, stands_for)
+    return Folded(root, [_end(stands_for, index) for index in range(len(nodes))])
+
+
+def _end(stands_for: list[int], index: int) -> int:
+    """The last in the line of stand-ins: a fold can lie inside a fold."""
+    while stands_for[index] != index:
+        index = stands_for[index]
+    return index
 
 
 def _key(node: GraphNode) -> tuple[object, ...]:

@@ -12,7 +12,7 @@ from .base import Report, ReportOptions
 
 
 class JunitReport(Report):
-    """Errors and warnings fail, notes pass with a text; `unknown` is an error; what did not run is skipped."""
+    """Errors and warnings fail, notes pass with a text; `unknown` is an error; what did not run, skipped."""
 
     kind = "junit"
     suffix = ".xml"

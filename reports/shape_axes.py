@@ -1,4 +1,4 @@
-"""Shapes by their named axes: `[15, 12, 7, 7] = [N*B, 12, S, S]` as cells that can be coloured and compared."""
+"""Shapes by their named axes: `[15, 12, 7, 7] = [N*B, 12, S, S]` as comparable cells."""
 
 from __future__ import annotations
 
