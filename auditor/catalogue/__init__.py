@@ -1,7 +1,7 @@
 """The shipped catalogue: what the `config.json` of well-known checkpoints says, for audits without a network.
 
-One JSON file per model family under `models/`; every entry names where its facts come from and what they were checked
-against. The files are read on the first question, not on import, and neither torch nor transformers is needed.
+One JSON file per model family under `models/`; every entry names where its facts come from and what they were
+checked against. The files are read on the first question, not on import, and without torch or transformers.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ __all__ = ["CatalogueEntry", "entries", "lookup", "names", "nearest"]
 _FOLDER = Path(__file__).parent / "models"
 _SIMILAR_ENOUGH = 0.6
 """Below this ratio (0 to 1) a name is no longer a plausible misspelling."""
+_SHORTEST_PART = 2
+"""Characters; a single letter is part of nearly every name."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class CatalogueEntry:
 
 
 def lookup(name: str) -> CatalogueEntry | None:
-    """Return the entry whose id or one of whose aliases is `name`, whatever the case; None if there is none."""
+    """Return the entry whose id or one of whose aliases is `name`, whatever the case; None without one."""
     return _index().get(name.strip().casefold())
 
 
@@ -60,12 +62,12 @@ def names() -> list[str]:
 def nearest(name: str, n: int = 3) -> list[str]:
     """Return up to `n` known names that `name` may stand for, best first, one a checkpoint.
 
-    A name is compared as a whole and without its organisation, so that `flan-t5-base` finds `google/flan-t5-base`.
+    A name is compared as a whole and without its organisation: `flan-t5-base` finds `google/flan-t5-base`.
     """
     wanted = name.strip().casefold()
     best = (max((_likeness(wanted, known), known) for known in (e.id, *e.aliases)) for e in entries())
-    ranked = sorted((pair for pair in best if pair[0] >= _SIMILAR_ENOUGH), key=lambda pair: (-pair[0], pair[1]))
-    return [known for _, known in ranked[:n]]
+    plausible = [pair for pair in best if pair[0] >= _SIMILAR_ENOUGH]
+    return [known for _, known in sorted(plausible, key=lambda pair: (-pair[0], pair[1]))[:n]]
 
 
 @cache
@@ -98,8 +100,15 @@ def _index_of(known: Iterable[CatalogueEntry]) -> dict[str, CatalogueEntry]:
 
 
 def _likeness(wanted: str, known: str) -> float:
-    """Return 0 to 1: the better of the comparison with and without the organisation, an exact tail just below 1."""
+    """Return 0 to 1: how well `wanted` fits, with or without the organisation, as a misspelling or a part.
+
+    Parts that begin with a word rank above misspellings, the fuller the higher (`llama-3-8b` means
+    `Meta-Llama-3-8B` before `Llama-3.1-8B`); the whole name without its organisation ranks at 0.99.
+    """
     known = known.casefold()
+    wanted_tail, known_tail = (name.rpartition("/")[2] for name in (wanted, known))
     whole = SequenceMatcher(None, wanted, known).ratio()
-    tail = SequenceMatcher(None, wanted.rpartition("/")[2], known.rpartition("/")[2]).ratio()
-    return max(whole, 0.99 * tail)
+    tail = SequenceMatcher(None, wanted_tail, known_tail).ratio()
+    is_part = len(wanted_tail) >= _SHORTEST_PART and f"-{wanted_tail}" in f"-{known_tail}"
+    part = 0.9 + 0.09 * len(wanted_tail) / len(known_tail) if is_part else 0.0
+    return max(whole, 0.99 * tail, part)

@@ -1,4 +1,4 @@
-"""The shipped catalogue: every entry builds, its size is the published one, and names are found or nearly found."""
+"""The shipped catalogue: every entry builds, has its published size, and is found by name or nearly so."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 import torch
 import transformers
 from transformers import AutoConfig, AutoModel
+from transformers.modeling_utils import no_init_weights
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from adapter_audit.auditor import catalogue
@@ -24,6 +25,16 @@ SUPPORTED = {
     *("albert", "bart", "beit", "bert", "bert-generation", "clip", "deberta", "deberta-v2", "distilbert"),
     *("electra", "gpt2", "gptj", "llama", "mbart", "mistral", "mt5", "plbart", "roberta", "t5", "vit"),
     *("whisper", "xlm-roberta", "xmod"),
+}
+READ_WITHOUT_DEFAULT = {
+    *(
+        "position_buckets",
+        "norm_rel_ebd",
+        "share_att_key",
+        "conv_kernel_size",
+        "conv_act",
+        "attention_head_size",
+    ),
 }
 PLUGGED_IN = {"modernbert", "gemma2", "gemma3_text", "qwen2", "qwen3", "phi", "phi3"}
 
@@ -38,8 +49,9 @@ def one_thread() -> Iterator[None]:
 
 def parameters_on_meta(entry: CatalogueEntry, class_name: str) -> int:
     config = AutoConfig.for_model(**entry.config_arguments())
-    with torch.device("meta"):
+    with torch.device("meta"), no_init_weights():
         model = getattr(transformers, class_name)(config)
+    model.tie_weights()  # left out together with the initial weights
     return sum(p.numel() for p in model.parameters())
 
 
@@ -51,7 +63,7 @@ def described(entry: CatalogueEntry) -> str:
 def test_builds_on_meta(entry: CatalogueEntry) -> None:
     config = AutoConfig.for_model(**entry.config_arguments())
     assert config.model_type == entry.config["model_type"]
-    with torch.device("meta"):
+    with torch.device("meta"), no_init_weights():
         model = AutoModel.from_config(config)
     assert {p.device.type for p in model.parameters()} == {"meta"}
 
@@ -64,14 +76,10 @@ def test_has_the_published_number_of_parameters(entry: CatalogueEntry) -> None:
 
 @pytest.mark.parametrize("entry", entries(), ids=described)
 def test_no_field_is_a_misspelling(entry: CatalogueEntry) -> None:
-    """A misspelt key is swallowed by the config class: each must be one of its parameters or known to be read."""
-    read_from_attributes = {
-        "position_buckets", "norm_rel_ebd", "share_att_key", "conv_kernel_size", "conv_act", "attention_head_size",
-    }  # fmt: skip
+    """A config class swallows a misspelt key: each must have a default or be one the model code asks for."""
     config = AutoConfig.for_model(**entry.config_arguments())
     defaults = type(config)()
-    given = set(entry.config) - {"model_type"} - read_from_attributes
-    assert {key for key in given if not hasattr(defaults, key)} == set()
+    assert {key for key in entry.config if not hasattr(defaults, key)} <= READ_WITHOUT_DEFAULT
 
 
 @pytest.mark.parametrize("entry", entries(), ids=described)
@@ -80,6 +88,17 @@ def test_says_where_it_comes_from(entry: CatalogueEntry) -> None:
     assert len(entry.checked) > 10
     assert entry.config["model_type"] in CONFIG_MAPPING
     assert all(hasattr(transformers, name) for name in entry.config["architectures"])
+
+
+@pytest.mark.parametrize(
+    ("name", "has_one"), [("microsoft/deberta-v2-xlarge", True), ("microsoft/deberta-v3-base", False)]
+)
+def test_deberta_has_its_conv_layer_where_the_checkpoint_has_one(name: str, has_one: bool) -> None:
+    entry = lookup(name)
+    assert entry is not None
+    with torch.device("meta"), no_init_weights():
+        model = AutoModel.from_config(AutoConfig.for_model(**entry.config_arguments()))
+    assert (model.encoder.conv is not None) is has_one
 
 
 def test_covers_every_supported_model_type() -> None:
@@ -142,6 +161,10 @@ def test_lookup_is_exact_otherwise(name: str) -> None:
         ("fecebook/mbart-large-cc25", "facebook/mbart-large-cc25"),
         ("vit-base-patch16-224", "google/vit-base-patch16-224"),
         ("DEBERTA-V3-LARGE", "microsoft/deberta-v3-large"),
+        ("llama-3-8b", "meta-llama/Meta-Llama-3-8B"),
+        ("facebook/mbart-large-50", "facebook/mbart-large-50-many-to-one-mmt"),
+        ("t5", "t5-3b"),
+        ("bert", "bert-base-cased"),
     ],
 )
 def test_nearest_puts_what_was_meant_first(typo: str, meant: str) -> None:
@@ -157,8 +180,9 @@ def test_nearest_names_each_checkpoint_once() -> None:
     assert len({entry.id for entry in found if entry is not None}) == 10
 
 
-def test_nearest_does_not_guess_wildly() -> None:
-    assert nearest("zzzzqqqq") == []
+@pytest.mark.parametrize("name", ["zzzzqqqq", "z", ""])
+def test_nearest_does_not_guess_wildly(name: str) -> None:
+    assert nearest(name) == []
 
 
 def test_copies_do_not_touch_the_catalogue() -> None:
