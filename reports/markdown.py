@@ -48,9 +48,10 @@ class MarkdownReport(Report):
 def text(value: str, limit: int = LONGEST_TEXT) -> str:
     """Text that Markdown shows as it is: no markup, no HTML, no links, no mentions, one line."""
     escaped = _ACTIVE.sub(lambda match: f"\\{match[0]}", shorten(value, limit))
+    # Entities hold `#` and `;`, so what looks for these comes first.
+    escaped = _REFERENCE.sub(r"\\#", escaped)
     escaped = "".join(_ENTITY.get(char, char) for char in escaped)
     escaped = _BARE_LINK.sub(lambda match: f"&#{ord(match[0])};", escaped)
-    escaped = _REFERENCE.sub("\\\\#", escaped)
     return _LINE_START.sub(r"\1\\\2", escaped)
 
 

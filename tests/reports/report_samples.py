@@ -227,6 +227,8 @@ HOSTILE = (
     "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'`|*_[x](javascript:alert(3))"
     "\u202egnp.\u2066\u200b\x1b[31m\x07\r\n::error::%0A ]]> {{7*7}} {%raw%} \ud800 &amp; ${x}"
 )
+HOSTILE_KEY = HOSTILE.replace("\ud800", "")
+"""A mapping's key: pydantic writes half a surrogate pair there as a replacement character."""
 LONG = "lora[" + "r=8," * 2499 + "]"
 
 
@@ -246,7 +248,7 @@ def hostile() -> AuditResult:
         primary=place,
         related=(Related(role="symptom", **place.model_dump()),),
         lanes=(0, 1),
-        shapes={HOSTILE: HOSTILE},
+        shapes={HOSTILE_KEY: HOSTILE},
         evidence=(Evidence(text=HOSTILE, location=place), Evidence(text=HOSTILE)),
         fixes=(
             Fix(title=HOSTILE, kind="library-patch", diff=f"@@ -1 +1 @@\n-{HOSTILE}\n+x", reason=HOSTILE),
@@ -266,14 +268,14 @@ def hostile() -> AuditResult:
         spec={"model": HOSTILE, "compose": HOSTILE, "adapter": LONG, "head": HOSTILE},
         environment=Environment(adapters=HOSTILE),
         findings=(finding,),
-        axes={HOSTILE: 2},
+        axes={HOSTILE_KEY: 2},
         unknowns=(HOSTILE,),
         skipped=(Skipped(rule=HOSTILE, reason=HOSTILE),),
         activity=(Activity(module=HOSTILE, layer=0, method=HOSTILE, adapters=(HOSTILE,)),),
         notes=(HOSTILE,),
         error=HOSTILE,
         graph=GraphData(
-            nodes=(node, node.model_copy(update={"inputs": (0,)})), sources={f"{HOSTILE}:3": HOSTILE}
+            nodes=(node, node.model_copy(update={"inputs": (0,)})), sources={f"{HOSTILE_KEY}:3": HOSTILE}
         ),
     )
 

@@ -1,0 +1,121 @@
+"""The registry, and what every kind of report has to hold."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import report_samples as samples
+
+from adapter_audit.auditor.errors import UsageError
+from adapter_audit.auditor.result import AuditResult
+from adapter_audit.reports import base
+from adapter_audit.reports.base import ReportOptions, kinds, render
+
+OWN = {"github", "html", "json", "junit", "markdown", "matrix", "sarif", "terminal"}
+ALL = {
+    "crash": samples.crash,
+    "silent": samples.silent,
+    "clean": samples.clean,
+    "hostile": samples.hostile,
+}
+
+
+def test_every_format_is_found_by_its_file() -> None:
+    assert set(kinds()) >= OWN
+    for kind in kinds():
+        assert base.find(kind).suffix.startswith(".")
+
+
+def test_unknown_kind_names_the_known_ones() -> None:
+    with pytest.raises(UsageError, match=r"no report kind 'pdf'.*html.*sarif"):
+        render("pdf", [samples.clean()])
+
+
+@pytest.mark.parametrize("kind", sorted(OWN))
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_renders_every_sample_the_same_way_twice(kind: str, name: str) -> None:
+    assert render(kind, [ALL[name]()]) == render(kind, [ALL[name]()])
+
+
+@pytest.mark.parametrize("kind", sorted(OWN))
+def test_renders_none_and_many(kind: str) -> None:
+    assert isinstance(render(kind, []), str)
+    assert render(kind, samples.matrix(3, 4))
+
+
+PROGRAM = """
+import hashlib, json, sys
+from adapter_audit.auditor.result import AuditResult
+from adapter_audit.reports.base import kinds, render
+result = AuditResult.model_validate_json(sys.stdin.read())
+print(json.dumps({kind: hashlib.sha256(render(kind, [result]).encode()).hexdigest() for kind in kinds()}))
+heavy = {"torch", "transformers", "adapters", "numpy"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_other_processes_give_the_same_bytes_and_import_no_torch(seed: str) -> None:
+    result = samples.crash()
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        input=result.model_dump_json(),
+        env={**os.environ, "PYTHONHASHSEED": seed, "COLUMNS": "40", "TERM": "dumb", "FORCE_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    here = {kind: hashlib.sha256(render(kind, [result]).encode()).hexdigest() for kind in kinds()}
+    assert json.loads(done.stdout) == here
+
+
+def test_a_saved_result_renders_like_the_fresh_one() -> None:
+    fresh = samples.crash()
+    saved = AuditResult.model_validate_json(render("json", [fresh], ReportOptions(include_graph=True)))
+    assert render("html", [saved]) == render("html", [fresh])
+
+
+@pytest.mark.parametrize("kind", sorted(OWN))
+def test_twenty_thousand_ops_render_in_under_a_second(kind: str) -> None:
+    graph = samples.layered_graph(80, 250)
+    result = samples.crash().model_copy(update={"graph": graph})
+    render(kind, [samples.clean()])  # imports and templates are loaded once a process
+    start = time.process_time()
+    render(kind, [result])
+    assert time.process_time() - start < 1.0
+
+
+SECRETS = (
+    "scores += position_bias_masked",
+    "position_bias = position_bias + mask",
+    "return tensor.repeat(",
+    "scores = scores + position_bias_masked",
+)
+
+
+@pytest.mark.parametrize("kind", sorted(OWN))
+def test_no_source_leaves_no_source_anywhere(kind: str) -> None:
+    quoting = samples.crash()
+    finding = quoting.findings[0].model_copy(update={"message": f"It stops at `{SECRETS[0]}` in layer 1."})
+    result = quoting.model_copy(update={"findings": (finding, *quoting.findings[1:])})
+    with_source = render(kind, [result], ReportOptions(include_graph=True, width=200))
+    without = render(kind, [result], ReportOptions(show_source=False, include_graph=True, width=200))
+    leaks = [secret for secret in SECRETS if secret in without]
+    assert leaks == []
+    if kind != "matrix":  # it shows no source but the primary's
+        assert SECRETS[0] in with_source
+    assert "adapters/models/t5/modeling_t5.py" in without.replace("\\_", "_"), "where it is may be said"
+
+
+def test_no_module_of_the_reports_speaks_of_torch() -> None:
+    folder = Path(base.__file__).parent
+    for file in folder.glob("*.py"):
+        assert "import torch" not in file.read_text(encoding="utf-8"), file
