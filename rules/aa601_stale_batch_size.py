@@ -32,8 +32,8 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .base import Case, Confidence, Severity, Verdict
-from .source import Flaw, SourceRule
+from .base import Case
+from .source import Confidence, Flaw, Severity, SourceRule, Verdict
 
 if TYPE_CHECKING:
     from adapter_audit.auditor.lint.code import SourceFile
@@ -64,7 +64,10 @@ class StaleBatchSize(SourceRule):
     cases = (
         Case(bad=True, source=_attention("query = query.view(bsz, -1, self.heads, self.dim)")),
         Case(bad=True, source=_attention("query = query.reshape(bsz * self.heads, -1, self.dim)")),
-        Case(bad=True, source=_attention("shape = (bsz, -1, self.heads, self.dim)", "query = query.view(shape)")),
+        Case(
+            bad=True,
+            source=_attention("shape = (bsz, -1, self.heads, self.dim)", "query = query.view(shape)"),
+        ),
         Case(bad=True, source=_attention("query = self._shape(self.q_proj(hidden_states), -1, bsz)")),
         Case(
             bad=True,

@@ -29,8 +29,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .base import Case, Confidence, Severity, Verdict
-from .source import Flaw, SourceRule
+from .base import Case
+from .source import Confidence, Flaw, Severity, SourceRule, Verdict
 
 if TYPE_CHECKING:
     from adapter_audit.auditor.lint.code import SourceFile
@@ -74,7 +74,8 @@ class OperandNotReplicated(SourceRule):
         Case(
             bad=False,
             source=_attention(
-                "(mask,) = adjust_tensors_for_parallel(query, mask)", "scores = torch.matmul(query, key) + mask"
+                "(mask,) = adjust_tensors_for_parallel(query, mask)",
+                "scores = torch.matmul(query, key) + mask",
             ),
         ),
         Case(bad=False, source=_attention("scores = torch.matmul(query, key) * layer_head_mask")),
@@ -98,6 +99,6 @@ def _message(event: Meeting) -> str:
     batch = event.grown.batch
     assert batch is not None  # only tensors with known rows become events
     return (
-        f"the argument `{event.other.parameter}` may still have the caller's rows here, while the tensor it meets "
-        f"may be replicated for Parallel by {batch.why} (line {batch.line}); replicate it too"
+        f"the argument `{event.other.parameter}` may still have the caller's rows here, while the tensor "
+        f"it meets may be replicated for Parallel by {batch.why} (line {batch.line}); replicate it too"
     )

@@ -28,8 +28,8 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .base import Case, Confidence, Severity, Verdict
-from .source import Edit, Flaw, SourceRule
+from .base import Case
+from .source import Confidence, Edit, Flaw, Severity, SourceRule, Verdict
 
 if TYPE_CHECKING:
     from adapter_audit.auditor.lint.code import SourceFile
@@ -59,7 +59,9 @@ class InterleavedLanes(SourceRule):
         Case(bad=True, source=_LAYER.format(expression="mask.expand(n, -1)")),
         Case(bad=False, source=_LAYER.format(expression="mask.repeat(n, 1)")),
         Case(bad=False, source=_LAYER.format(expression="mask.repeat_interleave(2, dim=1)")),
-        Case(bad=False, source=_LAYER.format(expression="mask.unsqueeze(0).expand(n, -1, -1).reshape(-1, 8)")),
+        Case(
+            bad=False, source=_LAYER.format(expression="mask.unsqueeze(0).expand(n, -1, -1).reshape(-1, 8)")
+        ),
     )
 
     def check(self, source: SourceFile) -> Iterator[Flaw]:
@@ -71,15 +73,24 @@ class InterleavedLanes(SourceRule):
 def _message(event: Interleaving) -> str:
     what = ast.unparse(event.tensor_node)
     if event.method == "repeat_interleave":
-        return f"`repeat_interleave` puts the copies of each row of `{what}` side by side; lanes need `repeat`"
-    return f"`expand` with the number of lanes does not lay the rows of `{what}` out lane by lane; use `repeat`"
+        return (
+            f"`repeat_interleave` puts the copies of each row of `{what}` side by side; lanes need `repeat`"
+        )
+    return (
+        f"`expand` with the number of lanes does not lay the rows of `{what}` out lane by lane; use `repeat`"
+    )
 
 
 def _edits(source: SourceFile, event: Interleaving) -> tuple[Edit, ...]:
     """`x.repeat_interleave(n, dim=0)` becomes `x.repeat(n, *[1] * (x.dim() - 1))` where x is a name."""
     call, tensor = event.call, event.tensor_node
     is_method = isinstance(call.func, ast.Attribute) and call.func.value is tensor
-    if event.method != "repeat_interleave" or not is_method or not isinstance(tensor, ast.Name) or not call.args:
+    if (
+        event.method != "repeat_interleave"
+        or not is_method
+        or not isinstance(tensor, ast.Name)
+        or not call.args
+    ):
         return ()
-    count = ast.get_source_segment(source.text, call.args[0])
+    count = source.segment(call.args[0])
     return (Edit.of(call, f"{tensor.id}.repeat({count}, *[1] * ({tensor.id}.dim() - 1))"),)

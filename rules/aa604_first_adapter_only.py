@@ -33,8 +33,8 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .base import Case, Confidence, Severity, Verdict
-from .source import Flaw, SourceRule
+from .base import Case
+from .source import Confidence, Flaw, Severity, SourceRule, Verdict
 
 if TYPE_CHECKING:
     from adapter_audit.auditor.lint.code import SourceFile
@@ -63,14 +63,18 @@ class FirstAdapterOnly(SourceRule):
         Case(bad=True, source=_LAYER.format(body="return self.layers[setup.first()](hidden_states)")),
         Case(
             bad=True,
-            source=_LAYER.format(body="if len(setup) > 0:\n            return self.layers[setup.first()](hidden_states)"),
+            source=_LAYER.format(
+                body="if len(setup) > 0:\n            return self.layers[setup.first()](hidden_states)"
+            ),
         ),
         Case(bad=True, source=_LAYER.format(body="return self.layers[setup[0]](hidden_states)")),
         Case(bad=True, source=_LAYER.format(body="return self.layers[setup.children[0]](hidden_states)")),
         Case(bad=False, source=_LAYER.format(body="return self.compose(setup, hidden_states)")),
         Case(
             bad=False,
-            source=_LAYER.format(body="if isinstance(setup, Stack):\n            return self.layers[setup.first()]"),
+            source=_LAYER.format(
+                body="if isinstance(setup, Stack):\n            return self.layers[setup.first()]"
+            ),
         ),
         Case(bad=False, source="def f(rows):\n    rows = sorted(rows)\n    return rows[0]\n"),
     )
@@ -125,14 +129,23 @@ def _asked(function: ast.FunctionDef) -> set[str]:
             found.update(_argument_of(node, ("isinstance", "type")))
         elif isinstance(node, ast.Compare) and not _compares_with_zero(node):
             found.update(_argument_of(node.left, ("len",)))
-        elif isinstance(node, ast.Attribute) and node.attr == "parallel_channels" and isinstance(node.value, ast.Name):
+        elif (
+            isinstance(node, ast.Attribute)
+            and node.attr == "parallel_channels"
+            and isinstance(node.value, ast.Name)
+        ):
             found.add(node.value.id)
     return found
 
 
 def _argument_of(node: ast.expr, functions: tuple[str, ...]) -> set[str]:
     """The name that one of these functions is called with."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in functions and node.args:
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in functions
+        and node.args
+    ):
         first = node.args[0]
         return {first.id} if isinstance(first, ast.Name) else set()
     return set()
@@ -158,6 +171,6 @@ def _is_setup(node: ast.expr, setups: set[str]) -> bool:
 
 def _message(node: ast.expr, setup: ast.expr) -> str:
     return (
-        f"`{ast.unparse(node)}` stands for all adapters of `{ast.unparse(setup)}`; with Parallel, BatchSplit or "
-        "Average the others do nothing here"
+        f"`{ast.unparse(node)}` stands for all adapters of `{ast.unparse(setup)}`; with Parallel, BatchSplit "
+        "or Average the others do nothing here"
     )

@@ -28,8 +28,8 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .base import Case, Confidence, Severity, Verdict
-from .source import Flaw, SourceRule
+from .base import Case
+from .source import Confidence, Flaw, Severity, SourceRule, Verdict
 
 if TYPE_CHECKING:
     from adapter_audit.auditor.lint.code import SourceFile
@@ -46,7 +46,7 @@ class ArgumentReplacedInPlace(SourceRule):
     cases = (
         Case(
             bad=True,
-            source="import adapters\ndef f(h, *tensors):\n    for t in tensors:\n        t.set_(t.repeat(2, 1))\n",
+            source="import adapters\ndef f(*ts):\n    for t in ts:\n        t.set_(t.repeat(2, 1))\n",
         ),
         Case(bad=True, source="import adapters\ndef f(h, mask):\n    m = mask\n    m.set_(h)\n"),
         Case(bad=False, source="import adapters\ndef f(h, mask):\n    m = mask.clone()\n    m.set_(h)\n"),
@@ -64,13 +64,17 @@ class ArgumentReplacedInPlace(SourceRule):
     def _check_function(self, source: SourceFile, function: ast.FunctionDef) -> Iterator[Flaw]:
         names = _argument_names(function)
         for node in ast.walk(function):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "set_":
-                target = node.func.value
-                if isinstance(target, ast.Name) and target.id in names:
-                    message = (
-                        f"`{target.id}.set_(...)` replaces the storage of the caller's tensor; return a new tensor"
-                    )
-                    yield self.flaw(source, (node.lineno, node.col_offset), message)
+            name = _set_on(node)
+            if name in names and isinstance(node, ast.Call):
+                message = f"`{name}.set_(...)` replaces the storage of the caller's tensor; return a new one"
+                yield self.flaw(source, (node.lineno, node.col_offset), message)
+
+
+def _set_on(node: ast.AST) -> str:
+    """`x` for `x.set_(...)`, else an empty text."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "set_":
+        return node.func.value.id if isinstance(node.func.value, ast.Name) else ""
+    return ""
 
 
 def _argument_names(function: ast.FunctionDef) -> set[str]:

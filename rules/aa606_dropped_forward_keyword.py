@@ -14,7 +14,7 @@ and the copy of its `forward` is not updated.
 ## Example
 ```python
 class LlamaAttentionWithAdapters(LlamaAttentionMixin, LlamaAttention):
-    def forward(self, hidden_states, past_key_value=None, **kwargs):  # AA606: the parent takes past_key_values
+    def forward(self, hidden_states, past_key_value=None, **kwargs):  # AA606: past_key_values
         ...
 ```
 
@@ -29,8 +29,8 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .base import Case, Confidence, Severity, Verdict
-from .source import Flaw, SourceRule
+from .base import Case
+from .source import Confidence, Flaw, Severity, SourceRule, Verdict
 
 if TYPE_CHECKING:
     from adapter_audit.auditor.lint.code import SourceFile
@@ -95,7 +95,9 @@ class DroppedForwardKeyword(SourceRule):
             if parent is None or forward is None:
                 continue
             candidates = _used_keywords(forward) - _names(override)
-            dropped = sorted(candidates & passed_keywords(source, parent, _names(forward))) if candidates else []
+            dropped = (
+                sorted(candidates & passed_keywords(source, parent, _names(forward))) if candidates else []
+            )
             if dropped and not _is_consumed(source, node, override, forward, dropped):
                 yield self.flaw(source, (override.lineno, override.col_offset), _message(node, dropped))
 
@@ -115,7 +117,11 @@ def _used_keywords(parent: ast.FunctionDef) -> set[str]:
 
 
 def _is_consumed(
-    source: SourceFile, node: ast.ClassDef, override: ast.FunctionDef, parent: ast.FunctionDef, dropped: list[str]
+    source: SourceFile,
+    node: ast.ClassDef,
+    override: ast.FunctionDef,
+    parent: ast.FunctionDef,
+    dropped: list[str],
 ) -> bool:
     """The keywords have an effect all the same: the caller is in this file and uses the override's names for
     them, the override looks into its `**kwargs`, or hands them on to something that takes them."""
@@ -128,7 +134,11 @@ def _is_consumed(
     if any(isinstance(n, ast.Constant) and n.value in dropped for n in ast.walk(override)):
         return True
     forwards = [f for f in map(_forward, others) if f is not None]
-    handed_on = [c for c in _calls_on_self(override) if any(k.arg is None and _is_name(k.value, kwargs) for k in c.keywords)]
+    handed_on = [
+        c
+        for c in _calls_on_self(override)
+        if any(k.arg is None and _is_name(k.value, kwargs) for k in c.keywords)
+    ]
     return any(_takes(call, forwards, dropped) for call in handed_on)
 
 
@@ -144,8 +154,10 @@ def _calls_on_self(node: ast.AST) -> Iterator[ast.Call]:
 
 
 def _takes(call: ast.Call, forwards: list[ast.FunctionDef], dropped: list[str]) -> bool:
-    """The receiver of the call takes a dropped keyword: the class of this file that its keywords fit best, or,
-    where none fits, a class from elsewhere, which is taken to."""
+    """The receiver of the call takes a dropped keyword.
+
+    That is the class of this file that the keywords fit best; a class from elsewhere is taken to do so.
+    """
     keywords = {k.arg for k in call.keywords if k.arg}
     fitting = max(forwards, key=lambda f: len(keywords & _names(f)), default=None)
     if fitting is None or 2 * len(keywords & _names(fitting)) < len(keywords) or not keywords:
@@ -160,6 +172,6 @@ def _is_name(node: ast.expr, name: str) -> bool:
 def _message(node: ast.ClassDef, dropped: list[str]) -> str:
     listed = ", ".join(f"`{name}`" for name in dropped)
     return (
-        f"{node.name}.forward no longer takes {listed}, which the parent's forward reads; passed by keyword, it "
-        "falls into `**kwargs` and is ignored"
+        f"{node.name}.forward no longer takes {listed}, which the parent's forward reads; passed by keyword, "
+        "it falls into `**kwargs` and is ignored"
     )

@@ -7,15 +7,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from .base import Fidelity, Rule, Severity
+from adapter_audit.auditor.result import Confidence, Severity, Verdict
+
+from .base import Fidelity, Rule
 
 if TYPE_CHECKING:
     from adapter_audit.auditor.lint.code import SourceFile
 
+__all__ = ["Confidence", "Edit", "Flaw", "Severity", "SourceRule", "Verdict"]
+
 
 @dataclass(frozen=True)
 class Edit:
-    """Replace the text from (line, column) to (end_line, end_column); lines from 1, columns in UTF-8 bytes."""
+    """Replace the text between two places; lines from 1, columns from 0 in UTF-8 bytes."""
 
     line: int
     column: int

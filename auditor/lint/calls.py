@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .frame import Frame
-from .methods import METHODS, reshape
+from .methods import METHODS, MethodCall, reshape
 from .names import constant
-from .observe import check_size, interleaved, meet, position
+from .observe import RowCount, check_size, interleaved, meet, position
 from .scope import LANE_HELPERS, MATCH, REPLICATE, REPLICATE_IN_PLACE
 from .values import (
     Either,
@@ -39,9 +39,8 @@ from .values import (
 _ROWWISE = re.compile(r"dropout|norm|^ln_|act(ivation)?(_fn)?$|rotary|embed")
 """Submodules that no adapter method wraps, by the words that name their role."""
 _ATTENTION = re.compile(r"att(entio)?n")
-_CREATORS = frozenset({"zeros", "ones", "empty", "full", "rand", "randn"})
-_MEETING = frozenset({"add", "mul", "sub", "where", "matmul", "bmm", "baddbmm", "scaled_dot_product_attention"})
-_OTHER_SIZE = frozenset({"index_select", "tensor", "arange", "finfo", "isinstance", "len"})
+_MEETING = frozenset({"add", "mul", "sub", "where", "matmul", "bmm", "baddbmm"})
+_OTHER_SIZE = frozenset({"index_select", "tensor", "arange", "finfo", "isinstance"})
 
 
 @dataclass(frozen=True)
@@ -119,6 +118,8 @@ def _member(frame: Frame, node: ast.Call, path: str, operands: Operands) -> Valu
         return Tensor(stale.batch)
     if name.startswith("_"):
         return _operation(frame, node, operands, meets=bool(_ATTENTION.search(name)))
+    if name.startswith("rotary") and len(operands.positional) > 1:
+        operands = replace(operands, positional=operands.positional[1:])  # the first gives only its dtype
     if _ROWWISE.search(name):
         return _operation(frame, node, operands, meets=False)
     return _module(frame, node, path, operands)
@@ -138,7 +139,7 @@ def _check_pairs(frame: Frame, node: ast.Call, operands: Operands) -> Size | Non
     rows = [(n, v) for n, v in operands.all if any(sizes(v))]
     for size in rows:
         for tensor in operands.all:
-            if any(tensors(tensor[1])) and check_size(frame, node, tensor, size, "argument"):
+            if any(tensors(tensor[1])) and check_size(frame, node, tensor, RowCount(*size, "argument")):
                 return next(sizes(size[1]))
     return None
 
@@ -147,23 +148,41 @@ def _global(frame: Frame, node: ast.Call, path: str, operands: Operands) -> Valu
     name = path.rpartition(".")[2]
     if name in LANE_HELPERS:
         return _lane_helper(frame, node, name, operands)
-    if name in _CREATORS and operands.positional:
-        return _created(operands)
-    if name in ("reshape", "broadcast_to") and len(operands.positional) > 1:
-        first, *rest = operands.positional
-        return reshape(frame, node, first, rest, "reshape" if name == "reshape" else "expand")
-    if name == "repeat_interleave" and operands.positional:
-        return _repeat_interleave(frame, node, operands.positional[0], operands)
-    if name in ("tuple", "list", "Size") and operands.positional:
-        value = operands.positional[0][1]
-        return value if isinstance(value, (Shape, Group)) else Shape(first_of(value))
-    if name == "len":
-        return Lanes() if "adapter_setup" in ast.unparse(node) else None
+    if operands.positional and name in _FUNCTIONS:
+        return _FUNCTIONS[name](frame, node, operands)
     if name in _OTHER_SIZE:
         return None
-    if any(isinstance(v, Member) and v.path != "self" for _, v in operands.positional):
+    if "checkpoint" in name or any(_is_forward(v) for _, v in operands.positional):
         return _module(frame, node, path, operands)
     return _operation(frame, node, operands, meets=name in _MEETING or _is_attention(operands))
+
+
+def _reshape(frame: Frame, node: ast.Call, operands: Operands) -> Value:
+    first, *rest = operands.positional
+    return reshape(frame, node, first, rest)
+
+
+def _broadcast(frame: Frame, node: ast.Call, operands: Operands) -> Value:
+    first, *rest = operands.positional
+    return reshape(frame, node, first, rest, "expand")
+
+
+def _interleave(frame: Frame, node: ast.Call, operands: Operands) -> Value:
+    return _repeat_interleave(frame, node, operands.positional[0], operands)
+
+
+def _same_sequence(_frame: Frame, _node: ast.Call, operands: Operands) -> Value:
+    value = operands.positional[0][1]
+    return value if isinstance(value, (Shape, Group)) else Shape(first_of(value))
+
+
+def _length(_frame: Frame, node: ast.Call, _operands: Operands) -> Value:
+    return Lanes() if "adapter_setup" in ast.unparse(node) else None
+
+
+def _is_forward(value: Value) -> bool:
+    """A submodule's forward, handed to a function that will call it."""
+    return isinstance(value, Member) and value.path.endswith((".forward", ".__call__"))
 
 
 def _is_attention(operands: Operands) -> bool:
@@ -185,7 +204,7 @@ def _as_tensor(value: Value) -> Tensor | None:
     return merged(value)
 
 
-def _created(operands: Operands) -> Value:
+def _created(_frame: Frame, _node: ast.Call, operands: Operands) -> Value:
     first = operands.positional[0][1]
     size = first_of(first) if isinstance(first, (Shape, Group)) else first
     row = next(sizes(size), None)
@@ -219,12 +238,12 @@ def _replicated(tensor: Tensor | None, reference: Tensor) -> Tensor | None:
 def _method(frame: Frame, node: ast.Call, func: ast.Attribute, target: Value) -> Value:
     operands = _operands(frame, node)
     receiver = (func.value, target)
+    joint = Operands((receiver, *operands.positional), operands.keywords)
     if func.attr == "repeat_interleave":
-        return _repeat_interleave(frame, node, receiver, Operands((receiver, *operands.positional), operands.keywords))
+        return _repeat_interleave(frame, node, receiver, joint)
     handler = METHODS.get(func.attr)
     if handler is not None:
-        return handler(frame, node, receiver, list(operands.positional))
-    joint = Operands((receiver, *operands.positional), operands.keywords)
+        return handler(MethodCall(frame, node, receiver, operands.positional))
     return _operation(frame, node, joint, meets=func.attr.rstrip("_") in _MEETING)
 
 
@@ -247,3 +266,14 @@ def _repeat_interleave(
 
 def _axis(node: ast.Call) -> int | None:
     return next((constant(k.value) for k in node.keywords if k.arg == "dim"), None)
+
+
+_FUNCTIONS: Mapping[str, Callable[[Frame, ast.Call, Operands], Value]] = {
+    **dict.fromkeys(("zeros", "ones", "empty", "full", "rand", "randn"), _created),
+    "reshape": _reshape,
+    "broadcast_to": _broadcast,
+    "repeat_interleave": _interleave,
+    **dict.fromkeys(("tuple", "list", "Size"), _same_sequence),
+    "len": _length,
+}
+"""Functions, by the last part of their name, that do something else than keep the rows of their operands."""

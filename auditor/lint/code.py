@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .names import Imports, decoded
+from .names import Imports, encoding_of
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
@@ -28,6 +28,7 @@ class SourceFile:
     path: Path
     text: str
     tree: ast.Module
+    encoding: str = "utf-8"
     unchecked: list[str] = field(default_factory=list)
 
     @classmethod
@@ -43,7 +44,8 @@ class SourceFile:
     def parse(cls, data: bytes, path: Path) -> SourceFile:
         """Parse the bytes of a file; raises Unreadable."""
         try:
-            text = decoded(data)
+            encoding = encoding_of(data)
+            text = data.decode(encoding)
             tree = ast.parse(text)
         except SyntaxError as error:
             where = f"line {error.lineno}: " if error.lineno else ""
@@ -54,7 +56,7 @@ class SourceFile:
             raise Unreadable(f"not valid Python, {error}") from error
         except (RecursionError, MemoryError) as error:
             raise Unreadable("nested too deep to parse") from error
-        return cls(path, text, tree)
+        return cls(path, text, tree, encoding)
 
     @cached_property
     def imports(self) -> Imports:
@@ -80,6 +82,14 @@ class SourceFile:
         from .flow import follow
 
         return follow(self) if self.is_model_code else FlowEvents()
+
+    def segment(self, node: ast.expr) -> str:
+        """The text of an expression, as it is written."""
+        first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+        lines = [line.encode() for line in self.lines[first : last + 1]]
+        lines[-1] = lines[-1][: node.end_col_offset]
+        lines[0] = lines[0][node.col_offset :]
+        return b"".join(lines).decode()
 
     @property
     def newline(self) -> str:

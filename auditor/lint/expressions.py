@@ -18,7 +18,6 @@ from .values import (
     Lanes,
     Member,
     Shape,
-    Size,
     Tensor,
     Value,
     either,

@@ -26,7 +26,7 @@ NO_BATCH_AXIS = frozenset(
         "query_length",
     }
 )
-"""Arguments of `transformers` forwards whose first dimension is never the batch (heads, positions, a number)."""
+"""Arguments of `transformers` forwards whose first dimension is never the batch."""
 _SCALARS = re.compile(r"\b(bool|int|float|str|Cache|EncoderDecoderCache)\b")
 MAX_DEPTH = 3
 MAX_STEPS = 60_000

@@ -30,6 +30,8 @@ class Literal:
 
 def outermost(source: SourceFile) -> Iterator[Literal]:
     """All block literals of the file that are not part of another one."""
+    if not _imports_blocks(source.imports):
+        return
     for scope in _scopes(source.tree):
         calls = [n for n in _in_scope(scope) if isinstance(n, ast.Call) and block_kind(n, source.imports)]
         if not calls:
@@ -38,6 +40,14 @@ def outermost(source: SourceFile) -> Iterator[Literal]:
         read = {c: _read(c, source.imports, bound) for c in calls}
         inner = {id(node) for literal in read.values() for node in _inner_nodes(literal)}
         yield from (literal for call, literal in read.items() if id(call) not in inner)
+
+
+def _imports_blocks(imports: Imports) -> bool:
+    """A block can be named in this file: by itself, by its module, or by a starred import."""
+    return any(
+        name.rpartition(".")[2] in BLOCKS | {"adapters", "composition", "*"}
+        for name in imports.origin.values()
+    )
 
 
 def block_kind(node: ast.Call, imports: Imports) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from .frame import Frame
 from .names import constant
-from .observe import check_size, interleaved, shape_of
+from .observe import RowCount, check_size, interleaved, shape_of
 from .values import (
     Either,
     Group,
@@ -25,7 +25,19 @@ from .values import (
 )
 
 Operand: TypeAlias = "tuple[ast.expr, Value]"
-Method: TypeAlias = Callable[[Frame, ast.Call, Operand, Sequence[Operand]], Value]
+
+
+@dataclass(frozen=True)
+class MethodCall:
+    """A call of a tensor method; operands are expressions with their values."""
+
+    frame: Frame
+    node: ast.Call
+    tensor: Operand
+    arguments: Sequence[Operand]
+
+
+Method: TypeAlias = Callable[[MethodCall], Value]
 
 
 def reshape(
@@ -42,7 +54,7 @@ def reshape(
         return before
     if use == "expand" and _is_lane_count(size[1]) and before.batch is not None:
         interleaved(frame, node, "expand", tensor[0])
-    check_size(frame, node, tensor, size, use, sequence=_is_sequence(size[0], arguments[0]))
+    check_size(frame, node, tensor, RowCount(*size, use, _is_sequence(size[0], arguments[0])))
     rows = list(sizes(size[1]))
     if rows:
         return either(Tensor(s.batch, plain=s.plain) for s in rows)
@@ -60,8 +72,9 @@ def leading(arguments: Sequence[Operand]) -> Operand | None:
     if isinstance(value, (Shape, Group, Either)) and not any(sizes(value)):
         first = first_of(value)
         if first is not None or not isinstance(value, Either):
-            literal = isinstance(node, (ast.Tuple, ast.List)) and node.elts
-            return (node.elts[0] if literal else node), first
+            if isinstance(node, (ast.Tuple, ast.List)) and node.elts:
+                node = node.elts[0]
+            return node, first
     return node, value
 
 
@@ -75,75 +88,79 @@ def _is_lane_count(value: Value) -> bool:
     return isinstance(value, Lanes)
 
 
-def _view(frame: Frame, node: ast.Call, tensor: Operand, arguments: Sequence[Operand]) -> Value:
-    return reshape(frame, node, tensor, arguments)
+def _view(call: MethodCall) -> Value:
+    return reshape(call.frame, call.node, call.tensor, call.arguments)
 
 
-def _expand(frame: Frame, node: ast.Call, tensor: Operand, arguments: Sequence[Operand]) -> Value:
-    if len(arguments) > 1 and _is_lane_count(arguments[1][1]) and merged(tensor[1]) is not None:
-        interleaved(frame, node, "expand", tensor[0])
-    return reshape(frame, node, tensor, arguments, "expand")
+def _expand(call: MethodCall) -> Value:
+    if (
+        len(call.arguments) > 1
+        and _is_lane_count(call.arguments[1][1])
+        and merged(call.tensor[1]) is not None
+    ):
+        interleaved(call.frame, call.node, "expand", call.tensor[0])
+    return reshape(call.frame, call.node, call.tensor, call.arguments, "expand")
 
 
-def _size(frame: Frame, node: ast.Call, tensor: Operand, arguments: Sequence[Operand]) -> Value:
-    if arguments and constant(arguments[0][0]) != 0:
+def _size(call: MethodCall) -> Value:
+    if call.arguments and constant(call.arguments[0][0]) != 0:
         return None
-    shapes = either(shape_of(t, tensor[0], node.lineno) for t in tensors(tensor[1]))
-    return first_of(shapes) if arguments else shapes
+    shapes = either(shape_of(t, call.tensor[0], call.node.lineno) for t in tensors(call.tensor[1]))
+    return first_of(shapes) if call.arguments else shapes
 
 
-def _swap(frame: Frame, node: ast.Call, tensor: Operand, arguments: Sequence[Operand]) -> Value:
-    axes = [constant(a) for a, _ in arguments]
-    return _moved(tensor) if 0 in axes or None in axes else _kept(tensor)
+def _swap(call: MethodCall) -> Value:
+    axes = [constant(a) for a, _ in call.arguments]
+    return _moved(call.tensor) if 0 in axes or None in axes else _kept(call.tensor)
 
 
-def _permute(frame: Frame, node: ast.Call, tensor: Operand, arguments: Sequence[Operand]) -> Value:
-    first = arguments[0][0] if arguments else None
+def _permute(call: MethodCall) -> Value:
+    first = call.arguments[0][0] if call.arguments else None
     if isinstance(first, (ast.Tuple, ast.List)) and first.elts:
         first = first.elts[0]
-    return _kept(tensor) if constant(first) == 0 else _moved(tensor)
+    return _kept(call.tensor) if constant(first) == 0 else _moved(call.tensor)
 
 
-def _unsqueeze(frame: Frame, node: ast.Call, tensor: Operand, arguments: Sequence[Operand]) -> Value:
-    axis = constant(arguments[0][0]) if arguments else None
-    return _moved(tensor) if axis in (0, None) else _kept(tensor)
+def _unsqueeze(call: MethodCall) -> Value:
+    axis = constant(call.arguments[0][0]) if call.arguments else None
+    return _moved(call.tensor) if axis in (0, None) else _kept(call.tensor)
 
 
-def _flatten(frame: Frame, node: ast.Call, tensor: Operand, arguments: Sequence[Operand]) -> Value:
-    value = merged(tensor[1])
-    if value is None or (arguments and constant(arguments[0][0]) not in (0, None)):
+def _flatten(call: MethodCall) -> Value:
+    value = merged(call.tensor[1])
+    if value is None or (call.arguments and constant(call.arguments[0][0]) not in (0, None)):
         return value
     return replace(value, plain=False)
 
 
-def _repeat(frame: Frame, node: ast.Call, tensor: Operand, arguments: Sequence[Operand]) -> Value:
-    value = merged(tensor[1])
-    if value is None or value.batch is None or not arguments or constant(arguments[0][0]) == 1:
+def _repeat(call: MethodCall) -> Value:
+    value = merged(call.tensor[1])
+    if value is None or value.batch is None or not call.arguments or constant(call.arguments[0][0]) == 1:
         return value
-    frame.replicates = True
-    return Tensor(value.batch.grown("`repeat`", node.lineno), plain=value.plain)
+    call.frame.replicates = True
+    return Tensor(value.batch.grown("`repeat`", call.node.lineno), plain=value.plain)
 
 
-def _pieces(frame: Frame, node: ast.Call, tensor: Operand, arguments: Sequence[Operand]) -> Value:
-    value = merged(tensor[1])
+def _pieces(call: MethodCall) -> Value:
+    value = merged(call.tensor[1])
     return replace(value, many=True) if value is not None else None
 
 
-def _receiver(frame: Frame, node: ast.Call, tensor: Operand, arguments: Sequence[Operand]) -> Value:
-    return tensor[1]
+def _receiver(call: MethodCall) -> Value:
+    return call.tensor[1]
 
 
-def _nothing(frame: Frame, node: ast.Call, tensor: Operand, arguments: Sequence[Operand]) -> Value:
+def _nothing(_call: MethodCall) -> Value:
     return None
 
 
-def _as_other(frame: Frame, node: ast.Call, tensor: Operand, arguments: Sequence[Operand]) -> Value:
-    other = merged(arguments[0][1]) if arguments else None
-    return replace(other, parameter="") if other is not None else merged(tensor[1])
+def _as_other(call: MethodCall) -> Value:
+    other = merged(call.arguments[0][1]) if call.arguments else None
+    return replace(other, parameter="") if other is not None else merged(call.tensor[1])
 
 
-def _created(frame: Frame, node: ast.Call, tensor: Operand, arguments: Sequence[Operand]) -> Value:
-    size = leading(arguments)
+def _created(call: MethodCall) -> Value:
+    size = leading(call.arguments)
     row = next(sizes(size[1]), None) if size is not None else None
     return Tensor(row.batch, plain=row.plain, fixed=True) if row is not None else Tensor(None)
 
@@ -168,7 +185,8 @@ METHODS: Mapping[str, Method] = {
     "repeat": _repeat,
     **dict.fromkeys(("split", "chunk", "tensor_split"), _pieces),
     **dict.fromkeys(
-        ("to", "type_as", "type", "float", "half", "bool", "long", "contiguous", "clone", "detach", "cuda"), _receiver
+        ("to", "type_as", "type", "float", "half", "bool", "long", "contiguous", "clone", "detach", "cuda"),
+        _receiver,
     ),
     **dict.fromkeys(("dim", "numel", "item", "tolist", "stride", "unbind", "get", "pop", "append"), _nothing),
     **dict.fromkeys(("expand_as", "view_as", "reshape_as"), _as_other),

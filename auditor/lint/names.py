@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 _COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 
 
-def decoded(data: bytes) -> str:
-    """The text of a Python file by PEP 263; raises UnicodeDecodeError or LookupError."""
+def encoding_of(data: bytes) -> str:
+    """The encoding of a Python file by PEP 263; `utf-8-sig` where it starts with a byte order mark."""
     if data.startswith(codecs.BOM_UTF8):
-        return data[3:].decode("utf-8")
+        return "utf-8-sig"
     for line in data.split(b"\n", 2)[:2]:
         match = _COOKIE.match(line)
         if match:
-            return data.decode(match.group(1).decode("ascii"))
-    return data.decode("utf-8")
+            return match.group(1).decode("ascii")
+    return "utf-8"
 
 
 def dotted(node: ast.expr) -> str:

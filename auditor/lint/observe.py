@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from .events import Interleaving, Meeting, StaleSize
@@ -32,21 +33,28 @@ def meet(frame: Frame, node: ast.AST, operands: Sequence[tuple[ast.expr, Value]]
                 frame.file.events.meetings.setdefault(key, event)
 
 
+@dataclass(frozen=True)
+class RowCount:
+    """A row count in a call; with `sequence`, the expression is a shape that begins with it."""
+
+    node: ast.expr
+    value: Value
+    use: Literal["reshape", "expand", "argument"]
+    sequence: bool = False
+
+
 def check_size(
     frame: Frame,
     call: ast.Call,
     tensor: tuple[ast.expr, Value],
-    size: tuple[ast.expr, Value],
-    use: Literal["reshape", "expand", "argument"],
-    *,
-    sequence: bool = False,
+    size: RowCount,
 ) -> bool:
     """Record a row count that may be too small for the tensor it is used on; True when it is."""
-    found = outdated(tensor[1], size[1])
+    found = outdated(tensor[1], size.value)
     if found is None or frame.statement is None:
         return False
     plain = found[1].plain and all(t.plain for t in tensors(tensor[1]))
-    event = StaleSize(call, tensor[0], size[0], *found, use, frame.statement, plain, sequence)
+    event = StaleSize(call, tensor[0], size.node, *found, size.use, frame.statement, plain, size.sequence)
     frame.file.events.stale.setdefault(position(call.func), event)
     return True
 

@@ -1,4 +1,4 @@
-"""The class that a model class overrides, and how its module calls it; read from source, nothing is imported."""
+"""The class that a model class overrides, and how its module calls it, read from source."""
 
 from __future__ import annotations
 

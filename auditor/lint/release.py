@@ -12,18 +12,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .code import SourceFile
 
+_TOP_LEVEL = re.compile(r"^[^\s)#]", re.MULTILINE)
 _PARENT_MODULE = re.compile(r"^transformers\.models\.(\w+)\.modeling_")
 
 
-@cache
 def package_root(name: str, near: Path | None = None) -> Path | None:
     """Folder of a top-level package: beside the packages of `near` if it is there, else as installed.
 
     Finding a top-level package runs none of its code.
     """
-    for folder in near.parents if near is not None else ():
-        if (folder / name / "__init__.py").is_file() and not (folder / "__init__.py").is_file():
-            return folder / name
+    return _root_near(name, near.parent if near is not None else None)
+
+
+@cache
+def _root_near(name: str, folder: Path | None) -> Path | None:
+    for parent in (folder, *folder.parents) if folder is not None else ():
+        if (parent / name / "__init__.py").is_file() and not (parent / "__init__.py").is_file():
+            return parent / name
     try:
         spec = find_spec(name)
     except (ImportError, ValueError):
@@ -36,7 +41,9 @@ def unreachable(source: SourceFile) -> str:
 
     The release's own list of model types that allow Parallel decides.
     """
-    types = {m.group(1).replace("_", "-") for m in map(_PARENT_MODULE.match, source.imports.origin.values()) if m}
+    types = {
+        m.group(1).replace("_", "-") for m in map(_PARENT_MODULE.match, source.imports.origin.values()) if m
+    }
     root = _library_of(source.path.resolve())
     allowed = _allowed_types(root / "composition.py") if root is not None else None
     if not types or allowed is None or types & allowed:
@@ -92,20 +99,31 @@ def allowed_nestings(near: Path | None = None) -> dict[str, frozenset[str]] | No
     return found
 
 
-@cache
 def class_source(module: str, name: str, near: Path | None) -> ast.ClassDef | None:
     """A class of an installed module, parsed alone; None when it cannot be found."""
+    file = _module_file(module, near)
+    return _class_in(file, name) if file is not None else None
+
+
+def module_tree(module: str, near: Path | None) -> ast.Module | None:
+    """The tree of an installed module; None when it cannot be found or read."""
+    file = _module_file(module, near)
+    return _tree_of(file) if file is not None else None
+
+
+def _module_file(module: str, near: Path | None) -> Path | None:
     head, *rest = module.split(".")
     root = package_root(head, near)
-    if root is None:
-        return None
-    text = _module_text(root.joinpath(*rest))
+    return root.joinpath(*rest) if root is not None else None
+
+
+@cache
+def _class_in(file: Path, name: str) -> ast.ClassDef | None:
+    text = _module_text(file)
     start = re.search(rf"^class {re.escape(name)}\b", text, re.MULTILINE)
     if start is None:
         return None
-    end = re.compile(r"^\S", re.MULTILINE).search(text, start.end())
-    while end is not None and text[end.start()] in ")#":
-        end = re.compile(r"^\S", re.MULTILINE).search(text, end.end())
+    end = _TOP_LEVEL.search(text, start.end())
     try:
         tree = ast.parse(text[start.start() : end.start() if end is not None else len(text)])
     except SyntaxError:
@@ -114,11 +132,8 @@ def class_source(module: str, name: str, near: Path | None) -> ast.ClassDef | No
 
 
 @cache
-def module_tree(module: str, near: Path | None) -> ast.Module | None:
-    """The tree of an installed module; None when it cannot be found or read."""
-    head, *rest = module.split(".")
-    root = package_root(head, near)
-    text = _module_text(root.joinpath(*rest)) if root is not None else ""
+def _tree_of(file: Path) -> ast.Module | None:
+    text = _module_text(file)
     try:
         return ast.parse(text) if text else None
     except SyntaxError:

@@ -36,7 +36,11 @@ def edits_for(source: SourceFile, event: StaleSize) -> tuple[Edit, ...]:
 
 def _base_name(node: ast.expr) -> str:
     """`x` for `x`, `x.contiguous()`, `x.transpose(1, 2)`: its dim 0 is that of `x`."""
-    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _keeps_dim_0(node, node.func.attr):
+    while (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and _keeps_dim_0(node, node.func.attr)
+    ):
         node = node.func.value
     return node.id if isinstance(node, ast.Name) else ""
 
@@ -55,7 +59,7 @@ def _replaced_size(source: SourceFile, event: StaleSize, name: str) -> tuple[Edi
     inner = node.value if isinstance(node, ast.Starred) else node
     if not isinstance(inner, (ast.Name, ast.Attribute)):
         return ()
-    text = ast.get_source_segment(source.text, inner)
+    text = source.segment(inner)
     if isinstance(node, ast.Starred):
         return (Edit.of(node, f"{rows}, *{text}[1:]"),)
     if event.sequence:
@@ -91,7 +95,7 @@ def _uses(node: ast.expr, name: str) -> int:
 def _hoisted(source: SourceFile, event: StaleSize, name: str) -> tuple[Edit, Edit]:
     from adapter_audit.rules.source import Edit
 
-    segment = ast.get_source_segment(source.text, event.tensor_node) or ""
+    segment = source.segment(event.tensor_node)
     if "\n" in segment:
         segment = f"({segment})"
     line, column = event.statement.lineno, event.statement.col_offset

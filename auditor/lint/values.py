@@ -30,7 +30,11 @@ class Batch:
 
     def covers(self, other: Batch) -> bool:
         """`other` has at most these rows."""
-        return other is self or other in self.below or (bool(other.one_of) and all(map(self.covers, other.one_of)))
+        return (
+            other is self
+            or other in self.below
+            or (bool(other.one_of) and all(map(self.covers, other.one_of)))
+        )
 
 
 @dataclass(frozen=True)
