@@ -1,0 +1,154 @@
+"""The AdapterHub library `adapters`, releases 1.0 and later."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ..compose import KINDS, NUMBERED, Block, Node, walk
+from ..errors import UsageError
+from ..result import Activity
+
+
+class AdaptersBackend:
+    """See `base.Backend`. All imports of the library are lazy: importing it takes seconds."""
+
+    package: ClassVar[str] = "adapters"
+    versions: ClassVar[str] = ">=1.0,<2"
+
+    def check_method(self, config: str) -> None:
+        """Raise UsageError for an unknown method or argument, with the nearest names."""
+        from adapters import AdapterConfig
+        from adapters.configuration import ADAPTER_CONFIG_MAP
+
+        try:
+            AdapterConfig.load(self._resolved(config))
+        except Exception as error:
+            raise UsageError(
+                f"{config!r} is not an adapter configuration",
+                why=str(error).splitlines()[0] if str(error) else type(error).__name__,
+                do=_suggestion(config, ADAPTER_CONFIG_MAP),
+            ) from error
+
+    def prepare(self, model: Any) -> None:
+        """`adapters.init`, unless the model has adapters already."""
+        import adapters
+
+        if not isinstance(model, adapters.ModelAdaptersMixin):
+            adapters.init(model)
+
+    def add(self, model: Any, methods: Mapping[str, str], tree: Node) -> None:
+        """Add adapters, shared parameters of multi-task adapters, and fusion layers."""
+        for name, config in methods.items():
+            model.add_adapter(name, config=self._load(config))
+        for block in walk(tree):
+            if block.kind == "multitask":
+                self._share(model, block)
+            if block.kind == "fuse":
+                members = [c if isinstance(c, str) else self.block(c).last() for c in block.children]
+                if ",".join(members) not in model.adapters_config.fusions:
+                    model.add_adapter_fusion(members)
+
+    def activate(self, model: Any, tree: Node | None, skip_layers: tuple[int, ...] | None = None) -> None:
+        """`set_active_adapters`, which validates the composition for the model type."""
+        block = None if tree is None else self.block(tree)
+        model.set_active_adapters(block, skip_layers=list(skip_layers) if skip_layers else None)
+
+    def block(self, tree: Node) -> Any:
+        """Our tree as a block of `adapters.composition`."""
+        import adapters.composition as composition
+
+        if isinstance(tree, str):
+            return tree
+        options: dict[str, Any] = {}
+        if tree.numbers is not None:
+            exact = tree.kind == "average"
+            options[NUMBERED[tree.kind]] = [n if exact else int(n) for n in tree.numbers]
+        block_class = getattr(composition, KINDS[tree.kind], None)
+        if block_class is None:
+            raise UsageError(f"the installed adapters release has no {KINDS[tree.kind]}", do="upgrade adapters")
+        return block_class(*(self.block(c) for c in tree.children), **options)
+
+    def tree(self, block: Any) -> Node:
+        """A block of `adapters.composition` as our tree (inverse of `block`)."""
+        if isinstance(block, str):
+            return block
+        kind = type(block).__name__.lower()
+        numbers = getattr(block, NUMBERED[kind]) if kind in NUMBERED else None
+        return Block(
+            kind,
+            tuple(self.tree(c) for c in block.children),
+            tuple(float(n) for n in numbers) if numbers is not None else None,
+        )
+
+    def parameters(self, model: Any, adapter: str) -> Iterator[tuple[str, Any]]:
+        """All parameters that `adapter` owns: every method keeps them in a ModuleDict under its name."""
+        from torch.nn import ModuleDict
+
+        for path, module in model.named_modules():
+            if isinstance(module, ModuleDict) and adapter in module:
+                for name, parameter in module[adapter].named_parameters():
+                    yield f"{path}.{adapter}.{name}", parameter
+
+    def activity(self, model: Any, names: tuple[str, ...]) -> tuple[Activity, ...]:
+        """One row per adapter layer that has modules of any of `names`."""
+        from adapters.methods.adapter_layer_base import AdapterLayerBase
+
+        rows = []
+        for path, module in model.named_modules():
+            if not isinstance(module, AdapterLayerBase):
+                continue
+            own = tuple(n for n in names if n in getattr(module, module.adapter_modules_name, {}))
+            if own:
+                rows.append(Activity(module=path, layer=module.layer_idx, method=_method(module), adapters=own))
+        return tuple(rows)
+
+    def _share(self, model: Any, block: Block) -> None:
+        """Multi-task methods are meant to share their down projections (MTL-LoRA, arXiv 2410.09437)."""
+        from adapters.configuration.adapter_config import MultiTaskConfig
+
+        names = [c for c in block.children if isinstance(c, str)]
+        if len(names) > 1 and all(isinstance(model.adapters_config.get(n), MultiTaskConfig) for n in names):
+            model.share_parameters(names)
+
+    def _resolved(self, config: str) -> str:
+        """A saved adapter's directory stands for the configuration in it."""
+        saved = Path(config) / "adapter_config.json"
+        return str(saved) if "[" not in config and saved.is_file() else config
+
+    def _load(self, config: str) -> Any:
+        from adapters import AdapterConfig
+
+        return AdapterConfig.load(self._resolved(config))
+
+
+def _method(module: Any) -> str:
+    name = type(module).__name__
+    for suffix in ("WithAdapters", "Layer", "AdaptersMixin"):
+        name = name.removesuffix(suffix)
+    return str(module.adapter_modules_name).rstrip("s") or name
+
+
+def _suggestion(config: str, known: Mapping[str, Any]) -> str:
+    for part in config.split("|"):
+        name, _, arguments = part.strip().partition("[")
+        if name not in known:
+            near = get_close_matches(name, known, 3, 0.5)
+            return f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(sorted(known))}"
+        if arguments:
+            return f"arguments of {name}: {', '.join(_argument_names(known[name]))}"
+    return f"known: {', '.join(sorted(known))}"
+
+
+def _argument_names(config: Any) -> list[str]:
+    return sorted(f.name for f in fields(config)) if hasattr(config, "__dataclass_fields__") else []
+
+
+def quiet() -> None:
+    """The library warns on every forward without active adapters; references do that on purpose."""
+    for name in ("adapters", "transformers"):
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,0 +1,111 @@
+"""Many audits: JSON specs in, JSON results out, in order, resumable; one bad spec never ends the run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from .errors import AuditError
+from .result import AuditResult, Verdict
+from .spec import AuditSpec
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the specs file; `id` is the spec's own, or its line number."""
+
+    id: str
+    text: str
+
+
+def read_lines(text: str) -> list[Line]:
+    """All specs of a JSONL text (blank lines are skipped)."""
+    lines = [(n, t) for n, t in enumerate(text.splitlines(), 1) if t.strip()]
+    return [Line(_id_of(t, n), t) for n, t in lines]
+
+
+def _id_of(text: str, number: int) -> str:
+    try:
+        data = json.loads(text)
+        return str(data["id"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return f"line-{number}"
+
+
+def audit_line(line: Line, options: dict[str, Any]) -> str:
+    """Audit one spec line; whatever goes wrong becomes part of its result line."""
+    from .pipeline import audit
+
+    try:
+        spec = AuditSpec.read_line(line.text)
+        result = audit(spec.model_copy(update={"id": line.id}), **options)
+    except AuditError as error:
+        result = failed(line, error.line)
+    except Exception as error:
+        result = failed(line, f"internal error: {type(error).__name__}: {error}")
+    return result.model_dump_json(exclude={"graph"})
+
+
+def failed(line: Line, message: str) -> AuditResult:
+    """The result of a spec that could not be audited."""
+    try:
+        spec = json.loads(line.text)
+    except (ValueError, RecursionError):
+        spec = {}
+    return AuditResult(
+        id=line.id,
+        verdict=Verdict.UNKNOWN,
+        summary=message,
+        spec=spec if isinstance(spec, dict) else {},
+        unknowns=(message,),
+        error=message,
+    )
+
+
+def finished(output: Path) -> dict[str, str]:
+    """Complete result lines of an earlier run, by id; a cut last line does not count."""
+    if not output.is_file():
+        return {}
+    done: dict[str, str] = {}
+    for text in output.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            done[str(json.loads(text)["id"])] = text
+        except (ValueError, KeyError, TypeError):
+            continue
+    return done
+
+
+def run(
+    lines: Iterable[Line],
+    sink: IO[str],
+    options: dict[str, Any],
+    *,
+    jobs: int = 1,
+    progress: Callable[[str], None] | None = None,
+) -> None:
+    """Audit all lines and write one result line each, in order, flushed as soon as it is known."""
+    for line, text in _results(list(lines), options, jobs):
+        sink.write(text + "\n")
+        sink.flush()
+        if progress is not None:
+            progress(line.id)
+
+
+def _results(lines: list[Line], options: dict[str, Any], jobs: int) -> Iterator[tuple[Line, str]]:
+    if jobs <= 1:
+        for line in lines:
+            yield line, audit_line(line, options)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        waiting = [(line, pool.submit(audit_line, line, options)) for line in lines]
+        for line, future in waiting:
+            try:
+                yield line, future.result()
+            except BrokenProcessPool:
+                why = "a worker process died during this audit or one beside it; run it alone to see more"
+                yield line, failed(line, why).model_dump_json(exclude={"graph"})

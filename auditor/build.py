@@ -1,0 +1,233 @@
+"""From a spec to a model with its adapters, on the meta device or for real.
+
+Everything is built inside `torch.device("meta")` for the static half: `adapters.init` allocates real
+weights otherwise, and cost then follows the width of the model instead of the number of its layers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from .backends.adapters import AdaptersBackend, quiet
+from .backends.base import Backend
+from .compose import Block, Node, adapter_names
+from .errors import BuildError, UsageError
+from .inputs import InputMaker, input_maker
+from .models import ModelSource
+from .spec import AuditSpec
+from .trace.records import Failure
+from .trace.sites import is_deliberate, traceback_sites
+
+GENERATING = ("generate", "beam")
+
+
+@dataclass
+class Subject:
+    """A model with its adapters, ready to run; or the failure that the set-up ended with."""
+
+    spec: AuditSpec
+    tree: Block
+    backend: Backend
+    model: Any
+    inputs: InputMaker | None = None
+    setup_failure: Failure | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def activate(self, tree: Node | None) -> None:
+        """Make a composition active (None: no adapter), with the spec's skipped layers."""
+        self.backend.activate(self.model, tree, self.spec.skip_layers)
+
+
+def build(
+    spec: AuditSpec,
+    source: ModelSource,
+    *,
+    device: str = "meta",
+    dtype: torch.dtype | None = None,
+    bare: Callable[[Any], None] | None = None,
+) -> Subject:
+    """Build the model and set up the composition; `bare` is called with the model before it has adapters.
+
+    A failure of the adapter library during the set-up is part of the result (`setup_failure`). Raises
+    BuildError when the model itself cannot be built, UsageError for unknown methods or inputs.
+    """
+    quiet()
+    backend = AdaptersBackend()
+    tree = spec.composition()
+    for name in adapter_names(tree):
+        backend.check_method(spec.method_of(name))
+    with _default_dtype(dtype), torch.device(device):
+        model = bare_model(spec, source)
+        if device == "meta":
+            model.to("meta")  # a function's model may have real weights
+        elif dtype is not None:
+            model.to(dtype)
+    if bare is not None:
+        bare(model)
+    with _default_dtype(dtype), torch.device(device):
+        subject = Subject(spec, tree, backend, model)
+        subject.setup_failure = set_up(subject)
+    if subject.setup_failure is None:
+        subject.inputs = input_maker(model, spec, tree, dtype or torch.float32)
+        _check_length(subject)
+    return subject
+
+
+def set_up(subject: Subject) -> Failure | None:
+    """Prepare the model, add all adapters and make the composition active once."""
+    spec, backend, model = subject.spec, subject.backend, subject.model
+    names = [n for n in adapter_names(subject.tree)]
+    try:
+        backend.prepare(model)
+        backend.add(model, {n: spec.method_of(n) for n in names if not _has_adapter(model, n)}, subject.tree)
+        model.eval()
+        subject.activate(subject.tree)
+    except UsageError:
+        raise
+    except Exception as error:
+        return failure_of(error, backend.package)
+    return None
+
+
+def _has_adapter(model: Any, name: str) -> bool:
+    config = getattr(model, "adapters_config", None)
+    return config is not None and name in config
+
+
+def failure_of(error: Exception, package: str) -> Failure:
+    """An exception as data, outside a recording."""
+    sites = traceback_sites(error.__traceback__)
+    return Failure(
+        kind=type(error).__name__,
+        message=str(error),
+        site=sites[0] if sites else None,
+        module="",
+        deliberate=is_deliberate(error.__traceback__, package),
+        frames=sites,
+    )
+
+
+def bare_model(spec: AuditSpec, source: ModelSource) -> Any:
+    """The model without adapters, in eval mode, on the current default device."""
+    if source.factory is not None:
+        model = _from_factory(source)
+    else:
+        model = _from_config(spec, make_config(spec, source))
+    model.eval()
+    if spec.gradient_checkpointing:
+        model.gradient_checkpointing_enable()
+    return model
+
+
+def _from_factory(source: ModelSource) -> Any:
+    assert source.factory is not None
+    try:
+        return source.factory()
+    except Exception as error:
+        raise BuildError(f"{source.name} failed", why=f"{type(error).__name__}: {error}") from error
+
+
+def make_config(spec: AuditSpec, source: ModelSource) -> Any:
+    """The transformers configuration object. Raises UsageError for an unknown model_type."""
+    from transformers import AutoConfig
+
+    data = copy.deepcopy(dict(source.config or {}))
+    model_type = data.pop("model_type")
+    for key in ("torch_dtype", "dtype", "transformers_version", "_name_or_path", "quantization_config"):
+        data.pop(key, None)
+    try:
+        config = AutoConfig.for_model(model_type, **data)
+    except (ValueError, KeyError) as error:
+        raise UsageError(
+            f"the model_type {model_type!r} is unknown to the installed transformers",
+            why=str(error).splitlines()[0][:120],
+            do="upgrade transformers or correct the config",
+        ) from error
+    except Exception as error:
+        raise BuildError("the configuration is not valid", why=f"{type(error).__name__}: {error}") from error
+    if getattr(config, "pad_token_id", None) is None and hasattr(config, "vocab_size"):
+        config.pad_token_id = 0  # batches with padding and classification heads need one
+    return config
+
+
+def _from_config(spec: AuditSpec, config: Any) -> Any:
+    cls = model_class(spec, config)
+    options = {"attn_implementation": spec.attn} if spec.attn else {}
+    try:
+        if hasattr(cls, "from_config"):
+            return cls.from_config(config, **options)
+        return cls._from_config(config, **options)
+    except Exception as error:
+        raise BuildError(
+            f"the model cannot be built as {cls.__name__}",
+            why=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+        ) from error
+
+
+def model_class(spec: AuditSpec, config: Any) -> Any:
+    """The class to build: the asked head, a head that can generate, the config's own class, or the base."""
+    import transformers
+
+    if spec.head:
+        cls = getattr(transformers, f"AutoModelFor{spec.head}", None) or getattr(transformers, spec.head, None)
+        if cls is None:
+            known = sorted(n[len("AutoModelFor") :] for n in dir(transformers) if n.startswith("AutoModelFor"))
+            raise UsageError(f"unknown head {spec.head!r}", do=f"known heads: {', '.join(known)}")
+        return cls
+    named = getattr(transformers, (getattr(config, "architectures", None) or [""])[0], None)
+    if named is not None and (spec.mode not in GENERATING or _can_generate(named)):
+        return named
+    if spec.mode in GENERATING:
+        return _generating_class(config)
+    return transformers.AutoModel
+
+
+def _can_generate(cls: Any) -> bool:
+    return bool(hasattr(cls, "can_generate") and cls.can_generate())
+
+
+def _generating_class(config: Any) -> Any:
+    import transformers
+
+    for auto in ("AutoModelForCausalLM", "AutoModelForSeq2SeqLM", "AutoModelForSpeechSeq2Seq"):
+        cls = getattr(transformers, auto)
+        if type(config) in cls._model_mapping and (auto != "AutoModelForCausalLM" or not config.is_encoder_decoder):
+            return cls
+    raise UsageError(f"models of type {config.model_type} cannot generate", do="use --mode forward")
+
+
+def _check_length(subject: Subject) -> None:
+    """Sequences longer than the model's table of positions fail in every run, adapters or not."""
+    limit = getattr(subject.model.config, "max_position_embeddings", None)
+    tokens = subject.spec.tokens()
+    if isinstance(limit, int) and tokens > limit > 0 and _has_position_table(subject.model, limit):
+        raise UsageError(
+            f"a sequence of {tokens} tokens is longer than the model allows",
+            why=f"max_position_embeddings is {limit}",
+            do=f"use --seq-len {limit} or less",
+        )
+
+
+def _has_position_table(model: Any, limit: int) -> bool:
+    return any(
+        "position" in name and parameter.dim() == 2 and limit <= parameter.shape[0] <= limit + 2
+        for name, parameter in model.named_parameters()
+    )
+
+
+@contextlib.contextmanager
+def _default_dtype(dtype: torch.dtype | None) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype or before)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+

@@ -1,0 +1,116 @@
+"""The command line. Commands are loaded when they are called; torch only when an audit starts."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import rich_click as click
+
+from ..errors import AuditError, ExitCode
+
+COMMANDS = {
+    "audit": "adapter_audit.auditor.cli.audit:audit_command",
+    "batch": "adapter_audit.auditor.cli.batch:batch_command",
+    "matrix": "adapter_audit.auditor.cli.matrix:matrix_command",
+    "lint": "adapter_audit.auditor.lint.command:lint_command",
+    "explain": "adapter_audit.auditor.cli.explain:explain_command",
+    "rules": "adapter_audit.auditor.cli.explain:rules_command",
+    "render": "adapter_audit.auditor.cli.render:render_command",
+    "config": "adapter_audit.auditor.cli.config:config_command",
+}
+"""Command name -> where it is."""
+DEFAULT = "audit"
+
+click.rich_click.TEXT_MARKUP = "rich"
+click.rich_click.STYLE_OPTIONS_PANEL_BOX = "SIMPLE"
+
+
+class LazyGroup(click.RichGroup):
+    """A group whose first word may be left out: `adapter-audit t5-base ...` is an audit."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All command names, in the order of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command when it is asked for."""
+        target = COMMANDS.get(cmd_name)
+        if target is None:
+            return None
+        module, _, name = target.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the default command in front of arguments that name none."""
+        if not args or (args[0] not in COMMANDS and args[0] not in ("--help", "-h", "--version")):
+            args = [DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="adapter-audit", prog_name="adapter-audit")
+def main() -> None:
+    """Audit adapter compositions: will this model run these adapters together, and correctly?
+
+    [bold]adapter-audit MODEL --compose EXPR[/bold] is the audit (the command [bold]audit[/bold] may be left out).
+    """
+
+
+def entry() -> None:
+    """Console entry point: expected errors become one line and their exit code."""
+    try:
+        code = main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else ExitCode.CLEAN)
+    except click.exceptions.Abort:
+        click.echo("adapter-audit: interrupted", err=True)
+        sys.exit(130)
+    except click.UsageError as error:
+        click.echo(f"adapter-audit: {_one_line(error)}", err=True)
+        sys.exit(ExitCode.USAGE)
+    except click.ClickException as error:
+        click.echo(f"adapter-audit: {error.format_message()}", err=True)
+        sys.exit(ExitCode.USAGE)
+    except AuditError as error:
+        show(error)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(ExitCode.CLEAN)
+    except Exception as error:
+        _internal(error)
+
+
+def show(error: AuditError) -> None:
+    """An expected error: one line on stderr, for compositions with a caret under the character."""
+    click.echo(f"adapter-audit: {error.line}", err=True)
+    pointer = getattr(error, "pointer", "")
+    if pointer and len(pointer) < 400:
+        click.echo(pointer, err=True)
+    if _very_verbose():
+        import traceback
+
+        traceback.print_exception(error)
+
+
+def _one_line(error: click.UsageError) -> str:
+    where = error.ctx.command_path if error.ctx else "adapter-audit"
+    return f"{error.format_message()} Try '{where} --help'."
+
+
+def _internal(error: Exception) -> None:
+    click.echo(
+        f"adapter-audit: internal error: {type(error).__name__}: {' '.join(str(error).split())[:300]} "
+        "(this is a bug in adapter-audit; run again with -vv for the traceback)",
+        err=True,
+    )
+    if _very_verbose():
+        import traceback
+
+        traceback.print_exception(error)
+    sys.exit(ExitCode.INTERNAL)
+
+
+def _very_verbose() -> bool:
+    return "-vv" in sys.argv or sys.argv.count("-v") + sys.argv.count("--verbose") > 1

@@ -1,0 +1,5 @@
+"""`python -m adapter_audit.auditor.cli`."""
+
+from . import entry
+
+entry()

@@ -1,0 +1,108 @@
+"""Options that several commands share, and what they become."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import rich_click as click
+
+from ..errors import ExitCode, UsageError
+from ..result import AuditResult, Severity
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FAIL_ON = ("error", "warning", "note", "never")
+
+
+def report_options(function: F) -> F:
+    """--report, --fail-on, --color, --no-source."""
+    for option in reversed(
+        (
+            click.option(
+                "--report",
+                "reports",
+                multiple=True,
+                metavar="KIND[=FILE]",
+                help="terminal, json, sarif, html, github, markdown, junit, graph; repeatable. Default: terminal.",
+            ),
+            click.option("--fail-on", type=click.Choice(FAIL_ON), default="error", show_default=True),
+            click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto"),
+            click.option("--no-source", is_flag=True, help="Leave source lines out of the reports."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def write_reports(
+    results: Sequence[AuditResult], kinds: Sequence[str], *, color: str, show_source: bool = True
+) -> None:
+    """Render each KIND[=FILE]: to the file, or to stdout. Files are written whole or not at all."""
+    from adapter_audit.reports import base
+
+    for kind, target in parsed_reports(kinds):
+        options = base.ReportOptions(
+            show_source=show_source, color=_use_color(color, target is None), width=_width(target is None)
+        )
+        text = base.render(kind, results, options)
+        if target is None:
+            click.echo(text, nl=not text.endswith("\n"), color=True)
+        else:
+            write_atomically(target, text)
+
+
+def parsed_reports(kinds: Sequence[str]) -> list[tuple[str, Path | None]]:
+    """`KIND[=FILE]` pairs; raises UsageError for an unknown kind, or two reports on stdout."""
+    from adapter_audit.reports import base
+
+    pairs: list[tuple[str, Path | None]] = []
+    for text in kinds or ("terminal",):
+        kind, _, file = text.partition("=")
+        if kind not in base.kinds():
+            raise UsageError(f"unknown report {kind!r}", do=f"known: {', '.join(base.kinds())}")
+        pairs.append((kind, Path(file) if file and file != "-" else None))
+    if sum(target is None for _, target in pairs) > 1:
+        raise UsageError("only one report can go to stdout", do="give the others a file: --report html=audit.html")
+    return pairs
+
+
+def write_atomically(target: Path, text: str) -> None:
+    """Write beside the target and rename, so that nobody sees half a file."""
+    temporary = target.with_name(f".{target.name}.partial")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(target)
+    except OSError as error:
+        raise UsageError(f"cannot write {target}", why=error.strerror or str(error)) from error
+
+
+def exit_code(results: Sequence[AuditResult], fail_on: str) -> ExitCode:
+    """FINDINGS when an open finding is at least as severe as asked; `unknown` counts as a warning."""
+    if fail_on == "never":
+        return ExitCode.CLEAN
+    limit = Severity(fail_on).rank
+    for result in results:
+        worst = result.worst()
+        rank = worst.rank if worst is not None else -1
+        if result.verdict.value == "unknown":
+            rank = max(rank, Severity.WARNING.rank)
+        if rank >= limit:
+            return ExitCode.FINDINGS
+    return ExitCode.CLEAN
+
+
+def _use_color(color: str, to_stdout: bool) -> bool:
+    import os
+    import sys
+
+    if color != "auto":
+        return color == "always"
+    return to_stdout and sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+
+def _width(to_stdout: bool) -> int:
+    import shutil
+
+    return max(60, min(shutil.get_terminal_size((100, 40)).columns, 200)) if to_stdout else 100

@@ -1,0 +1,157 @@
+"""From a difference in the output to the op where it began: recorded values, aligned with the twin's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..compose import lane_count
+from ..facts import Departure, ProbeFacts, StaticFacts
+from ..references import Reference
+from ..trace.records import Key, Record
+from ..trace.recorder import Recorder
+from .precision import TOLERANCE, deviation
+
+if TYPE_CHECKING:
+    from .bench import Bench
+
+
+def first_departure(bench: Bench, reference: Reference) -> Departure | None:
+    """The first op of the composition whose value, on the reference's rows, is not its twin's."""
+    alone = bench.recorded(reference.tree, reference.rows)
+    composed = bench.recorded(bench.tree)
+    twins = {record.key: record for record in alone.trace.records}
+    cut = _Cut(bench, reference)
+    agreeing: set[int] = set()
+    for record in composed.trace.records:
+        twin = twins.get(record.key)
+        if twin is None:
+            continue
+        amount = cut.compare(_values(composed, record), _values(alone, twin))
+        if amount is None or amount <= TOLERANCE:
+            agreeing.add(record.index)
+            continue
+        cause = _behind_untwinned(composed, record, twins, agreeing)
+        return _departure(reference.lane, cause, amount)
+    return None
+
+
+class _Cut:
+    """Cuts a reference's rows out of a value of the composition."""
+
+    def __init__(self, bench: Bench, reference: Reference) -> None:
+        self.lanes = lane_count(bench.tree)
+        self.rows, self.reference = bench.rows, reference
+
+    def compare(self, mine: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor]) -> float | None:
+        """Largest deviation over the outputs; None where the shapes tell no lanes."""
+        amounts = [self._one(m, t) for m, t in zip(mine, theirs, strict=False)]
+        known = [a for a in amounts if a is not None]
+        return max(known, default=None)
+
+    def _one(self, mine: torch.Tensor, twin: torch.Tensor) -> float | None:
+        if mine.shape == twin.shape and self.lanes == 1 and len(self.reference.rows) == self.rows:
+            return deviation(mine, twin)
+        own = self._own_rows(mine, twin)
+        if own is not None:
+            return deviation(own, twin)
+        return deviation(mine, twin) if mine.shape == twin.shape else None
+
+    def _own_rows(self, mine: torch.Tensor, twin: torch.Tensor) -> torch.Tensor | None:
+        """Along the one axis that differs: this lane's rows of N*B*k, where the twin has rows*k."""
+        if mine.dim() != twin.dim():
+            return None
+        axes = [i for i in range(mine.dim()) if mine.shape[i] != twin.shape[i]]
+        if len(axes) != 1:
+            return None
+        axis, count = axes[0], len(self.reference.rows)
+        per_row, rest = divmod(twin.shape[axis], count)
+        if rest or mine.shape[axis] != self.lanes * self.rows * per_row:
+            return None
+        index = [
+            row * per_row + k for row in self.reference.output_rows(self.rows) for k in range(per_row)
+        ]
+        return mine.index_select(axis, torch.tensor(index))
+
+
+def _values(recorder: Recorder, record: Record) -> list[torch.Tensor]:
+    assert recorder.values is not None
+    values: list[torch.Tensor] = recorder.values[record.index]
+    return values
+
+
+def _behind_untwinned(
+    recorder: Recorder, record: Record, twins: Mapping[Key, Record], agreeing: set[int]
+) -> Record:
+    """When operands come from ops without twin (the composition's own), the last of those is the cause."""
+    suspects = [
+        o.producer
+        for o in record.operands
+        if o.producer is not None
+        and o.producer not in agreeing
+        and recorder.trace.records[o.producer].key not in twins
+    ]
+    return recorder.trace.records[max(suspects)] if suspects else record
+
+
+def _departure(lane: int, record: Record, amount: float) -> Departure:
+    return Departure(lane, record.key.module, record.site, record.key.op, amount, record.key)
+
+
+def init_departure(bench: Bench) -> Departure | None:
+    """The first op that departs between the model before and after `adapters.init`.
+
+    The classes are replaced, so lines differ: within each module call the ops are matched in sequence.
+    """
+    raw, prepared = bench.raw_recorded(), bench.recorded(None)
+    pairs = dict(_matched(raw, prepared))
+    for record in prepared.trace.records:
+        twin = pairs.get(record.index)
+        if twin is None:
+            continue
+        amounts = [deviation(m, t) for m, t in zip(_values(prepared, record), _values(raw, twin), strict=False)]
+        amount = max(amounts, default=0.0)
+        if amount > TOLERANCE:
+            return _departure(0, _inserted_before(prepared, record, pairs), amount)
+    return None
+
+
+def _inserted_before(recorder: Recorder, record: Record, pairs: Mapping[int, Record]) -> Record:
+    """An op that only the prepared model has, directly before the departing one, is the cause."""
+    for operand in record.operands:
+        if operand.producer is not None and operand.producer not in pairs:
+            return recorder.trace.records[operand.producer]
+    return record
+
+
+def _matched(raw: Recorder, prepared: Recorder) -> Iterator[tuple[int, Record]]:
+    ours, theirs = _by_module_call(prepared), _by_module_call(raw)
+    for call, records in ours.items():
+        others = theirs.get(call, [])
+        matcher = SequenceMatcher(None, [r.key.op for r in others], [r.key.op for r in records], autojunk=False)
+        for block in matcher.get_matching_blocks():
+            for i in range(block.size):
+                yield records[block.b + i].index, others[block.a + i]
+
+
+def _by_module_call(recorder: Recorder) -> dict[tuple[str, int], list[Record]]:
+    groups: dict[tuple[str, int], list[Record]] = {}
+    for record in recorder.trace.records:
+        groups.setdefault((record.key.module, record.key.call), []).append(record)
+    return groups
+
+
+def with_static_indices(facts: ProbeFacts, static: StaticFacts | None) -> ProbeFacts:
+    """Point every departure at the static trace's record with the same key: findings are shown full size."""
+    index = {r.key: r.index for r in static.trace.records} if static is not None else {}
+    moved = []
+    for item in facts.discrepancies:
+        departure = item.departure
+        if departure is not None and departure.key is not None:
+            item = replace(item, departure=replace(departure, index=index.get(departure.key)))
+        moved.append(item)
+    return replace(facts, discrepancies=tuple(moved))

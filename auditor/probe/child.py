@@ -1,0 +1,64 @@
+"""What the probe's child process does: run everything plainly, and look closer where something differs."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import torch
+
+from ..facts import Discrepancy, ProbeFacts
+from ..models import ModelSource
+from ..spec import AuditSpec
+from ..trace.recorder import Recorder
+from ..trace.records import Record, Site
+from ..trace.runs import recorded_run
+from .bench import Bench
+from .checks import CHECKS, NotApplicable
+
+
+def probe(spec: AuditSpec, source: ModelSource) -> ProbeFacts:
+    """Execute the composition and its references on a small model and hold them to the invariants.
+
+    Raises AuditError when the model cannot be built.
+    """
+    _settle()
+    bench = Bench(spec, source)
+    outputs, failure = bench.known(bench.tree)
+    found: list[Discrepancy] = []
+    done: list[str] = []
+    for check in CHECKS:
+        try:
+            found += check(bench)
+        except NotApplicable:
+            continue
+        done.append(check.__name__.removeprefix("check_"))
+    return ProbeFacts(
+        failure=failure,
+        reference_failures=bench.reference_failures(),
+        discrepancies=tuple(found),
+        checks=tuple(done),
+        notes=tuple(bench.notes),
+    )
+
+
+def noted_run(spec: AuditSpec, source: ModelSource, write: Callable[[str, Site], None]) -> None:
+    """Run the composition once, noting every op's place before it runs (for a child that dies)."""
+    _settle()
+    bench = Bench(spec, source)
+    bench.subject.activate(bench.tree)
+
+    class Noting(Recorder):
+        def _begin(self, *arguments: object) -> Record:
+            record = super()._begin(*arguments)  # type: ignore[arg-type]
+            write(record.key.module, record.site)
+            return record
+
+    recorded_run(bench.model, bench.inputs, spec.mode, Noting(bench.model))
+
+
+def _settle() -> None:
+    """One thread (tiny models are slower on many) and fixed seeds."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    warnings.simplefilter("ignore")

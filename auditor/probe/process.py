@@ -1,0 +1,150 @@
+"""The probe's child process: started beside the static half, waited for, its death explained."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from typing import Any
+
+from ..errors import AuditError, BuildError
+from ..facts import ProbeFacts, StaticFacts
+from ..models import ModelSource
+from ..spec import AuditSpec
+from ..trace.records import Site
+
+TIME_LIMIT = 300.0
+"""Seconds after which a probe is given up."""
+NOTE_SIZE = 1024
+
+
+@dataclass
+class Probe:
+    """A probe under way."""
+
+    process: Any
+    results: Connection
+    spec: AuditSpec
+    source: ModelSource
+    started: float
+
+    @classmethod
+    def start(cls, spec: AuditSpec, source: ModelSource) -> Probe:
+        """Start the child. It inherits the imported libraries where the system can fork."""
+        process, results = _spawn(_child, spec, source)
+        return cls(process, results, spec, source, time.perf_counter())
+
+    def cancel(self) -> None:
+        """End the child at once."""
+        self.process.kill()
+        self.process.join()
+
+    def wait(self, static: StaticFacts | None) -> ProbeFacts:
+        """The facts, or what is known about the child's death.
+
+        Raises the AuditError that the child ended with.
+        """
+        outcome = _receive(self.results, self.started + TIME_LIMIT - time.perf_counter())
+        seconds = time.perf_counter() - self.started
+        if outcome is None:
+            return replace(self._autopsy(), seconds=seconds)
+        self.process.join(5)
+        if isinstance(outcome, AuditError):
+            raise outcome
+        if not isinstance(outcome, ProbeFacts):
+            raise BuildError("the probe failed", why=str(outcome))
+        from .causes import with_static_indices
+
+        return replace(with_static_indices(outcome, static), seconds=seconds)
+
+    def _autopsy(self) -> ProbeFacts:
+        """Run the composition once more, each op noted before it runs, to see where the child dies."""
+        died = _ending(self.process)
+        self.cancel()
+        note = multiprocessing.get_context(_method()).Array("c", NOTE_SIZE, lock=False)
+        process, results = _spawn(_noting_child, self.spec, self.source, note)
+        _receive(results, TIME_LIMIT / 2)
+        process.kill()
+        process.join()
+        module, file, line, function = (note.value.decode("utf-8", "replace").split("\0") + [""] * 4)[:4]
+        site = Site(file, int(line), function) if line.isdigit() else None
+        return ProbeFacts(died=died, last_site=site, last_module=module)
+
+
+def _spawn(target: Any, *arguments: Any) -> tuple[Any, Connection]:
+    context = multiprocessing.get_context(_method())
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=target, args=(sender, *arguments), daemon=True)
+    process.start()
+    sender.close()
+    return process, receiver
+
+
+def _method() -> str:
+    return "fork" if sys.platform.startswith("linux") else "spawn"
+
+
+def _receive(results: Connection, seconds: float) -> Any:
+    """What the child sent; None when it died or the time is over."""
+    try:
+        return results.recv() if results.poll(max(0.1, seconds)) else None
+    except EOFError:
+        return None
+    finally:
+        results.close()
+
+
+def _ending(process: Any) -> str:
+    process.join(0.5)
+    code = process.exitcode
+    if code is None:
+        return f"it did not end within {TIME_LIMIT:g} seconds"
+    if code < 0:
+        return f"it was ended by {signal.Signals(-code).name}"
+    return f"it ended with exit code {code}"
+
+
+def _child(sender: Connection, spec: AuditSpec, source: ModelSource) -> None:
+    _be_quiet()
+    from .child import probe
+
+    try:
+        outcome: Any = probe(spec, source)
+    except AuditError as error:
+        outcome = error
+    except Exception as error:
+        import traceback
+
+        outcome = f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
+    sender.send(outcome)
+    sender.close()
+    os._exit(0)  # the interpreter's teardown costs a second and may meet corrupted memory
+
+
+def _noting_child(sender: Connection, spec: AuditSpec, source: ModelSource, note: Any) -> None:
+    _be_quiet()
+    from .child import noted_run
+
+    def write(module: str, site: Site) -> None:
+        note.value = "\0".join((module, site.file, str(site.line), site.function)).encode()[: NOTE_SIZE - 1]
+
+    noted_run(spec, source, write)
+    sender.send("done")
+    os._exit(0)
+
+
+def _be_quiet() -> None:
+    """The child's messages (the C library's words about a double free) are not the user's."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    except (ImportError, ValueError):  # not on this system: then core files are its own setting
+        pass

@@ -1,0 +1,135 @@
+"""A small model of the same kind: widths shrink, everything that can matter stays.
+
+Kept: the number and roles of layers, grouped heads, head sizes' parity, tying, activation, biases,
+relative positions, convolutions, attention implementation. Fields are recognised by their names, which
+transformers' configurations share; a field that is not known to be a width stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+MAX_HEADS = 4
+HEAD_SIZE = 8
+MAX_VOCABULARY = 96
+MAX_INTERMEDIATE = 48
+
+HIDDEN = ("hidden_size", "d_model", "n_embd", "dim")
+HEADS = (
+    "num_attention_heads",
+    "num_heads",
+    "n_head",
+    "n_heads",
+    "encoder_attention_heads",
+    "decoder_attention_heads",
+)
+KV_HEADS = ("num_key_value_heads",)
+HEAD_SIZES = ("head_dim", "d_kv")
+INTERMEDIATE = (
+    "intermediate_size",
+    "d_ff",
+    "encoder_ffn_dim",
+    "decoder_ffn_dim",
+    "n_inner",
+    "hidden_dim",
+    "feed_forward_proj_dim",
+)
+SPECIAL = "_token_id"
+NESTED = ("text_config", "vision_config", "audio_config", "encoder", "decoder")
+
+
+def shrink(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The shrunk configuration, and what was changed in words."""
+    small = dict(config)
+    notes: list[str] = []
+    for name in NESTED:
+        if isinstance(small.get(name), Mapping):
+            small[name], more = shrink(small[name])
+            notes += [f"{name}: {n}" for n in more]
+    _attention(small, notes)
+    _intermediate(small)
+    _vocabulary(small)
+    _images(small)
+    return small, notes
+
+
+def _attention(small: dict[str, Any], notes: list[str]) -> None:
+    """Heads become few and small; hidden sizes follow. Already small models stay as they are."""
+    hidden = next((small[n] for n in HIDDEN if isinstance(small.get(n), int)), None)
+    heads = next((small[n] for n in HEADS if isinstance(small.get(n), int)), None)
+    if hidden is None or heads is None or hidden <= MAX_HEADS * HEAD_SIZE:
+        return
+    kv = next((small[n] for n in KV_HEADS if isinstance(small.get(n), int)), heads)
+    group = max(1, heads // kv)
+    new_kv = 1 if kv == 1 else 2
+    new_heads = min(heads, new_kv * min(group, MAX_HEADS)) if group > 1 else min(heads, MAX_HEADS)
+    new_kv = new_heads if group == 1 else new_kv
+    new_hidden = new_heads * HEAD_SIZE
+    _replace(small, HEADS, new_heads)
+    _replace(small, KV_HEADS, new_kv)
+    _replace(small, HEAD_SIZES, HEAD_SIZE)
+    _replace(small, HIDDEN, new_hidden)
+    _replace(small, ("pooler_hidden_size",), new_hidden)
+    if isinstance(small.get("embedding_size"), int):
+        small["embedding_size"] = new_hidden if small["embedding_size"] == hidden else new_hidden // 2
+    _rotary(small)
+    for name, value in (("rotary_dim", HEAD_SIZE // 2), ("attention_head_size", HEAD_SIZE)):
+        if isinstance(small.get(name), int):
+            small[name] = value
+    if isinstance(small.get("projection_dim"), int):
+        small["projection_dim"] = min(small["projection_dim"], 32)
+    if isinstance(small.get("query_pre_attn_scalar"), int):
+        small["query_pre_attn_scalar"] = HEAD_SIZE
+    notes.append(f"width {hidden} -> {new_hidden}, heads {heads}/{kv} -> {new_heads}/{new_kv}")
+
+
+def _rotary(small: dict[str, Any]) -> None:
+    """Per-frequency factors of long-context rotary embeddings: one for each pair of rotated components."""
+    scaling = small.get("rope_scaling")
+    if isinstance(scaling, Mapping):
+        pairs = int(HEAD_SIZE * small.get("partial_rotary_factor", 1.0)) // 2
+        small["rope_scaling"] = {k: v[:pairs] if isinstance(v, list) else v for k, v in scaling.items()}
+
+
+def _intermediate(small: dict[str, Any]) -> None:
+    for name in INTERMEDIATE:
+        if isinstance(small.get(name), int):
+            small[name] = min(small[name], MAX_INTERMEDIATE)
+
+
+def _vocabulary(small: dict[str, Any]) -> None:
+    """A small vocabulary, with the special ids moved into it, distinct as they were."""
+    if not isinstance(small.get("vocab_size"), int) or small["vocab_size"] <= MAX_VOCABULARY:
+        return
+    small["vocab_size"] = MAX_VOCABULARY
+    moved: dict[int, int] = {}
+    for name, value in list(small.items()):
+        if name.endswith(SPECIAL):
+            small[name] = _moved(value, moved)
+    for name in ("suppress_tokens", "begin_suppress_tokens", "forced_decoder_ids"):
+        if small.get(name):
+            small[name] = None
+
+
+def _moved(value: Any, moved: dict[int, int]) -> Any:
+    if isinstance(value, list):
+        return [_moved(v, moved) for v in value]
+    if not isinstance(value, int) or 0 <= value < MAX_VOCABULARY - 16:
+        return value
+    return moved.setdefault(value, MAX_VOCABULARY - 1 - len(moved) % 16)
+
+
+def _images(small: dict[str, Any]) -> None:
+    """At least two by two patches."""
+    patch, size = small.get("patch_size"), small.get("image_size")
+    if isinstance(patch, int) and isinstance(size, int) and size > 4 * patch:
+        small["image_size"] = 2 * patch
+    if isinstance(small.get("max_source_positions"), int):
+        small["max_source_positions"] = min(small["max_source_positions"], 16)
+
+
+def _replace(small: dict[str, Any], names: tuple[str, ...], value: int) -> None:
+    for name in names:
+        if isinstance(small.get(name), int):
+            small[name] = value

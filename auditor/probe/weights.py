@@ -1,0 +1,45 @@
+"""Seeded random weights: a well-conditioned base, and every adapter parameter away from its no-op value.
+
+Fresh adapters do nothing (LoRA's B is zero, IA3's vectors are one): comparing them shows nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+
+ADAPTER_NOISE = 0.3
+"""Standard deviation of what is added to adapter parameters, before scaling by their fan-in."""
+
+
+def randomise_base(model: Any, seed: int = 0) -> None:
+    """Give every parameter random values: unit-variance maps, scales near one, small biases."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(_base_values(name, parameter, generator))
+
+
+def _base_values(name: str, parameter: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64).to(parameter.dtype)
+    if parameter.dim() >= 2:
+        fan_in = math.prod(parameter.shape[1:])
+        if "embed" in name or "shared" in name or "wte" in name or "relative_attention" in name:
+            return noise * 0.5
+        return noise / math.sqrt(fan_in)
+    if name.endswith("bias"):
+        return 0.1 * noise
+    return parameter.detach() * 0 + 1 + 0.1 * noise
+
+
+def randomise_adapter(parameters: Iterable[tuple[str, Any]], seed: int) -> None:
+    """Move one adapter's parameters away from where they are, by an amount of their own scale."""
+    generator = torch.Generator().manual_seed(10_000 + seed)
+    with torch.no_grad():
+        for _, parameter in parameters:
+            noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+            scale = ADAPTER_NOISE / math.sqrt(parameter.shape[-1]) if parameter.dim() >= 2 else ADAPTER_NOISE
+            parameter.add_((noise * scale).to(parameter.dtype))

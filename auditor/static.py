@@ -1,0 +1,97 @@
+"""The static half: shape traces of the composition and its references on the meta device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .build import Subject
+from .compose import Node, adapter_names, lane_count, lane_reference, walk
+from .facts import StaticFacts
+from .inputs import Inputs, repeat_rows
+from .trace.records import Failure
+from .trace.recorder import Recorder
+from .trace.repair import Repairs
+from .trace.runs import Run, recorded_run
+from .trace.twins import TwinTable, classify, shape_table
+
+
+def static_half(subject: Subject) -> StaticFacts:
+    """Trace references and composition, align them and classify the lanes.
+
+    `subject.model` is on meta and active set-ups are switched; the composition is active at the end.
+    """
+    assert subject.inputs is not None
+    lanes, rows = lane_count(subject.tree), subject.spec.rows()
+    inputs = subject.inputs.make(rows)
+    references = {lane: _run(subject, tree, inputs) for lane, tree in _reference_trees(subject).items()}
+    first = references[0]
+    widened = _widened(subject, lanes, inputs, first)
+    tables = [shape_table(run.trace) for run in references.values()]
+    table = TwinTable(tables, shape_table(widened.trace), lanes, rows)
+    composed = _run(subject, subject.tree, inputs, _repairs(first, widened, table))
+    classify(composed.trace, table)
+    return StaticFacts(
+        trace=composed.trace,
+        reference_failures={lane: run.failure for lane, run in references.items() if run.failure},
+        shared_outputs=first.trace.outputs,
+        expanded_outputs=widened.trace.outputs,
+    )
+
+
+def _reference_trees(subject: Subject) -> dict[int, Node | None]:
+    """Lane -> its reference; lanes whose adapters are configured alike share the first one's shapes.
+
+    Without Parallel there are no lanes: the model without active adapters tells the shapes.
+    """
+    lanes = lane_count(subject.tree)
+    if lanes == 1:
+        return {0: None}
+    found: dict[tuple[str, ...], tuple[int, Node]] = {}
+    for lane in range(lanes):
+        tree = lane_reference(subject.tree, lane)
+        kinds = (_skeleton(tree), *(subject.spec.method_of(n) for n in adapter_names(tree)))
+        found.setdefault(kinds, (lane, tree))
+    return dict(found.values())
+
+
+def _skeleton(tree: Node) -> str:
+    return "." if isinstance(tree, str) else f"{tree.kind}({','.join(map(_skeleton, tree.children))};{tree.numbers})"
+
+
+def _widened(subject: Subject, lanes: int, inputs: Inputs, first: Run) -> Run:
+    """The first reference with the batch N times over: the shapes that expanded tensors should have.
+
+    A BatchSplit inside a lane is made for B rows; then (and without lanes) nothing is run, and the
+    expected shapes follow from the first axis.
+    """
+    tree = lane_reference(subject.tree, 0)
+    fixed = not isinstance(tree, str) and any(b.kind in ("batchsplit", "multitask") for b in walk(tree))
+    if lanes == 1 or fixed or first.failure:
+        return Run(outputs={})
+    return _run(subject, tree, repeat_rows(inputs, lanes))
+
+
+def _repairs(first: Run, widened: Run, table: TwinTable) -> Repairs:
+    shapes = {key: (shape, table.twin_expanded(key) or shape) for key, shape in table.shared[0].items()}
+    source = widened if widened.recorder is not None else first
+    return Repairs(shapes, _paired(_modules(first), _modules(source)))
+
+
+def _modules(run: Run) -> Mapping[tuple[str, int], Any]:
+    return run.recorder.module_outputs if run.recorder is not None else {}
+
+
+def _paired(first: Mapping[Any, Any], second: Mapping[Any, Any]) -> dict[Any, tuple[Any, Any]]:
+    return {key: (value, second[key]) for key, value in first.items() if key in second}
+
+
+def _run(subject: Subject, tree: Node | None, inputs: Inputs, repairs: Repairs | None = None) -> Run:
+    recorder = Recorder(subject.model, repairs=repairs)
+    try:
+        subject.activate(tree)
+    except Exception as error:
+        recorder.stopped(error)
+        failure: Failure = recorder.trace.failures[-1]
+        return Run(failure=failure, trace=recorder.trace, recorder=recorder)
+    return recorded_run(subject.model, inputs, subject.spec.mode, recorder)

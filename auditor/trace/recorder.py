@@ -1,0 +1,320 @@
+"""The one recorder, for both fidelities: a dispatch mode that writes every op of a run as a `Record`.
+
+It survives errors: where an op or a module fails and the reference traces tell what it should have
+returned, the run goes on with a tensor of that shape, so that one audit lists all problems.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from .carry import CARRY_LIMIT, Carrier
+from .records import Failure, Key, Operand, Record, Shape, Site, Trace
+from .repair import Repairs
+from .sites import current_site, is_deliberate, traceback_sites
+
+aten = torch.ops.aten
+NOWHERE = Site("", 0, "")
+LIBRARY = "adapters"
+
+
+@dataclass
+class ModuleCall:
+    """One call of a module: its path, its number, and how often each op ran at each line in it."""
+
+    path: str
+    number: int
+    seen: dict[tuple[str, int, str], int] = field(default_factory=lambda: defaultdict(int))
+
+
+class Recorder(TorchDispatchMode):
+    """Records ops while it is active; use `recording(...)`, which also follows the module calls.
+
+    `values=True` keeps a copy of what every op returned (probe runs of small models).
+    """
+
+    def __init__(self, model: torch.nn.Module, *, repairs: Repairs | None = None, values: bool = False) -> None:
+        super().__init__()
+        self.trace = Trace()
+        self.carrier = Carrier()
+        self.values: list[Any] | None = [] if values else None
+        self.module_outputs: dict[tuple[str, int], Any] = {}
+        self._repairs = repairs
+        self._names = {id(t): name for name, t in (*model.named_parameters(), *model.named_buffers())}
+        self._paths = {id(m): name for name, m in model.named_modules()}
+        self._calls: dict[str, int] = defaultdict(int)
+        self._stack = [ModuleCall("", -1)]
+        self._made: dict[int, int] = {}
+        self._made_at: dict[tuple[Any, ...], int] = {}
+        self._alive: list[Any] = []
+        self._failed: set[int] = set()
+
+    # -- ops -----------------------------------------------------------------------------------------
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run one op on the values at hand and write it down."""
+        kwargs = kwargs or {}
+        name, mutable = _describe(func)
+        if name == "aten._local_scalar_dense.default":
+            return self._scalar(args[0])
+        if name in _UNRECORDED:
+            return func(*args, **kwargs)
+        record = self._begin(name, mutable, args, kwargs)
+        try:
+            out = self._run(func, args, kwargs)
+        except Exception as error:
+            out = self._repair_op(record, error, func, args, kwargs)
+        self._end(record, out, (func, args, kwargs))
+        return out
+
+    def _begin(self, name: str, mutable: bool, args: Any, kwargs: Any) -> Record:
+        site = current_site(sys._getframe(2)) or NOWHERE
+        call = self._stack[-1]
+        seen = (site.file, site.line, name)
+        occurrence = call.seen[seen]
+        call.seen[seen] = occurrence + 1
+        key = Key(call.path, call.number, site.file, site.line, name, occurrence)
+        operands = tuple(self._operand(t) for t in tensors_in((args, kwargs)))
+        record = Record(len(self.trace.records), key, site, operands, mutates=mutable)
+        self.trace.records.append(record)
+        return record
+
+    def _end(self, record: Record, out: Any, call: Any) -> None:
+        outputs = tensors_in(out)
+        record.shapes = tuple(tuple(t.shape) for t in outputs)
+        record.call = call
+        for tensor in outputs:
+            self._made[id(tensor)] = record.index
+            self._made_at[_identity(tensor)] = record.index
+        self._alive.append(out)
+        if self.values is not None:
+            self.values.append([t.detach().clone() for t in outputs])
+
+    def _operand(self, tensor: torch.Tensor) -> Operand:
+        producer = self._made.get(id(tensor))
+        if producer is None:
+            # Autograd hands out views as new objects: find them by storage and layout.
+            producer = self._made_at.get(_identity(tensor))
+        source = "" if producer is not None else self._names.get(id(tensor), "")
+        return Operand(tuple(tensor.shape), producer, source)
+
+    def _run(self, func: Any, args: Any, kwargs: Any) -> Any:
+        if not self._on_meta(args, kwargs):
+            return func(*args, **kwargs)
+        args, kwargs = self._plain_indices(func, args, kwargs)
+        try:
+            out = func(*args, **kwargs)
+        except Exception:
+            values = self.carrier.real_call(func, args, kwargs)  # raises the real error, if it is one
+            if values is None:
+                raise
+            return self.carrier.to_meta(values)
+        self._carry(func, args, kwargs, out)
+        return out
+
+    def _carry(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+        outputs = tensors_in(out)
+        if all(t.numel() <= CARRY_LIMIT for t in outputs):
+            values = self.carrier.real_call(func, args, kwargs)
+            if values is not None:
+                self.carrier.adopt(out, values)
+                return
+        if _describe(func)[1]:
+            for tensor in outputs:
+                self.carrier.forget(tensor)
+        elif outputs and all(self.carrier.value(t) is None for t in outputs):
+            self._guess(func, outputs)
+
+    def _guess(self, func: Any, outputs: list[torch.Tensor]) -> None:
+        """Token ids chosen from unknown scores: any valid id serves, the shapes do not depend on it."""
+        for tensor in outputs:
+            if tensor.dtype == torch.int64 and _describe(func)[0] in _CHOICES:
+                self.carrier.attach(tensor, torch.zeros(tensor.shape, dtype=tensor.dtype))
+                self.trace.guesses += 1
+
+    def _plain_indices(self, func: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """Boolean indices with known values become integer ones: meta cannot count the True."""
+        if func not in (aten.index.Tensor, aten.index_put.default, aten.index_put_.default):
+            return args, kwargs
+        indices: list[Any] = []
+        for index in args[1]:
+            if index is None or index.dtype not in (torch.bool, torch.uint8) or index.device.type != "meta":
+                indices.append(index)
+                continue
+            value = self.carrier.value(index)
+            if value is None:
+                return args, kwargs
+            indices.extend(self.carrier.to_meta(list(value.nonzero().unbind(1))))
+        return (args[0], indices, *args[2:]), kwargs
+
+    def _on_meta(self, args: Any, kwargs: Any) -> bool:
+        device = kwargs.get("device")
+        if device is not None and torch.device(device).type == "meta":
+            return True
+        return any(t.device.type == "meta" for t in tensors_in((args, kwargs)))
+
+    def _scalar(self, tensor: torch.Tensor) -> Any:
+        value = self.carrier.value(tensor)
+        if value is not None:
+            return value.item()
+        site = current_site(sys._getframe(2)) or NOWHERE
+        self.trace.unknowns.append(f"the value of a tensor asked for at {site.file}:{site.line}")
+        return torch.zeros((), dtype=tensor.dtype).item()
+
+    def _repair_op(self, record: Record, error: Exception, func: Any, args: Any, kwargs: Any) -> Any:
+        record.error = f"{type(error).__name__}: {error}"
+        if self._repairs is None:
+            raise error
+        out = self._repairs.op_output(record.key, args)
+        if out is None:
+            self._failed.add(id(error))
+            error.audit_record = record.index  # type: ignore[attr-defined]
+            raise error
+        record.repaired = True
+        self.trace.failures.append(self._failure(error, record.index, repaired=True, module=record.key.module))
+        return out
+
+    # -- modules -------------------------------------------------------------------------------------
+
+    def call_module(self, original: Any, module: torch.nn.Module, args: Any, kwargs: Any) -> Any:
+        """Run one module call, keeping the path of modules; repair its output when it fails."""
+        path = self._paths.get(id(module)) or (
+            f"{self._stack[-1].path}.<{type(module).__name__}>" if len(self._stack) > 1 else ""
+        )
+        call = ModuleCall(path, self._calls[path])
+        self._calls[path] += 1
+        self._stack.append(call)
+        try:
+            out = original(module, *args, **kwargs)
+        except Exception as error:
+            out = self._repair_module(call, error, args, kwargs)
+        finally:
+            self._stack.pop()
+        self.module_outputs[(call.path, call.number)] = out
+        return out
+
+    def _repair_module(self, call: ModuleCall, error: Exception, args: Any, kwargs: Any) -> Any:
+        if not hasattr(error, "audit_module"):
+            error.audit_module = call.path  # type: ignore[attr-defined]
+        if self._repairs is None or is_deliberate(error.__traceback__, LIBRARY) or len(self._stack) <= 2:
+            raise error
+        out = self._repairs.module_output((call.path, call.number), (args, kwargs))
+        if out is None:
+            raise error
+        record = getattr(error, "audit_record", None)
+        if record is not None:
+            self.trace.records[record].repaired = True
+        module = getattr(error, "audit_module", call.path)
+        self.trace.failures.append(self._failure(error, record, repaired=True, module=module))
+        return out
+
+    def stopped(self, error: Exception) -> None:
+        """Note the exception that ended the run."""
+        module = getattr(error, "audit_module", "")
+        record = getattr(error, "audit_record", None)
+        self.trace.failures.append(self._failure(error, record, repaired=False, module=module))
+
+    def _failure(self, error: Exception, record: int | None, *, repaired: bool, module: str) -> Failure:
+        sites = traceback_sites(error.__traceback__)
+        if not sites and record is not None:
+            sites = (self.trace.records[record].site,)
+        return Failure(
+            kind=type(error).__name__,
+            message=str(error),
+            site=self.trace.records[record].site if record is not None else (sites[0] if sites else None),
+            module=module,
+            record=record,
+            deliberate=is_deliberate(error.__traceback__, LIBRARY),
+            repaired=repaired,
+            frames=sites,
+        )
+
+
+@contextmanager
+def recording(recorder: Recorder) -> Iterator[Recorder]:
+    """Record all ops and module calls of the block; exceptions pass through."""
+    original = torch.nn.Module.__call__
+    tolist, numpy = torch.Tensor.tolist, torch.Tensor.numpy
+
+    def traced_call(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
+        return recorder.call_module(original, module, args, kwargs)
+
+    def known(tensor: torch.Tensor) -> torch.Tensor:
+        value = recorder.carrier.value(tensor)
+        return tensor if value is None else value
+
+    torch.nn.Module.__call__ = traced_call  # type: ignore[method-assign]
+    torch.Tensor.tolist = lambda self: tolist(known(self))  # type: ignore[method-assign]
+    torch.Tensor.numpy = lambda self, **options: numpy(known(self), **options)  # type: ignore[method-assign,assignment]
+    try:
+        with _autocast_on_meta(), recorder:
+            yield recorder
+    finally:
+        torch.nn.Module.__call__ = original  # type: ignore[method-assign]
+        torch.Tensor.tolist = tolist  # type: ignore[method-assign]
+        torch.Tensor.numpy = numpy  # type: ignore[method-assign]
+
+
+@contextmanager
+def _autocast_on_meta() -> Iterator[None]:
+    """`torch.autocast("meta")` is refused by torch; rotary embeddings ask for it with the tensor's device."""
+    autocast = torch.amp.autocast_mode.autocast
+    original = autocast.__init__
+
+    def init(self: Any, device_type: str, *args: Any, **kwargs: Any) -> None:
+        original(self, "cpu" if device_type == "meta" else device_type, *args, **kwargs)
+
+    autocast.__init__ = init  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        autocast.__init__ = original  # type: ignore[method-assign]
+
+
+def tensors_in(value: Any) -> list[torch.Tensor]:
+    """All tensors in nested lists, tuples and dicts, in order (a fast pytree flatten)."""
+    found: list[torch.Tensor] = []
+    _collect(value, found)
+    return found
+
+
+def _collect(value: Any, found: list[torch.Tensor]) -> None:
+    if isinstance(value, torch.Tensor):
+        found.append(value)
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            _collect(item, found)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            _collect(item, found)
+
+
+def _identity(tensor: torch.Tensor) -> tuple[Any, ...]:
+    if tensor.layout is not torch.strided:
+        return (id(tensor),)
+    return (
+        tensor.untyped_storage()._cdata,
+        tensor.storage_offset(),
+        tuple(tensor.shape),
+        tensor.stride(),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _describe(func: Any) -> tuple[str, bool]:
+    return str(func), func._schema.is_mutable
+
+
+_UNRECORDED = frozenset({"aten.detach.default", "prim.device.default"})
+_CHOICES = frozenset({"aten.argmax.default", "aten.topk.default", "aten.multinomial.default", "aten.sort.default"})
+
+__all__ = ["Recorder", "Shape", "recording", "tensors_in"]

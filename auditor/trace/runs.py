@@ -1,0 +1,116 @@
+"""One run of a model in one mode, recorded or plain, and its outputs by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from ..inputs import Inputs
+from .recorder import Recorder, recording
+from .records import Failure, Trace
+
+NEW_TOKENS = 3
+"""Tokens made in generate and beam mode: one prefill, then cached steps."""
+CACHES = ("past_key_values", "mems", "cache")
+
+
+@dataclass
+class Run:
+    """What came out of one run. `outputs` maps names to tensors; `failure` ended the run early."""
+
+    outputs: dict[str, torch.Tensor] = field(default_factory=dict)
+    failure: Failure | None = None
+    trace: Trace = field(default_factory=Trace)
+    recorder: Recorder | None = None
+    gradients: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
+def execute(model: Any, inputs: Inputs, mode: str) -> Any:
+    """Run the model once: forward, forward and backward, or generate with a cache."""
+    if mode == "train":
+        return _train(model, inputs)
+    with torch.no_grad():
+        if mode == "forward":
+            return model(**inputs)
+        return _generate(model, inputs, beams=2 if mode == "beam" else 1)
+
+
+def _train(model: Any, inputs: Inputs) -> Any:
+    model.train()
+    try:
+        with torch.enable_grad():
+            output = model(**inputs)
+            loss = output.get("loss") if isinstance(output, Mapping) else None
+            if loss is None:
+                loss = sum(_weighted(t) for _, t in named_tensors(output) if t.requires_grad)
+            if isinstance(loss, torch.Tensor) and loss.requires_grad:
+                loss.sum().backward()
+        return output
+    finally:
+        model.eval()
+
+
+def _weighted(tensor: torch.Tensor) -> torch.Tensor:
+    """A sum with unequal weights, alike for every row: a plain sum of normalised states has no gradient."""
+    weights = torch.arange(1, tensor.shape[-1] + 1, dtype=tensor.dtype, device=tensor.device)
+    return (tensor * weights / tensor.shape[-1]).sum()
+
+
+def _generate(model: Any, inputs: Inputs, beams: int) -> Any:
+    return model.generate(
+        **inputs,
+        max_new_tokens=NEW_TOKENS,
+        min_new_tokens=NEW_TOKENS,
+        num_beams=beams,
+        do_sample=False,
+        use_cache=True,
+        output_scores=True,
+        output_logits=True,
+        return_dict_in_generate=True,
+    )
+
+
+def recorded_run(model: Any, inputs: Inputs, mode: str, recorder: Recorder) -> Run:
+    """Run under a recorder; an exception that ends the run becomes part of it."""
+    run = Run(trace=recorder.trace, recorder=recorder)
+    with recording(recorder):
+        try:
+            output = execute(model, on_device_of(model, inputs, recorder), mode)
+        except Exception as error:
+            recorder.stopped(error)
+            run.failure = recorder.trace.failures[-1]
+            return run
+    run.outputs = dict(named_tensors(output))
+    recorder.trace.outputs = {k: tuple(v.shape) for k, v in run.outputs.items()}
+    return run
+
+
+def on_device_of(model: Any, inputs: Inputs, recorder: Recorder | None = None) -> Inputs:
+    """Fresh copies of the inputs where the model is; on meta the integer ones carry their values."""
+    device = next(model.parameters()).device
+    if device.type != "meta":
+        return {k: v.clone() if isinstance(v, torch.Tensor) else v for k, v in inputs.items()}
+    return {k: _to_meta(v, recorder) if isinstance(v, torch.Tensor) else v for k, v in inputs.items()}
+
+
+def _to_meta(value: torch.Tensor, recorder: Recorder | None) -> torch.Tensor:
+    meta = torch.empty_like(value, device="meta")
+    if recorder is not None and not value.is_floating_point():
+        recorder.carrier.attach(meta, value)
+    return meta
+
+
+def named_tensors(output: Any, prefix: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """Tensors of a model's output by name; caches are left out (what they hold shows in later steps)."""
+    if isinstance(output, torch.Tensor):
+        yield prefix or "output", output
+    elif isinstance(output, Mapping):
+        for key, value in output.items():
+            if key not in CACHES:
+                yield from named_tensors(value, f"{prefix}.{key}" if prefix else str(key))
+    elif isinstance(output, (tuple, list)):
+        for i, value in enumerate(output):
+            yield from named_tensors(value, f"{prefix}.{i}" if prefix else str(i))

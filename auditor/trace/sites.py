@@ -1,0 +1,106 @@
+"""Where an op came from: the innermost line of model code on the Python stack."""
+
+from __future__ import annotations
+
+import dis
+import linecache
+import os
+import sys
+import sysconfig
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from types import FrameType, TracebackType
+
+from .records import Site
+
+_PACKAGE = str(Path(__file__).resolve().parents[2]) + os.sep
+_STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
+_RAISE = dis.opmap["RAISE_VARARGS"]
+_FRAMEWORK = ("torch/", "contextlib.py", "functools.py")
+
+
+@lru_cache(maxsize=4096)
+def relative_file(filename: str) -> str | None:
+    """`filename` relative to its site-packages (or as it is), None for what is no model code.
+
+    Not model code: torch, the standard library, this package's engine, code without a file.
+    """
+    if filename.startswith("<"):
+        return None
+    for marker in ("site-packages" + os.sep, "dist-packages" + os.sep):
+        if marker in filename:
+            relative = filename.rpartition(marker)[2].replace(os.sep, "/")
+            return None if relative.startswith(_FRAMEWORK) else relative
+    return _outside_site_packages(filename)
+
+
+def _outside_site_packages(filename: str) -> str | None:
+    if filename.startswith(_STDLIB):
+        return None
+    resolved = os.path.abspath(filename)
+    if resolved.startswith(_PACKAGE):
+        first = resolved[len(_PACKAGE) :].split(os.sep)[0]
+        return None if first in ("auditor", "rules", "reports") else resolved[len(_PACKAGE) :]
+    for root in sys.path:
+        if root and resolved.startswith(os.path.abspath(root) + os.sep):
+            relative = os.path.relpath(resolved, root).replace(os.sep, "/")
+            return None if relative.startswith(_FRAMEWORK) else relative
+    return resolved
+
+
+def current_site(frame: FrameType | None) -> Site | None:
+    """The innermost model-code line at or above `frame`."""
+    while frame is not None:
+        file = relative_file(frame.f_code.co_filename)
+        if file is not None:
+            return Site(file, frame.f_lineno, frame.f_code.co_name)
+        frame = frame.f_back
+    return None
+
+
+def traceback_sites(traceback: TracebackType | None) -> tuple[Site, ...]:
+    """Model-code lines of a traceback, innermost first."""
+    sites = [
+        Site(file, tb.tb_lineno, tb.tb_frame.f_code.co_name)
+        for tb in _chain(traceback)
+        if (file := relative_file(tb.tb_frame.f_code.co_filename)) is not None
+    ]
+    return tuple(reversed(sites))
+
+
+def is_deliberate(traceback: TracebackType | None, package: str) -> bool:
+    """Whether the exception left a `raise` or `assert` statement of `package` (e.g. `adapters`)."""
+    last = None
+    for last in _chain(traceback):
+        pass
+    if last is None:
+        return False
+    file = relative_file(last.tb_frame.f_code.co_filename) or ""
+    return file.startswith(package + "/") and last.tb_frame.f_code.co_code[last.tb_lasti] == _RAISE
+
+
+def _chain(traceback: TracebackType | None) -> Iterator[TracebackType]:
+    while traceback is not None:
+        yield traceback
+        traceback = traceback.tb_next
+
+
+@lru_cache(maxsize=4096)
+def absolute_file(file: str) -> str | None:
+    """The readable file behind a relative one: the first hit on `sys.path`."""
+    if os.path.isabs(file):
+        return file
+    for root in (*sys.path, _PACKAGE):
+        candidate = os.path.join(root or ".", file)
+        if os.path.isfile(candidate):
+            return candidate
+    return None
+
+
+def source_line(file: str | None, line: int | None) -> str:
+    """The stripped source text of a line, empty when it cannot be read."""
+    if file is None or line is None:
+        return ""
+    path = absolute_file(file)
+    return linecache.getline(path, line).strip() if path else ""

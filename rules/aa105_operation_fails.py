@@ -1,0 +1,95 @@
+"""AA105 operation-fails
+
+## What it does
+Reports a run of the composition that stops for another reason than lanes that meet or leak: sizes that
+differ in another axis, a missing key, an attribute of None.
+
+## Why is this bad
+The composition cannot run.
+
+## Example
+`adapter-audit meta-llama/Llama-3.1-8B --compose 'stack(a)' --adapter prefix_tuning` with adapters 1.2.0:
+the prefix has all heads, the keys only the grouped ones.
+
+## Fix
+The finding says whether an adapter alone fails in the same way (then the method does not work on this
+model) or only the composition does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from adapter_audit.auditor.facts import Facts, Failure
+from adapter_audit.auditor.result import Confidence, Finding, Location, Related, Severity, Verdict
+from adapter_audit.auditor.trace.sites import source_line
+
+from .base import AuditRule, Case
+from .failures import first_stop, is_leak, is_meeting
+
+
+class OperationFails(AuditRule):
+    """Any other stop."""
+
+    id, name, invariant = "AA105", "operation-fails", "lanes"
+    severity, confidence, verdict = Severity.ERROR, Confidence.CERTAIN, Verdict.CRASH
+    requires = "config"
+    cases = (
+        Case(
+            bad=True,
+            spec={"model": "tiny:llama", "compose": "parallel:2", "adapter": "prefix_tuning"},
+            release=">=1.1.1,<1.3",
+        ),
+        Case(bad=False, spec={"model": "tiny:bert", "compose": "parallel:2", "adapter": "prefix_tuning"}),
+    )
+
+    def check(self, facts: Facts) -> Iterator[Finding]:
+        """The first stop that no other rule explains, in the set-up or in the run."""
+        stop, confidence = first_stop(facts)
+        if facts.setup_failure is not None:
+            stop, confidence = facts.setup_failure, Confidence.CONFIRMED
+        if stop is None or stop.deliberate or is_meeting(facts, stop) or is_leak(facts, stop):
+            return
+        yield self.finding(
+            f"{_where(facts, stop)}: {stop.kind}: {_first_line(stop.message)}",
+            _primary(facts, stop),
+            related=_frames(facts, stop),
+            confidence=confidence,
+            shapes=_operands(facts, stop),
+        )
+
+
+def _where(facts: Facts, stop: Failure) -> str:
+    if stop is facts.setup_failure:
+        return "the set-up fails"
+    alone = dict(facts.static.reference_failures) if facts.static else {}
+    alone |= dict(facts.probe.reference_failures) if facts.probe else {}
+    if facts.axes.lanes > 1 and any(f.site == stop.site for f in alone.values()):
+        return "the run stops, and an adapter alone stops at the same line"
+    return "the run stops"
+
+
+def _first_line(message: str) -> str:
+    return message.strip().splitlines()[0] if message.strip() else "(no message)"
+
+
+def _primary(facts: Facts, stop: Failure) -> Location:
+    if stop.record is not None and facts.static is not None:
+        return facts.location(facts.static.trace.records[stop.record])
+    return facts.place(stop.site, stop.module)
+
+
+def _frames(facts: Facts, stop: Failure) -> list[Related]:
+    """The callers in model code, outermost last."""
+    seen = [s for s in stop.frames if s != stop.site][:3]
+    return [
+        Related(role="raised-at", module=stop.module, file=s.file, line=s.line, code=source_line(s.file, s.line))
+        for s in seen
+    ]
+
+
+def _operands(facts: Facts, stop: Failure) -> dict[str, str]:
+    if stop.record is None or facts.static is None:
+        return {}
+    record = facts.static.trace.records[stop.record]
+    return {f"operand {i + 1}": facts.operand_text(record, i) for i in range(len(record.operands))}

@@ -1,0 +1,54 @@
+"""AA203 no-effect
+
+## What it does
+Reports an active adapter whose parameters change nothing in the rows that it is responsible for.
+
+## Why is this bad
+The adapter was trained and loaded for nothing: the output is the base model's.
+
+## Example
+An adapter whose `leave_out` names every layer, or a second prompt in a composition that only looks at
+the first adapter.
+
+## Fix
+Check where the adapter has modules ("what is active where") and whether the composition reaches them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from adapter_audit.auditor.facts import Facts
+from adapter_audit.auditor.result import Confidence, Finding, Location, Severity, Verdict
+
+from .base import AuditRule, Case
+
+
+class NoEffect(AuditRule):
+    """An adapter does nothing."""
+
+    id, name, invariant = "AA203", "no-effect", "effect"
+    severity, confidence, verdict = Severity.ERROR, Confidence.CONFIRMED, Verdict.NO_EFFECT
+    requires = "probe"
+    cases = (
+        Case(
+            bad=True,
+            spec={
+                "model": "tiny:bert",
+                "compose": "parallel(a,b)",
+                "adapters": {"a": "lora", "b": "lora[leave_out=[0,1]]"},
+            },
+        ),
+        Case(bad=False, spec={"model": "tiny:bert", "compose": "parallel(a,b)", "adapter": "lora"}),
+    )
+
+    def check(self, facts: Facts) -> Iterator[Finding]:
+        """One finding for each adapter."""
+        for item in facts.probe.discrepancies if facts.probe else ():
+            if item.check == "effect":
+                yield self.finding(
+                    f"adapter {item.subject} changes nothing: its rows are the same without it",
+                    Location(module=item.subject, op="adapter"),
+                    axis=item.subject,
+                    lanes=item.lanes,
+                )

@@ -1,0 +1,47 @@
+"""AA204 init-changes-model
+
+## What it does
+Compares the model before and after `adapters.init`, without any active adapter.
+
+## Why is this bad
+Every result is then that of another model than the checkpoint's, adapters or not.
+
+## Example
+LLaMA with adapters 1.2.0: an extra transpose after the attention call (pull request 829).
+
+## Fix
+Look at the first op that departs (the primary location), or use a release without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from adapter_audit.auditor.facts import Facts
+from adapter_audit.auditor.result import Confidence, Evidence, Finding, Severity, Verdict
+
+from .base import AuditRule, Case
+from .values import amount, place_of
+
+
+class InitChangesModel(AuditRule):
+    """`adapters.init` alone changes the outputs."""
+
+    id, name, invariant = "AA204", "init-changes-model", "init parity"
+    severity, confidence, verdict = Severity.ERROR, Confidence.CONFIRMED, Verdict.WRONG
+    requires = "probe"
+    cases = (
+        Case(bad=True, spec={"model": "tiny:llama", "compose": "parallel:2"}, release=">=1.1.1,<1.3"),
+        Case(bad=False, spec={"model": "tiny:llama", "compose": "parallel:2"}, release=">=1.3,<1.4"),
+    )
+
+    def check(self, facts: Facts) -> Iterator[Finding]:
+        """The output without adapters differs from the bare model's."""
+        for item in facts.probe.discrepancies if facts.probe else ():
+            if item.check == "init":
+                place = place_of(facts, item)
+                yield self.finding(
+                    f"adapters.init alone changes {item.output} ({amount(item)}), with no adapter active",
+                    place,
+                    evidence=[Evidence(text="the first op that departs from the bare model", location=place)],
+                )

@@ -1,0 +1,44 @@
+"""AA205 not-neutral
+
+## What it does
+Holds blocks without a lane-wise reference to relations that must be true: the `Average` of equal adapters
+is that adapter, and so is their `Split`.
+
+## Why is this bad
+The block computes something else than its name says.
+
+## Example
+`adapter-audit bert-base-uncased --compose 'average(a,b)' --adapter ia3`
+
+## Fix
+Merge the adapters' weights instead (`average_adapter`), or use another method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from adapter_audit.auditor.facts import Facts
+from adapter_audit.auditor.result import Confidence, Finding, Location, Severity, Verdict
+
+from .base import AuditRule, Case
+from .values import amount
+
+
+class NotNeutral(AuditRule):
+    """A relation between compositions does not hold."""
+
+    id, name, invariant = "AA205", "not-neutral", "neutrality"
+    severity, confidence, verdict = Severity.ERROR, Confidence.CONFIRMED, Verdict.WRONG
+    requires = "probe"
+    cases = (Case(bad=False, spec={"model": "tiny:bert", "compose": "average(a,b)", "adapter": "seq_bn"}),)
+
+    def check(self, facts: Facts) -> Iterator[Finding]:
+        """One finding for each relation."""
+        for item in facts.probe.discrepancies if facts.probe else ():
+            if item.check == "neutrality":
+                yield self.finding(
+                    f"the {item.subject} is not that adapter: {item.output} is {amount(item)}",
+                    Location(module="", op=item.subject.split()[0]),
+                    axis=item.subject,
+                )

@@ -1,0 +1,45 @@
+"""AA211 process-dies
+
+## What it does
+Reports a composition that ends the process (a signal, or no end within the time bound) instead of raising
+an exception. The probe runs in a child process for this.
+
+## Why is this bad
+Nothing can be caught, logged or saved, and memory may be corrupted before.
+
+## Example
+`adapter-audit facebook/bart-base --compose parallel:2` with adapters 1.0.0: `Tensor.set_` on an expanded
+tensor, "double free or corruption".
+
+## Fix
+Replicate into a new tensor instead of `set_`; until then run the adapters one after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from adapter_audit.auditor.facts import Facts
+from adapter_audit.auditor.result import Confidence, Finding, Severity, Verdict
+
+from .base import AuditRule, Case
+
+
+class ProcessDies(AuditRule):
+    """The child process of the probe died."""
+
+    id, name, invariant = "AA211", "process-dies", "lanes"
+    severity, confidence, verdict = Severity.ERROR, Confidence.CONFIRMED, Verdict.ABORT
+    requires = "probe"
+    cases = (Case(bad=False, spec={"model": "tiny:bert", "compose": "parallel:2"}),)
+
+    def check(self, facts: Facts) -> Iterator[Finding]:
+        """The probe has no result of its own."""
+        if facts.probe is None or not facts.probe.died:
+            return
+        slow = "seconds" in facts.probe.died
+        yield self.finding(
+            f"running the composition killed the process: {facts.probe.died}",
+            facts.place(facts.probe.last_site, facts.probe.last_module),
+            verdict=Verdict.UNKNOWN if slow else None,
+        )

@@ -1,0 +1,61 @@
+"""Helpers for rules about runs that stop."""
+
+from __future__ import annotations
+
+from adapter_audit.auditor.facts import Facts, Failure, Lane
+from adapter_audit.auditor.result import Confidence
+from adapter_audit.auditor.trace.queries import RESHAPES
+from adapter_audit.auditor.trace.twins import operand_lane
+
+
+def first_stop(facts: Facts) -> tuple[Failure | None, Confidence]:
+    """The first failure of the composition, and how it is known.
+
+    What was executed wins: when the probe ran to its end, the shape trace's stop is not a stop
+    (AA901 reports the disagreement).
+    """
+    static = facts.static.trace.failures[0] if facts.static and facts.static.trace.failures else None
+    if facts.probe is not None and not facts.probe.died:
+        executed = facts.probe.failure
+        if executed is None:
+            return None, Confidence.CONFIRMED
+        same = static is not None and static.kind == executed.kind and static.site == executed.site
+        return (static if same else executed), Confidence.CONFIRMED
+    return static, Confidence.CERTAIN
+
+
+def meets_lanes(facts: Facts, failure: Failure) -> bool:
+    """Whether the failing op has an operand with lanes (expanded, or leaked into another axis)."""
+    return bool({Lane.EXPANDED, Lane.LEAKED} & set(operand_lanes(facts, failure)))
+
+
+def operand_lanes(facts: Facts, failure: Failure) -> list[Lane]:
+    """Lane states of the failing op's operands, in order."""
+    if failure.record is None or facts.static is None:
+        return []
+    trace = facts.static.trace
+    record = trace.records[failure.record]
+    return [operand_lane(trace, record, i) for i in range(len(record.operands))]
+
+
+def is_meeting(facts: Facts, failure: Failure) -> bool:
+    """AA101: an expanded and an unexpanded operand in one failing op, none of them leaked."""
+    lanes = operand_lanes(facts, failure)
+    return Lane.EXPANDED in lanes and Lane.SHARED in lanes and Lane.LEAKED not in lanes
+
+
+def is_leak(facts: Facts, failure: Failure) -> bool:
+    """AA103: a leaked operand, or a reshape that was written for B rows and gets N*B."""
+    if failure.record is None or facts.static is None:
+        return False
+    lanes = operand_lanes(facts, failure)
+    record = facts.static.trace.records[failure.record]
+    return Lane.LEAKED in lanes or (record.key.op in RESHAPES and Lane.EXPANDED in lanes)
+
+
+def group_by_site(facts: Facts, failures: list[Failure]) -> list[list[Failure]]:
+    """Failures at the same source line are one finding (the same code in several layers)."""
+    groups: dict[object, list[Failure]] = {}
+    for failure in failures:
+        groups.setdefault(failure.site, []).append(failure)
+    return list(groups.values())
