@@ -24,7 +24,7 @@ from adapter_audit.auditor.facts import Facts, Failure
 from adapter_audit.auditor.result import Confidence, Finding, Severity, Verdict
 
 from .base import AuditRule, Case
-from .failures import first_stop
+from .failures import executed_at, first_stop
 
 
 class LateRefusal(AuditRule):
@@ -46,6 +46,7 @@ class LateRefusal(AuditRule):
         yield self.finding(
             f"the library refuses {facts.tree} only in the forward pass: {_words(failure)}",
             facts.place(failure.site, failure.module),
+            related=executed_at(facts, failure),
             confidence=confidence,
         )
 

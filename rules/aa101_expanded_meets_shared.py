@@ -24,7 +24,7 @@ from adapter_audit.auditor.facts import Facts, Failure, Lane, StaticFacts
 from adapter_audit.auditor.result import Confidence, Evidence, Finding, Location, Related, Severity, Verdict
 
 from .base import AuditRule, Case
-from .failures import first_stop, group_by_site, is_meeting, operand_lanes
+from .failures import executed_at, first_stop, group_by_site, is_meeting, operand_lanes
 
 
 class ExpandedMeetsShared(AuditRule):
@@ -71,7 +71,7 @@ class ExpandedMeetsShared(AuditRule):
             f"{shapes['expanded']} against {shapes['unexpanded']}",
             facts.location(record),
             axis="batch",
-            related=related,
+            related=[*related, *executed_at(facts, failure)],
             evidence=_chain(related, facts.location(record)),
             shapes=shapes,
             modules=[f.module for f in group],

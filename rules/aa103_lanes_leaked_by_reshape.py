@@ -22,11 +22,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter_audit.auditor.facts import Facts, Failure, Lane, StaticFacts
-from adapter_audit.auditor.result import Confidence, Evidence, Finding, Related, Severity, Verdict
+from adapter_audit.auditor.result import Confidence, Evidence, Finding, Location, Related, Severity, Verdict
 from adapter_audit.auditor.trace.records import Record
 
 from .base import AuditRule, Case
-from .failures import first_stop, is_leak, operand_lanes
+from .failures import executed_at, first_stop, is_leak, operand_lanes
 
 
 class LanesLeakedByReshape(AuditRule):
@@ -66,12 +66,15 @@ class LanesLeakedByReshape(AuditRule):
         start = static.graph.expanded_at(producer) if producer is not None else None
         if start is not None:
             related.append(Related(role="expanded-at", **facts.location(start).model_dump()))
+        chain = _chain(facts, root, related)
+        if symptom is not None:
+            related += executed_at(facts, symptom)
         return self.finding(
             _message(facts, root, symptom),
             facts.location(root),
             axis="batch",
             related=related,
-            evidence=_chain(facts, root, related),
+            evidence=chain,
             shapes=_shapes(facts, static, root, symptom),
             modules=[r.key.module for r in roots],
             verdict=Verdict.CRASH if stop is not None else Verdict.WRONG,
@@ -160,5 +163,5 @@ def _chain(facts: Facts, root: Record, related: list[Related]) -> list[Evidence]
     return steps
 
 
-def _plain(related: Related) -> Related:
-    return related
+def _plain(related: Related) -> Location:
+    return Location(**related.model_dump(exclude={"role"}))

@@ -21,11 +21,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter_audit.auditor.facts import Facts, Failure
-from adapter_audit.auditor.result import Confidence, Finding, Location, Related, Severity, Verdict
-from adapter_audit.auditor.trace.sites import source_line
+from adapter_audit.auditor.result import Confidence, Finding, Location, Severity, Verdict
 
 from .base import AuditRule, Case
-from .failures import first_stop, is_leak, is_meeting
+from .failures import executed_at, first_stop, is_leak, is_meeting
 
 
 class OperationFails(AuditRule):
@@ -53,7 +52,7 @@ class OperationFails(AuditRule):
         yield self.finding(
             f"{_where(facts, stop)}: {stop.kind}: {_first_line(stop.message)}",
             _primary(facts, stop),
-            related=_frames(facts, stop),
+            related=executed_at(facts, stop),
             confidence=confidence,
             shapes=_operands(facts, stop),
         )
@@ -77,15 +76,6 @@ def _primary(facts: Facts, stop: Failure) -> Location:
     if stop.record is not None and facts.static is not None:
         return facts.location(facts.static.trace.records[stop.record])
     return facts.place(stop.site, stop.module)
-
-
-def _frames(facts: Facts, stop: Failure) -> list[Related]:
-    """The callers in model code, outermost last."""
-    seen = [s for s in stop.frames if s != stop.site][:3]
-    return [
-        Related(role="raised-at", module=stop.module, file=s.file, line=s.line, code=source_line(s.file, s.line))
-        for s in seen
-    ]
 
 
 def _operands(facts: Facts, stop: Failure) -> dict[str, str]:

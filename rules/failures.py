@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 from adapter_audit.auditor.facts import Facts, Failure, Lane
-from adapter_audit.auditor.result import Confidence
+from adapter_audit.auditor.result import Confidence, Related
 from adapter_audit.auditor.trace.queries import RESHAPES
+from adapter_audit.auditor.trace.sites import source_line
 from adapter_audit.auditor.trace.twins import operand_lane
 
 
 def first_stop(facts: Facts) -> tuple[Failure | None, Confidence]:
     """The first failure of the composition, and how it is known.
 
-    What was executed wins: when the probe ran to its end, the shape trace's stop is not a stop
-    (AA901 reports the disagreement).
+    What was executed wins: when the probe ran to its end, the shape trace's stop is not a stop (AA901
+    reports the disagreement). When both stop, the traced one is told, since its operands are known.
     """
-    static = facts.static.trace.failures[0] if facts.static and facts.static.trace.failures else None
-    if facts.probe is not None and not facts.probe.died:
-        executed = facts.probe.failure
-        if executed is None:
-            return None, Confidence.CONFIRMED
-        same = static is not None and static.kind == executed.kind and static.site == executed.site
-        return (static if same else executed), Confidence.CONFIRMED
-    return static, Confidence.CERTAIN
+    traced = facts.static.trace.failures[0] if facts.static and facts.static.trace.failures else None
+    if facts.probe is None or facts.probe.died:
+        return traced, Confidence.CERTAIN
+    if facts.probe.failure is None:
+        return None, Confidence.CONFIRMED
+    return traced or facts.probe.failure, Confidence.CONFIRMED
 
 
-def meets_lanes(facts: Facts, failure: Failure) -> bool:
-    """Whether the failing op has an operand with lanes (expanded, or leaked into another axis)."""
-    return bool({Lane.EXPANDED, Lane.LEAKED} & set(operand_lanes(facts, failure)))
+def executed_at(facts: Facts, told: Failure | None) -> list[Related]:
+    """Where the execution raised, when that is another line than the told one; its callers."""
+    executed = facts.probe.failure if facts.probe else None
+    stop = executed or told
+    if stop is None:
+        return []
+    seen = [s for s in stop.frames if told is None or s != told.site][:4]
+    return [
+        Related(role="raised-at", module=stop.module, file=s.file, line=s.line, code=source_line(s.file, s.line))
+        for s in seen
+    ]
 
 
 def operand_lanes(facts: Facts, failure: Failure) -> list[Lane]:

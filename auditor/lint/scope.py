@@ -15,6 +15,7 @@ LANE_HELPERS = frozenset({REPLICATE, REPLICATE_IN_PLACE, MATCH})
 
 _LAYERS = frozenset({"prefix_tuning", "bottleneck_layer_forward", "invertible_adapters_forward"})
 _LAYER_ATTRIBUTE = re.compile(r"^(attention|output|cross_attention|invertible)_adapters$")
+_LAYER_MODULE = re.compile(r"^(adapters|\.+)\.?methods\.(lora|bottleneck|prefix_tuning|reft)$")
 _BASE = re.compile(r"Adapters?(Layer)?Mixin$|WithAdapters$")
 
 
@@ -41,6 +42,8 @@ def _uses_helpers(function: ast.FunctionDef, imports: Imports) -> bool:
     for node in ast.walk(function):
         if isinstance(node, ast.Attribute) and calls_adapters(node.attr):
             return True
-        if isinstance(node, ast.Name) and imports.resolve(node.id).rpartition(".")[2] in LANE_HELPERS:
-            return True
+        if isinstance(node, ast.Name):
+            module, _, name = imports.resolve(node.id).rpartition(".")
+            if name in LANE_HELPERS or _LAYER_MODULE.match(module):
+                return True
     return False

@@ -16,18 +16,17 @@ than 10^-9 when their order changes; a real error moves outputs by the adapters'
 
 
 class KeepDouble(TorchFunctionMode):
-    """Turns casts of float64 tensors to float32 into no-ops."""
+    """Turns every mention of float32 into float64: casts, dtypes of new tensors."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Rewrite the target dtype where the source is float64."""
+        """Rewrite target dtypes."""
         kwargs = kwargs or {}
-        first = args[0] if args else None
-        if isinstance(first, torch.Tensor) and first.dtype is torch.float64:
-            if func is torch.Tensor.float:
-                return first
+        if func is torch.Tensor.float:
+            return args[0].double()
+        if any(a is torch.float32 for a in args):
             args = tuple(torch.float64 if a is torch.float32 else a for a in args)
-            if kwargs.get("dtype") is torch.float32:
-                kwargs = {**kwargs, "dtype": torch.float64}
+        if kwargs.get("dtype") is torch.float32:
+            kwargs = {**kwargs, "dtype": torch.float64}
         return func(*args, **kwargs)
 
 

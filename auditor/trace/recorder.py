@@ -18,6 +18,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from .carry import CARRY_LIMIT, Carrier
+from .metadevice import values_on_meta
 from .records import Failure, Key, Operand, Record, Shape, Site, Trace
 from .repair import Repairs
 from .sites import current_site, is_deliberate, traceback_sites
@@ -25,6 +26,12 @@ from .sites import current_site, is_deliberate, traceback_sites
 aten = torch.ops.aten
 NOWHERE = Site("", 0, "")
 LIBRARY = "adapters"
+MAX_RECORDS = 400_000
+"""More than any model needs for a few tokens: a loop that waits for a value that meta cannot give."""
+
+
+class RunawayRun(RuntimeError):
+    """A recorded run that does not end."""
 
 
 @dataclass
@@ -84,6 +91,8 @@ class Recorder(TorchDispatchMode):
         call.seen[seen] = occurrence + 1
         key = Key(call.path, call.number, site.file, site.line, name, occurrence)
         operands = tuple(self._operand(t) for t in tensors_in((args, kwargs)))
+        if len(self.trace.records) >= MAX_RECORDS:
+            raise RunawayRun(f"the run did not end within {MAX_RECORDS} operations")
         record = Record(len(self.trace.records), key, site, operands, mutates=mutable)
         self.trace.records.append(record)
         return record
@@ -243,41 +252,16 @@ class Recorder(TorchDispatchMode):
 def recording(recorder: Recorder) -> Iterator[Recorder]:
     """Record all ops and module calls of the block; exceptions pass through."""
     original = torch.nn.Module.__call__
-    tolist, numpy = torch.Tensor.tolist, torch.Tensor.numpy
 
     def traced_call(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
         return recorder.call_module(original, module, args, kwargs)
 
-    def known(tensor: torch.Tensor) -> torch.Tensor:
-        value = recorder.carrier.value(tensor)
-        return tensor if value is None else value
-
     torch.nn.Module.__call__ = traced_call  # type: ignore[method-assign]
-    torch.Tensor.tolist = lambda self: tolist(known(self))  # type: ignore[method-assign]
-    torch.Tensor.numpy = lambda self, **options: numpy(known(self), **options)  # type: ignore[method-assign,assignment]
     try:
-        with _autocast_on_meta(), recorder:
+        with values_on_meta(recorder.carrier), recorder:
             yield recorder
     finally:
         torch.nn.Module.__call__ = original  # type: ignore[method-assign]
-        torch.Tensor.tolist = tolist  # type: ignore[method-assign]
-        torch.Tensor.numpy = numpy  # type: ignore[method-assign]
-
-
-@contextmanager
-def _autocast_on_meta() -> Iterator[None]:
-    """`torch.autocast("meta")` is refused by torch; rotary embeddings ask for it with the tensor's device."""
-    autocast = torch.amp.autocast_mode.autocast
-    original = autocast.__init__
-
-    def init(self: Any, device_type: str, *args: Any, **kwargs: Any) -> None:
-        original(self, "cpu" if device_type == "meta" else device_type, *args, **kwargs)
-
-    autocast.__init__ = init  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        autocast.__init__ = original  # type: ignore[method-assign]
 
 
 def tensors_in(value: Any) -> list[torch.Tensor]:

@@ -73,7 +73,7 @@ def _state(record: Record, trace: Trace, table: TwinTable) -> Lane:
 def _aligned_state(record: Record, inputs: list[Lane], table: TwinTable) -> Lane:
     shape, shared = record.shape, record.twin
     if table.lanes == 1:
-        return Lane.SHARED if shape == shared else _departed(record, table)
+        return Lane.SHARED if shape == shared else Lane.UNKNOWN
     if shape == shared:
         if shared == record.twin_expanded:
             return Lane.CONSTANT
@@ -86,13 +86,15 @@ def _aligned_state(record: Record, inputs: list[Lane], table: TwinTable) -> Lane
             return Lane.LANE if Lane.LANE in inputs else Lane.SHARED
         if twin and shape == (twin[0] * table.lanes, *twin[1:]):
             return Lane.EXPANDED
-    return _departed(record, table)
+    return _departed(record, inputs, table)
 
 
-def _departed(record: Record, table: TwinTable) -> Lane:
+def _departed(record: Record, inputs: list[Lane], table: TwinTable) -> Lane:
     """A shape that no reference has: lanes in another axis are a leak, another length is only unknown."""
+    if Lane.LEAKED in inputs:
+        return Lane.LEAKED
     factor = _extra_factor(record.shape, record.twin or ())
-    return Lane.LEAKED if factor == table.lanes and table.lanes > 1 else Lane.UNKNOWN
+    return Lane.LEAKED if factor == table.lanes else Lane.UNKNOWN
 
 
 def _extra_factor(shape: Shape, twin: Shape) -> int:

@@ -1,0 +1,62 @@
+"""What the meta device lacks for model code, put in place while a run is recorded.
+
+`torch.tensor(..., device="meta")` forgets the values, `.tolist()` and `.numpy()` read memory that is not
+there, and `torch.autocast("meta")`, which rotary embeddings ask for with their tensor's device, is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import _disable_current_modes
+
+from .carry import Carrier
+
+
+@contextmanager
+def values_on_meta(carrier: Carrier) -> Iterator[None]:
+    """Let meta tensors give and keep the values that `carrier` knows, in the block."""
+    autocast = torch.amp.autocast_mode.autocast
+    places: list[tuple[Any, str, Any]] = [
+        (torch, "tensor", _tensor(carrier, torch.tensor)),
+        (torch.Tensor, "tolist", _reader(carrier, torch.Tensor.tolist)),
+        (torch.Tensor, "numpy", _reader(carrier, torch.Tensor.numpy)),
+        (autocast, "__init__", _autocast(autocast.__init__)),
+    ]
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in places]
+    for owner, name, replacement in places:
+        setattr(owner, name, replacement)
+    try:
+        yield
+    finally:
+        for owner, name, original in before:
+            setattr(owner, name, original)
+
+
+def _tensor(carrier: Carrier, original: Any) -> Any:
+    def tensor(data: Any, *, device: Any = None, **options: Any) -> torch.Tensor:
+        if device is None or torch.device(device).type != "meta":
+            return original(data, device=device, **options)  # type: ignore[no-any-return]
+        with _disable_current_modes():
+            value = original(data, device="cpu", **options)
+            return carrier.to_meta(value)  # type: ignore[no-any-return]
+
+    return tensor
+
+
+def _reader(carrier: Carrier, original: Any) -> Any:
+    def read(tensor: torch.Tensor, *arguments: Any, **options: Any) -> Any:
+        value = carrier.value(tensor)
+        return original(tensor if value is None else value, *arguments, **options)
+
+    return read
+
+
+def _autocast(original: Any) -> Any:
+    def init(self: Any, device_type: str, *arguments: Any, **options: Any) -> None:
+        original(self, "cpu" if device_type == "meta" else device_type, *arguments, **options)
+
+    return init
