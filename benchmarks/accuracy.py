@@ -1,10 +1,11 @@
 """How right the auditor is: oracle and auditor over one grid of cases, compared.
 
     python benchmarks/accuracy.py --release 1.3.0 --size 5000
-    python benchmarks/accuracy.py --release 1.0.1 --python "env PYTHONPATH=/old/site-packages python" --size 800
+    python benchmarks/accuracy.py --release 1.0.1 --python "env PYTHONPATH=/old/packages python" --size 800
 
-The oracle (``tests/oracle``) executes every composition on a tiny random model; the auditor is run through its
-public command. Verdicts of the oracle are cached, so a second run costs the auditor's time only.
+The oracle (``tests/oracle``) executes every composition on a tiny random model; the auditor is run through
+its public command. Verdicts of the oracle are cached, so that a second run costs the auditor's time
+only.
 """
 
 from __future__ import annotations
@@ -56,7 +57,11 @@ class Share:
         self.total += 1
 
     def __str__(self) -> str:
-        return f"{100 * self.hits / self.total:6.2f} %  ({self.hits} of {self.total})" if self.total else "   none"
+        return (
+            f"{100 * self.hits / self.total:6.2f} %  ({self.hits} of {self.total})"
+            if self.total
+            else "   none"
+        )
 
 
 @dataclass
@@ -128,7 +133,15 @@ def run_auditor(specs: list[Record], options: argparse.Namespace, work: Path) ->
     lines, results = work / "specs.jsonl", work / "results.jsonl"
     lines.write_text("".join(json.dumps(s) + "\n" for s in specs))
     results.unlink(missing_ok=True)
-    command = [*shlex.split(options.python), "-m", "adapter_audit.auditor.cli", "batch", str(lines), "-o", str(results)]
+    command = [
+        *shlex.split(options.python),
+        "-m",
+        "adapter_audit.auditor.cli",
+        "batch",
+        str(lines),
+        "-o",
+        str(results),
+    ]
     command += ["--static-only"] if options.static_only else []
     command += ["--jobs", str(options.jobs)]
     started = time.perf_counter()
@@ -140,7 +153,9 @@ def run_auditor(specs: list[Record], options: argparse.Namespace, work: Path) ->
     return [by_id.get(s["id"], {"id": s["id"], "verdict": "missing", "findings": []}) for s in specs], seconds
 
 
-def run_oracle(specs: list[Record], options: argparse.Namespace, cache: Cache | None) -> tuple[list[Record], float]:
+def run_oracle(
+    specs: list[Record], options: argparse.Namespace, cache: Cache | None
+) -> tuple[list[Record], float]:
     """Run the oracle over the specs; returns verdicts and seconds."""
     started = time.perf_counter()
     verdicts = judge_all(specs, shlex.split(options.python), jobs=options.jobs, cache=cache)
@@ -178,7 +193,9 @@ same verdict            {score.same_verdict}""")
 def write_disagreements(path: Path, records: list[Record]) -> None:
     path.write_text("".join(json.dumps(r) + "\n" for r in records))
     kinds = Counter(k for r in records for k in r["disagree"])
-    print(f"\n{len(records)} disagreements in {path}: " + ", ".join(f"{k} {n}" for k, n in kinds.most_common()))
+    print(
+        f"\n{len(records)} disagreements in {path}: " + ", ".join(f"{k} {n}" for k, n in kinds.most_common())
+    )
 
 
 def print_throughput(specs: list[Record], options: argparse.Namespace, work: Path) -> None:
@@ -193,15 +210,21 @@ def print_throughput(specs: list[Record], options: argparse.Namespace, work: Pat
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--release", default="1.3.0", help="release of adapters that --python runs")
-    parser.add_argument("--python", default=sys.executable, help="command of the interpreter with that release")
+    parser.add_argument(
+        "--python", default=sys.executable, help="command of the interpreter with that release"
+    )
     parser.add_argument("--size", type=int, default=5000, help="number of cases")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1, help="processes for either side")
     parser.add_argument("--static-only", action="store_true", help="run the auditor without its probe")
     parser.add_argument("--oracle-only", action="store_true", help="print the oracle's verdicts and stop")
-    parser.add_argument("--throughput", type=int, default=0, metavar="N", help="also time both sides on N cases")
+    parser.add_argument(
+        "--throughput", type=int, default=0, metavar="N", help="also time both sides on N cases"
+    )
     parser.add_argument("--work", type=Path, default=Path("build/accuracy"), help="models, cache, results")
     return parser.parse_args()
 
@@ -209,10 +232,13 @@ def arguments() -> argparse.Namespace:
 def check_release(options: argparse.Namespace) -> None:
     """Stop early when the interpreter has another release than the grid is made for."""
     code = "import importlib.metadata as m; print(m.version('adapters'))"
-    found = subprocess.run([*shlex.split(options.python), "-c", code], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        [*shlex.split(options.python), "-c", code], capture_output=True, text=True, check=False
+    )
     if found.stdout.strip() != options.release:
         raise SystemExit(
-            f"--python has adapters {found.stdout.strip() or 'not installed'}, --release says {options.release}; "
+            f"--python has adapters {found.stdout.strip() or 'not installed'}, "
+            f"--release says {options.release}; "
             "make them agree"
         )
 

@@ -38,7 +38,9 @@ def blame(error: BaseException) -> Blame:
     last = inside[-1]
     line = last.lineno or 0
     refused = last is frames[-1] and _is_under(last.filename, _LIBRARY) and _raises_at(last.filename, line)
-    return Blame(refused, relative(last.filename), line, linecache.getline(last.filename, line).strip(), text[:300])
+    return Blame(
+        refused, relative(last.filename), line, linecache.getline(last.filename, line).strip(), text[:300]
+    )
 
 
 def relative(filename: str) -> str | None:

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 BLOCKS = ("parallel", "stack", "batchsplit", "average", "split", "fuse", "multitask")
-LANE_BLOCKS = ("parallel", "batchsplit", "multitask")
-NEUTRAL_BLOCKS = ("average", "split", "fuse")
 _TOKEN = re.compile(r"\s*([A-Za-z_][\w.\-]*|-?\d+(?:\.\d+)?|[(),;:])")
 
 
@@ -18,7 +16,7 @@ class ExprError(ValueError):
 
 @dataclass(frozen=True)
 class Expr:
-    """An adapter (``kind == "adapter"``) or a block with children; ``numbers`` are sizes, splits or weights."""
+    """An adapter (``kind == "adapter"``) or a block; ``numbers`` are sizes, splits or weights."""
 
     kind: str
     name: str = ""
@@ -130,7 +128,8 @@ def lanes(expr: Expr) -> int:
 def expected(expr: Expr, batch: int) -> list[list[Expr]]:
     """For each lane and each row of the batch, the lane-free composition that row must equal."""
     return [
-        [simplify(_resolve(expr, lane, row, batch, row)) for row in range(batch)] for lane in range(lanes(expr))
+        [simplify(_resolve(expr, lane, row, batch, row)) for row in range(batch)]
+        for lane in range(lanes(expr))
     ]
 
 

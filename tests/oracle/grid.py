@@ -1,4 +1,4 @@
-"""The cases of the accuracy benchmark: deterministic, stratified, as spec lines of ``adapter-audit batch``."""
+"""The cases of the accuracy benchmark: deterministic, stratified, as spec lines of ``batch``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ _LM_HEAD = {"decoder": "CausalLM", "seq2seq": "Seq2SeqLM", "audio": "SpeechSeq2S
 def grid(seed: int, size: int, release: str, folder: Path) -> list[Spec]:
     """Return ``size`` specs for a release; model directories are written below ``folder``.
 
-    The first share meets every model x main method x main block (as far as ``size`` allows), the rest is sampled.
+    The first share meets every model x main method x main block (as far as ``size`` allows), the rest is
+    sampled.
     """
     directories = write_models(folder)
     maker = _Maker(random.Random(f"{seed}-{release}"), release)
@@ -75,7 +76,9 @@ class _Maker:
         batch = rng.choice([3, 3, 3, 1, 2 * lanes(parse(wide)), 5])
         compose = template(batch, SEQ_LEN, rng)
         spec: Spec = {"model": name, "compose": compose, "batch": batch, "seq_len": SEQ_LEN}
-        spec["mask"] = rng.choice(["none", "full", "right", "left"]) if model.kind not in ("vision", "audio") else "none"
+        spec["mask"] = (
+            rng.choice(["none", "full", "right", "left"]) if model.kind not in ("vision", "audio") else "none"
+        )
         spec["adapters"] = self._adapters(compose, method, model)
         self._mode_and_head(spec, model)
         self._extras(spec, model)

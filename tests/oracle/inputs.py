@@ -101,7 +101,9 @@ class _Maker:
         if "position_ids" in self.extra:
             arguments["position_ids"] = self._positions()
         if "token_type_ids" in self.extra:
-            arguments["token_type_ids"] = torch.arange(self.length).expand(self.batch, -1).remainder(2).contiguous()
+            arguments["token_type_ids"] = (
+                torch.arange(self.length).expand(self.batch, -1).remainder(2).contiguous()
+            )
         return self._with_labels(Inputs(arguments, self.mask, self.batch))
 
     def seq2seq(self, audio: bool) -> Inputs:

@@ -14,7 +14,8 @@ import transformers
 
 from . import expr as expressions
 from .blame import Blame, blame
-from .expr import NEUTRAL_BLOCKS, Expr, ExprError
+from .compare import EFFECT, TOLERANCE, finite, relative, worst_difference
+from .expr import Expr, ExprError
 from .inputs import Inputs, make_inputs
 from .observe import Seen, run, train_loss
 from .subject import (
@@ -28,15 +29,10 @@ from .subject import (
     to_block,
 )
 
-TOLERANCE = 1e-4
-"""Largest difference relative to the scale of the output; some models compute parts in float32."""
-EFFECT = 1e-9
-"""A change smaller than this, relative to scale, is no effect: a dead adapter changes nothing at all."""
-
 
 @dataclass
 class Verdict:
-    """What the oracle found. ``violations`` names broken invariants; ``gap`` is the largest difference seen."""
+    """What the oracle found; ``violations`` are broken invariants, ``gap`` the largest difference."""
 
     verdict: str
     detail: str = ""
@@ -54,7 +50,7 @@ class Verdict:
 
 def judge(spec: Spec) -> dict[str, Any]:
     """Judge one spec; never raises for anything the library or the model does."""
-    _quiet()
+    quiet()
     try:
         return _judge(spec).as_dict()
     finally:
@@ -62,7 +58,8 @@ def judge(spec: Spec) -> dict[str, Any]:
         gc.collect()
 
 
-def _quiet() -> None:
+def quiet() -> None:
+    """Set what every run needs: float64, one thread, no progress bars and no warnings."""
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
     transformers.logging.set_verbosity_error()
@@ -80,7 +77,7 @@ def _judge(spec: Spec) -> Verdict:
         model = build_model(spec)
         inputs = make_inputs(model, spec)
         base = run(model, spec, _copies(inputs), None)
-        if not all(bool(torch.isfinite(t).all()) for n, t in base.main.items() if n not in base.masks):
+        if not finite(base, everywhere=spec.get("mode") == "train"):
             return Verdict("invalid", "the model alone returns numbers that are not finite", phase="base")
     except Exception as error:
         return _stopped(error, "base", verdict="invalid")
@@ -95,7 +92,9 @@ def _stopped(error: Exception, phase: str, verdict: str | None = None) -> Verdic
 
 def _copies(inputs: Inputs) -> Inputs:
     arguments = {k: v.clone() for k, v in inputs.arguments.items()}
-    return Inputs(arguments, inputs.output_mask, inputs.batch, {k: v.clone() for k, v in inputs.labels.items()})
+    return Inputs(
+        arguments, inputs.output_mask, inputs.batch, {k: v.clone() for k, v in inputs.labels.items()}
+    )
 
 
 class _Case:
@@ -149,7 +148,7 @@ class _Case:
         return run(self.model, self.spec, _copies(self.inputs), self.tasks if has_tasks else None, **more)
 
     def _check_init(self) -> None:
-        same = self._difference(self._run(None).main, self.base.main, self.base.masks)
+        same = worst_difference(self._run(None).main, self.base.main, self.base.masks)
         if same > TOLERANCE:
             self.violations["init"] = f"adapters.init alone changes the output by {same:.2g}"
 
@@ -164,7 +163,7 @@ class _Case:
             self.violations["purity"] = f"the caller's {changed} were changed in place"
         if self.training:
             share = torch.ones(seen.rows(), dtype=torch.float64)
-            train_loss(seen, share).backward()
+            torch.autograd.backward(train_loss(seen, share))
             self.gradients = self._take_gradients()
         return seen
 
@@ -175,7 +174,13 @@ class _Case:
         for _, parameter in adapter_parameters(self.model, self.expr.adapters()):
             parameter.requires_grad = True
         if self.spec.get("gradient_checkpointing"):
-            self.model.gradient_checkpointing_enable()
+            self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        self.model.gradient_checkpointing_enable()
+        if "adapters." not in type(self.model).gradient_checkpointing_enable.__module__:
+            # Releases before 1.1.0 leave this to the user; without it a frozen model has no gradients at all.
+            self.model.enable_input_require_grads()
 
     def _take_gradients(self) -> dict[str, torch.Tensor]:
         taken = {}
@@ -207,13 +212,17 @@ class _Case:
         for expr in dict.fromkeys(e for lane in expected for e in lane):
             references[expr] = self._run(expr)
             if self.training:
-                share = torch.tensor([float(sum(lane[r] == expr for lane in expected)) for r in range(self.inputs.batch)])
-                train_loss(references[expr], share).backward()
+                share = torch.tensor(
+                    [float(sum(lane[r] == expr for lane in expected)) for r in range(self.inputs.batch)]
+                )
+                torch.autograd.backward(train_loss(references[expr], share))
                 for path, gradient in self._take_gradients().items():
                     gradients[path] = gradients.get(path, torch.zeros_like(gradient)) + gradient
         for lane, row_exprs in enumerate(expected):
             for row, expr in enumerate(row_exprs):
-                self._compare_row(seen, references[expr], lane * self.inputs.batch + row, row, f"lane {lane} row {row}")
+                self._compare_row(
+                    seen, references[expr], lane * self.inputs.batch + row, row, f"lane {lane} row {row}"
+                )
         if self.training:
             self._compare_gradients(gradients)
         self._compare_loss(seen, expected, references)
@@ -225,10 +234,13 @@ class _Case:
             if value.shape[0] != rows or wanted is None:
                 continue
             if value.shape[1:] != wanted.shape[1:]:
-                self._violate("lanes", f"{where}: {name} has shape {list(value.shape[1:])}, alone {list(wanted.shape[1:])}")
+                self._violate(
+                    "lanes",
+                    f"{where}: {name} has shape {list(value.shape[1:])}, alone {list(wanted.shape[1:])}",
+                )
                 continue
             mask = reference.masks.get(name)
-            gap = _relative(value[row], wanted[source], None if mask is None else mask[source], wanted)
+            gap = relative(value[row], wanted[source], None if mask is None else mask[source], wanted)
             self.gap = max(self.gap, gap if math.isfinite(gap) else self.gap)
             if not gap <= TOLERANCE:
                 self._violate("lanes", f"{where}: {name} differs by {gap:.2g} from the adapter alone")
@@ -250,7 +262,7 @@ class _Case:
                 self._violate("gradient", f"{path} differs by {gap:.2g} from training alone")
 
     def _compare_loss(self, seen: Seen, expected: list[list[Expr]], references: dict[Expr, Seen]) -> None:
-        """The loss of whole lanes is the mean of the losses alone; parts of a batch have no such reference."""
+        """The loss of whole lanes is the mean of the losses alone; parts of a batch have no reference."""
         if seen.loss is None or any(len(set(lane)) > 1 for lane in expected):
             return
         alone = [references[lane[0]].loss for lane in expected]
@@ -264,14 +276,19 @@ class _Case:
         batch = self.inputs.batch
         for name in self.expr.adapters():
             rows = [
-                lane * batch + r for lane, exprs in enumerate(expected) for r in range(batch) if name in exprs[r].adapters()
+                lane * batch + r
+                for lane, exprs in enumerate(expected)
+                for r in range(batch)
+                if name in exprs[r].adapters()
             ]
             if not rows:
                 continue
             with perturbed(self.model, name) as has_weights, torch.no_grad():
                 moved = self._run(self.expr) if has_weights else seen
             if not any(self._changed(seen, moved, row) for row in rows):
-                self._violate("effect", f"{name} changes nothing" + ("" if has_weights else " (it has no weights)"))
+                self._violate(
+                    "effect", f"{name} changes nothing" + ("" if has_weights else " (it has no weights)")
+                )
 
     def _changed(self, one: Seen, other: Seen, row: int) -> bool:
         rows = one.rows()
@@ -281,40 +298,38 @@ class _Case:
                 return True
             mask = one.masks.get(name)
             row_mask = None if mask is None else mask[row % mask.shape[0]]
-            if value.shape[0] == rows and _relative(moved[row], value[row], row_mask, value) > EFFECT:
+            if value.shape[0] == rows and relative(moved[row], value[row], row_mask, value) > EFFECT:
                 return True
         return False
 
     def _check_neutrality(self, expr: Expr) -> None:
-        """A block of equal adapters is that adapter."""
+        """A block all of whose children are equal is that child."""
         for node in expr.walk():
-            if node.kind not in NEUTRAL_BLOCKS or not all(c.kind == "adapter" for c in node.children):
-                continue
-            with equal_children(self.model, node) as possible, torch.no_grad():
-                if not possible:
-                    continue
-                block = self._run(expr)
-                alone = self._run(expressions.simplify(_replaced(expr, node, node.children[0])))
-            gap = self._difference(block.main, alone.main, alone.masks)
-            if not gap <= TOLERANCE:
-                self._violate("neutrality", f"{node} of equal adapters differs by {gap:.2g} from the adapter")
+            if node.kind in ("average", "split"):
+                for child in dict.fromkeys(node.children):
+                    same = Expr(node.kind, "", (child,) * len(node.children), node.numbers)
+                    self._compare_neutral(_replaced(expr, node, same), _replaced(expr, node, child), same)
+            if node.kind == "fuse" and all(c.kind == "adapter" for c in node.children):
+                with equal_children(self.model, node) as possible:
+                    if possible:
+                        self._compare_neutral(expr, _replaced(expr, node, node.children[0]), node)
+
+    def _compare_neutral(self, with_block: Expr, without: Expr, node: Expr) -> None:
+        with torch.no_grad():
+            block = self._run(with_block)
+            alone = self._run(expressions.simplify(without))
+        gap = worst_difference(block.main, alone.main, alone.masks)
+        if not gap <= TOLERANCE:
+            self._violate("neutrality", f"{node} of equal adapters differs by {gap:.2g} from the adapter")
 
     def _check_cache(self, seen: Seen) -> None:
         """Decoding with a cache gives what full forwards give (unless the bare model fails at that, too)."""
         full = self._run(self.expr, use_cache=False)
-        gap = self._difference(seen.main, full.main, {})
+        gap = worst_difference(seen.main, full.main, {})
         if gap <= TOLERANCE:
             return
-        if self._difference(self._run(None).main, self._run(None, use_cache=False).main, {}) <= TOLERANCE:
+        if worst_difference(self._run(None).main, self._run(None, use_cache=False).main, {}) <= TOLERANCE:
             self._violate("cache", f"scores with a cache differ by {gap:.2g} from scores without")
-
-    def _difference(self, one: dict[str, Any], other: dict[str, Any], masks: dict[str, Any]) -> float:
-        worst = 0.0
-        for name, value in other.items():
-            if one[name].shape != value.shape:
-                return math.inf
-            worst = max(worst, _relative(one[name], value, masks.get(name), value))
-        return worst
 
 
 def _replaced(expr: Expr, old: Expr, new: Expr) -> Expr:
@@ -322,17 +337,3 @@ def _replaced(expr: Expr, old: Expr, new: Expr) -> Expr:
         return new
     children = tuple(_replaced(c, old, new) for c in expr.children)
     return Expr(expr.kind, expr.name, children, expr.numbers)
-
-
-def _relative(value: torch.Tensor, wanted: torch.Tensor, mask: torch.Tensor | None, scale_of: torch.Tensor) -> float:
-    """Largest difference at positions that count, relative to the scale of the output; inf where only one is finite."""
-    value, wanted = value.detach().double(), wanted.detach().double()
-    finite = torch.isfinite(wanted)
-    if not torch.equal(torch.isfinite(value), finite):
-        return math.inf
-    difference = torch.where(finite, value - wanted, torch.zeros_like(wanted)).abs()
-    if mask is not None:
-        difference = difference * mask.reshape(mask.shape + (1,) * (difference.dim() - mask.dim()))
-    reference = scale_of.detach().double()
-    scale = float(reference[torch.isfinite(reference)].abs().max()) if bool(torch.isfinite(reference).any()) else 1.0
-    return float(difference.max()) / max(scale, 1e-12) if difference.numel() else 0.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Method:
-    """A configuration string of ``adapters``; ``limits`` is the option that leaves layers out, if it has one."""
+    """A configuration string of ``adapters``; ``limits`` is its option for leaving layers out, if any."""
 
     config: str
     since: str = "1.0.0"
@@ -79,7 +79,9 @@ VARIANTS = {
     "prompt_tuning-bos": Method("prompt_tuning[prompt_length=4,combine='prefix_after_bos']", limits=None),
     "noreft": Method("noreft[r=2,prefix_positions=2,suffix_positions=1]", limits="layers"),
     "direft": Method("direft[r=2,prefix_positions=1,suffix_positions=2]", limits="layers"),
-    "loreft-tied": Method("loreft[r=2,prefix_positions=2,suffix_positions=2,tied_weights=True]", limits="layers"),
+    "loreft-tied": Method(
+        "loreft[r=2,prefix_positions=2,suffix_positions=2,tied_weights=True]", limits="layers"
+    ),
     "mam-default": Method("mam"),
     "lora-prefix": Method("lora[r=2]|prefix_tuning[prefix_length=3,bottleneck_size=8]"),
     "bn-lora": Method("seq_bn[reduction_factor=4]|lora[r=2]"),

@@ -74,9 +74,14 @@ def _generate(model: Any, arguments: dict[str, Any], beams: int, **more: Any) ->
     if config.pad_token_id is None:
         config.pad_token_id = model.config.pad_token_id
     output = model.generate(
-        **arguments, max_new_tokens=NEW_TOKENS, do_sample=False, num_beams=beams, output_scores=True,
-        return_dict_in_generate=True, **more,
-    )  # fmt: skip
+        **arguments,
+        max_new_tokens=NEW_TOKENS,
+        do_sample=False,
+        num_beams=beams,
+        output_scores=True,
+        return_dict_in_generate=True,
+        **more,
+    )
     main: Tensors = {"sequences": output.sequences.double()}
     if beams > 1:
         main["sequences_scores"] = output.sequences_scores
@@ -86,7 +91,7 @@ def _generate(model: Any, arguments: dict[str, Any], beams: int, **more: Any) ->
 
 
 def train_loss(seen: Seen, share: torch.Tensor) -> torch.Tensor:
-    """Weighted sum over all main outputs; ``share`` [rows] says how much each row counts. Same weights per lane."""
+    """Sum up all main outputs, weighted alike in every lane; ``share`` [rows]: how much each row counts."""
     total = torch.zeros((), dtype=torch.float64)
     for index, (name, value) in enumerate(seen.main.items()):
         generator = torch.Generator().manual_seed(5 + index)

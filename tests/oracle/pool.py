@@ -8,12 +8,14 @@ import os
 import queue
 import subprocess
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 TESTS = Path(__file__).resolve().parents[1]
 _BATCH = 20
+Spec = dict[str, Any]
+Result = dict[str, Any]
 
 
 def source_digest() -> str:
@@ -25,7 +27,7 @@ def source_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def spec_key(spec: dict[str, Any]) -> str:
+def spec_key(spec: Spec) -> str:
     """Key of a spec that does not depend on where its model directory lies or what it is called."""
     config = Path(spec["model"]) / "config.json"
     content = config.read_text() if config.exists() else spec["model"]
@@ -45,11 +47,11 @@ class Cache:
                 if entry["for"] == self.prefix:
                     self.known[entry["key"]] = entry["result"]
 
-    def get(self, spec: dict[str, Any]) -> dict[str, Any] | None:
+    def get(self, spec: Spec) -> dict[str, Any] | None:
         """Return the verdict known for the spec, if any."""
         return self.known.get(spec_key(spec))
 
-    def put(self, spec: dict[str, Any], result: dict[str, Any]) -> None:
+    def put(self, spec: dict[str, Any], result: Spec) -> None:
         """Remember a verdict, on disk at once."""
         self.known[spec_key(spec)] = result
         if self.path is not None:
@@ -59,64 +61,86 @@ class Cache:
 
 
 def judge_all(
-    specs: Sequence[dict[str, Any]], python: Sequence[str], jobs: int = 1, cache: Cache | None = None
-) -> list[dict[str, Any]]:
+    specs: Sequence[Spec], python: Sequence[str], jobs: int = 1, cache: Cache | None = None
+) -> list[Result]:
     """Judge all specs with the interpreter command ``python``; results come in the order of the specs."""
-    results: list[dict[str, Any] | None] = [cache.get(s) if cache else None for s in specs]
-    todo: queue.Queue[list[int]] = queue.Queue()
-    missing = [i for i, r in enumerate(results) if r is None]
-    for start in range(0, len(missing), _BATCH):
-        todo.put(missing[start : start + _BATCH])
-    lock = threading.Lock()
-    threads = [threading.Thread(target=_feed, args=(specs, python, todo, results, cache, lock)) for _ in range(jobs)]
+    pool = _Pool(specs, python, cache)
+    threads = [threading.Thread(target=pool.feed) for _ in range(jobs)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    lost = [i for i, r in enumerate(results) if r is None]
-    if lost:
-        raise RuntimeError(f"the oracle gave no answer for {len(lost)} specs, first {specs[lost[0]]}")
-    return [r for r in results if r is not None]
+    return pool.finished()
 
 
-def _feed(
-    specs: Sequence[dict[str, Any]],
-    python: Sequence[str],
-    todo: queue.Queue[list[int]],
-    results: list[dict[str, Any] | None],
-    cache: Cache | None,
-    lock: threading.Lock,
-) -> None:
-    worker = _start(python)
-    assert worker.stdin is not None
-    assert worker.stdout is not None
-    while True:
-        try:
-            batch = todo.get_nowait()
-        except queue.Empty:
-            break
-        requests: Iterable[dict[str, Any]] = ({"index": i, "spec": specs[i]} for i in batch)
-        worker.stdin.write("".join(json.dumps(r) + "\n" for r in (*requests, {"flush": True})))
-        worker.stdin.flush()
-        for _ in batch:
-            line = worker.stdout.readline()
-            if not line:
-                return
-            answer = json.loads(line)
-            with lock:
-                results[answer["index"]] = answer["result"]
-                if cache:
-                    cache.put(specs[answer["index"]], answer["result"])
-    worker.stdin.close()
-    worker.wait()
+class _Pool:
+    """The work of several worker processes, each fed by a thread of its own."""
+
+    def __init__(self, specs: Sequence[Spec], python: Sequence[str], cache: Cache | None) -> None:
+        self.specs, self.python, self.cache = specs, python, cache
+        self.results: dict[int, Result] = {}
+        self.lock = threading.Lock()
+        self.todo: queue.Queue[list[int]] = queue.Queue()
+        for index, spec in enumerate(specs):
+            known = cache.get(spec) if cache else None
+            if known is not None:
+                self.results[index] = known
+        missing = [i for i in range(len(specs)) if i not in self.results]
+        for start in range(0, len(missing), _BATCH):
+            self.todo.put(missing[start : start + _BATCH])
+
+    def feed(self) -> None:
+        """Start a worker and keep it busy until nothing is left; stop early if it dies."""
+        if self.todo.empty():
+            return
+        with _start(self.python) as worker:
+            assert worker.stdin is not None
+            assert worker.stdout is not None
+            while True:
+                try:
+                    batch = self.todo.get_nowait()
+                except queue.Empty:
+                    return
+                requests = [{"index": i, "spec": self.specs[i]} for i in batch]
+                worker.stdin.write("".join(json.dumps(r) + "\n" for r in (*requests, {"flush": True})))
+                worker.stdin.flush()
+                for _ in batch:
+                    line = worker.stdout.readline()
+                    if not line:
+                        return
+                    self._keep(json.loads(line))
+
+    def _keep(self, answer: Spec) -> None:
+        with self.lock:
+            self.results[answer["index"]] = answer["result"]
+            if self.cache:
+                self.cache.put(self.specs[answer["index"]], answer["result"])
+
+    def finished(self) -> list[Result]:
+        """Return the results in order; raises RuntimeError where a worker gave none."""
+        lost = [i for i in range(len(self.specs)) if i not in self.results]
+        if lost:
+            raise RuntimeError(
+                f"the oracle gave no answer for {len(lost)} specs, first {self.specs[lost[0]]}"
+            )
+        return [self.results[i] for i in range(len(self.specs))]
 
 
 def _start(python: Sequence[str]) -> subprocess.Popen[str]:
     paths = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "0"}
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "OMP_NUM_THREADS": "1",
+        "TOKENIZERS_PARALLELISM": "0",
+    }
     command = [*_keep_path(python, str(TESTS)), "-m", "oracle.worker"]
     return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
     )
 
 

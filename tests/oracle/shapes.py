@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from itertools import pairwise
 
 Template = Callable[[int, int, random.Random], str]
 """Takes batch size, sequence length and a random source; returns an expression."""
@@ -16,7 +17,7 @@ def _sizes(total: int, parts: int, rng: random.Random) -> str:
     else:
         cuts = sorted(rng.randint(0, total) for _ in range(parts - 1))
     edges = [0, *cuts, total]
-    return ",".join(str(b - a) for a, b in zip(edges, edges[1:], strict=False))
+    return ",".join(str(b - a) for a, b in pairwise(edges))
 
 
 def _split(children: str, length: int, rng: random.Random) -> str:

@@ -96,8 +96,8 @@ def add_adapters(model: Any, spec: Spec, expr: Expr) -> None:
     model.double().eval()
     _no_dropout(model)
     generator = torch.Generator().manual_seed(2)
-    for _, parameter in adapter_parameters(model, expr.adapters()):
-        parameter.data = moved(parameter.data, generator)
+    for path, parameter in adapter_parameters(model, expr.adapters()):
+        move(path, parameter, generator)
 
 
 def adapter_config(spec: Spec, name: str) -> str:
@@ -119,15 +119,19 @@ def share_tasks(model: Any, spec: Spec, expr: Expr) -> None:
             model.share_parameters(adapter_names=names)
 
 
-def moved(value: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Return the weights moved far from where they are, keeping the scale of a trained adapter."""
+def move(path: str, parameter: nn.Parameter, generator: torch.Generator) -> None:
+    """Replace the weights by others far from where they are, keeping the scale of a trained adapter."""
+    value = parameter.data.double()
     noise = torch.randn(value.shape, generator=generator, dtype=torch.float64)
     scale = _SPREAD / math.sqrt(value.shape[-1]) * 2 if value.dim() >= 2 else _SPREAD
-    return value.double() + scale * noise
+    if "parametrizations" in path.split("."):
+        # Orthogonal matrices are stored as Householder vectors, with signs (1, -1) on the diagonal.
+        noise.diagonal(dim1=-2, dim2=-1).zero_()
+    parameter.data = value + scale * noise
 
 
 def adapter_parameters(model: nn.Module, names: list[str]) -> Iterator[tuple[str, nn.Parameter]]:
-    """Yield the parameters that belong to any of the adapters (or to a fusion or sharing of them)."""
+    """Yield the parameters of any of the adapters, or of a fusion or sharing of them."""
     wanted = set(names)
     for path, parameter in model.named_parameters():
         if any(wanted & set(part.split(",")) for part in path.split(".")):
@@ -146,8 +150,8 @@ def perturbed(model: nn.Module, name: str) -> Iterator[bool]:
     kept = {path: p.data for path, p in parameters.items()}
     generator = torch.Generator().manual_seed(3)
     try:
-        for p in parameters.values():
-            p.data = moved(p.data, generator)
+        for path, p in parameters.items():
+            move(path, p, generator)
         yield bool(parameters)
     finally:
         for path, p in parameters.items():
@@ -156,7 +160,10 @@ def perturbed(model: nn.Module, name: str) -> Iterator[bool]:
 
 @contextmanager
 def equal_children(model: nn.Module, node: Expr) -> Iterator[bool]:
-    """Give all children (adapters) of a block the weights of the first; yields False where that cannot be done."""
+    """Make a Fuse block neutral: children get the weights of the first, values are passed through.
+
+    Yields False where that cannot be done because the children are of different kinds.
+    """
     first = own_parameters(model, node.children[0].name)
     kept: dict[nn.Parameter, torch.Tensor] = {}
     possible = bool(first)
@@ -164,8 +171,7 @@ def equal_children(model: nn.Module, node: Expr) -> Iterator[bool]:
         for child in node.children[1:]:
             other = own_parameters(model, child.name)
             possible = possible and _copy(first, other, node.children[0].name, child.name, kept)
-        if node.kind == "fuse":
-            _identity_values(model, node, kept)
+        _identity_values(model, node, kept)
         yield possible
     finally:
         for parameter, data in kept.items():

@@ -1,6 +1,6 @@
 """Judge specs from standard input, one JSON object a line, answers likewise: ``python -m oracle.worker``.
 
-Cases run in forked children, several in one: importing is paid once, a child that dies takes one case with it.
+Cases run in forked children, several in one: importing is paid once, a child that dies takes one case along.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def main() -> None:
     """Serve until standard input ends."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    from .judge import _quiet  # imported late: the protocol must own standard output first
+    from .judge import quiet  # imported late: the protocol must own standard output first
 
-    _quiet()
+    quiet()
     warm: set[str] = set()
     chunk: list[dict[str, Any]] = []
     for line in sys.stdin:
@@ -86,7 +86,7 @@ def _warm_up(spec: dict[str, Any], warm: set[str]) -> None:
 
 
 def _child(requests: list[dict[str, Any]], answers: TextIO) -> tuple[int, dict[str, Any] | None]:
-    """Fork, judge, pass the answers on. Returns how many were done and, where the child died, what is known."""
+    """Fork, judge, pass the answers on. Returns how many were done and, if the child died, what is known."""
     reader, writer = os.pipe()
     with tempfile.NamedTemporaryFile("w+") as trace:
         pid = os.fork()
@@ -128,7 +128,7 @@ def _judge_all(requests: list[dict[str, Any]], writer: int, trace: Any) -> None:
 
 
 def _lines(reader: int, pid: int) -> Iterator[str | None]:
-    """Yield answer lines until the child closes its end; None after a timeout, when the child has been killed."""
+    """Yield answer lines until the child closes its end; None after a timeout: the child is killed then."""
     buffer = b""
     while True:
         ready, _, _ = select.select([reader], [], [], TIMEOUT)
@@ -153,7 +153,9 @@ def _death(status: int, timed_out: bool, trace: str) -> dict[str, Any]:
         return Verdict("unknown", f"no answer within {TIMEOUT:g} s").as_dict()
     if not os.WIFSIGNALED(status):
         return Verdict("unknown", "the oracle itself failed, see its standard error").as_dict()
-    verdict = Verdict("abort", f"the process died of {signal.Signals(os.WTERMSIG(status)).name}", phase="forward")
+    verdict = Verdict(
+        "abort", f"the process died of {signal.Signals(os.WTERMSIG(status)).name}", phase="forward"
+    )
     for file, line in _FRAME.findall(trace):
         if relative(file):
             verdict.crash_file, verdict.crash_line = relative(file), int(line)
