@@ -24,8 +24,6 @@ class Step:
     text: str
     location: Location | None
     track: Track
-    role: str
-    """A few words for the dot: `expanded here`, `meets here`."""
     above: frozenset[Track]
     """Tracks that come from above into this row."""
     below: frozenset[Track]
@@ -65,7 +63,7 @@ def _drawn(steps: Sequence[Evidence], finding: Finding) -> list[Step]:
         joins = track == "meeting"
         open_tracks = {"meeting"} if joins else open_tracks | {track}
         below = frozenset(open_tracks if number + 1 < len(steps) else ())
-        drawn.append(Step(step.text, step.location, track, _role(step, finding), above, below))
+        drawn.append(Step(step.text, step.location, track, above, below))
     return drawn
 
 
@@ -83,15 +81,6 @@ _TRACK_OF_ROLE: dict[str, Track] = {
     "operand-origin": "shared",
     "reference": "shared",
 }
-
-
-def _role(step: Evidence, finding: Finding) -> str:
-    place = step.location
-    if place is None:
-        return ""
-    if _same_place(place, finding.primary):
-        return "the cause"
-    return next((words.ROLE[other.role] for other in finding.related if _same_place(place, other)), "")
 
 
 def _same_place(one: Location, other: Location) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from adapter_audit.auditor.result import Finding, GraphData, GraphNode
@@ -19,6 +20,8 @@ from .words import ranges
 LANES = ("constant", "shared", "expanded", "leaked", "lane", "unknown")
 MAX_OWN_OPS = 60
 """More ops than this directly in one module are shown in parts."""
+LONGEST_WAY = 6
+"""Ops on a longer way of a slice are left out where nothing happens to the lanes."""
 LONGEST_TEXT = 400
 
 
@@ -193,13 +196,36 @@ def _node(
 
 
 def _slice(graph: GraphData, finding: Finding, stand_in: Callable[[int], int]) -> dict[str, Any]:
+    """The ops of a finding: `keys` it names, `nodes` to draw, `gaps` as `[from, to, ops left out]`."""
     keys = _key_nodes(finding, len(graph.nodes))
     wanted = set(keys)
+    gaps: dict[tuple[int, int], int] = {}
     for origin in keys[:-1]:
-        wanted.update(_shortest_path(graph.nodes, origin, keys[-1]))
+        path = _shortest_path(graph.nodes, origin, keys[-1])
+        kept = _landmarks(graph.nodes, path, set(keys))
+        wanted.update(path[at] for at in kept)
+        for one, other in pairwise(kept):
+            if other > one + 1:
+                gaps[stand_in(path[one]), stand_in(path[other])] = other - one - 1
     if keys:
         wanted.update(graph.nodes[keys[-1]].inputs)
-    return {"keys": sorted({stand_in(k) for k in keys}), "nodes": sorted({stand_in(n) for n in wanted})}
+    return {
+        "keys": sorted({stand_in(k) for k in keys}),
+        "nodes": sorted({stand_in(n) for n in wanted}),
+        "gaps": [[source, target, number] for (source, target), number in gaps.items()],
+    }
+
+
+def _landmarks(nodes: Sequence[GraphNode], path: list[int], keys: set[int]) -> list[int]:
+    """Positions on a way that are worth drawing: all of a short one, else its turns in lane state."""
+    if len(path) <= LONGEST_WAY:
+        return list(range(len(path)))
+    last = len(path) - 1
+    return [
+        at
+        for at, node in enumerate(path)
+        if at in (0, last - 1, last) or node in keys or nodes[node].lane != nodes[path[at - 1]].lane
+    ]
 
 
 def _key_nodes(finding: Finding, size: int) -> list[int]:

@@ -140,7 +140,7 @@ def _source(place: Location, result: AuditResult) -> list[SourceLine]:
 def _options(result: AuditResult) -> list[tuple[str, str, bool]]:
     rows = []
     for name, value in result.spec.items():
-        if value in (None, [], (), {}):
+        if value in (None, False, [], (), {}):
             continue
         if isinstance(value, dict):
             written = ", ".join(f"{key}={item}" for key, item in value.items())

@@ -100,7 +100,11 @@ const AuditGraph = (() => {
   function slice(graph, number) {
     const wanted = new Set(graph.slices[number].nodes);
     const nodes = [...wanted].map((id) => graph.nodes[id]);
-    return { ops: [...wanted], edges: edges(graph, nodes, (node) => (wanted.has(node.id) ? `o${node.id}` : "")) };
+    const direct = edges(graph, nodes, (node) => (wanted.has(node.id) ? `o${node.id}` : ""));
+    const gaps = graph.slices[number].gaps.map(([source, target, count]) => ({
+      source: `o${source}`, target: `o${target}`, lane: graph.nodes[source].lane, count, gap: true,
+    }));
+    return { ops: [...wanted], edges: [...direct, ...gaps.filter((gap) => gap.source !== gap.target)] };
   }
 
   function search(graph, query, limit) {

@@ -69,6 +69,7 @@
         { selector: `node.${lane}`, style: { "border-color": colour } },
         { selector: `edge.${lane}`, style: { "line-color": colour, "target-arrow-color": colour } },
       ]),
+      { selector: "edge.gap", style: { "line-style": "dashed", label: "data(label)", color: c.muted, "font-size": 11, "font-family": FONT, "text-background-color": c.surface, "text-background-opacity": 1, "text-background-padding": "2px" } },
       { selector: "node.leaked", style: { "border-width": 4, "border-style": "double" } },
       { selector: "node.unknown", style: { "border-style": "dashed" } },
       { selector: "node.key", style: { "background-color": c.lanes.find(([lane]) => lane === "leaked")[1], "background-opacity": 0.18, "border-width": 4 } },
@@ -97,7 +98,10 @@
     return { data: { id: `m${module.id}`, parent, ...sized(`${cut(moduleLabel(module))}\n${count(module.size, "op")}`) }, classes };
   }
 
-  const edgeElement = (edge) => ({ data: { id: `${edge.source}>${edge.target}`, source: edge.source, target: edge.target }, classes: [edge.lane] });
+  const edgeElement = (edge) => ({
+    data: { id: `${edge.source}>${edge.target}${edge.gap ? "~" : ""}`, source: edge.source, target: edge.target, label: edge.gap ? count(edge.count, "op") : "" },
+    classes: edge.gap ? [edge.lane, "gap"] : [edge.lane],
+  });
 
   // `a.b.c.d` on two lines: boxes that stand side by side must not write over each other.
   function twoLines(path) {
@@ -113,6 +117,11 @@
     cy.layout({ name: "dagre", rankDir: "TB", nodeSep: apart, rankSep: 34, edgeSep: 8, animate: false, fit: true, padding: 24 }).run();
     if (cy.zoom() > 1.2) cy.zoom({ level: 1.2, renderedPosition: { x: cy.width() / 2, y: cy.height() / 2 } });
     cy.center();
+    // Too small to read is worse than cut off: look at the end, where things go wrong.
+    if (cy.zoom() < 0.6 && !focus && cy.nodes(".key, .error").nonempty()) {
+      cy.zoom(0.8);
+      cy.center(cy.nodes(".key, .error").last());
+    }
     if (focus) lookAt(focus);
   }
 
@@ -193,14 +202,15 @@
 
   // ---- selection -----------------------------------------------------------------------------------
 
-  function choose(id) {
+  // A click in the drawing leaves the view alone: what was clicked must stay under the pointer.
+  function choose(id, moveThere = true) {
     selected = id;
     const number = Number(id.slice(1));
     if (cy.getElementById(id).empty()) {
       openPathTo(id[0] === "o" ? graph.nodes[number].module : graph.modules[number].parent);
       showWhole(id);
     } else {
-      lookAt(id);
+      if (moveThere) lookAt(id);
       drawTree();
     }
     $("details").replaceChildren(...(id[0] === "o" ? opDetails(graph.nodes[number]) : moduleDetails(graph.modules[number])));
@@ -267,7 +277,7 @@
     openThrough(0);
     cy = cytoscape({ container: $("canvas"), style: stylesheet(), minZoom: 0.05, maxZoom: 3 });
     $("canvas").cy = cy;
-    cy.on("tap", "node", (event) => choose(event.target.id()));
+    cy.on("tap", "node", (event) => choose(event.target.id(), false));
     cy.on("dbltap", "node.module, node.box", (event) => toggle(Number(event.target.id().slice(1))));
     document.addEventListener("themechange", () => cy.style(stylesheet()));
     showWhole();
@@ -290,7 +300,8 @@
       $("slice").focus({ preventScroll: true });
     });
   }
-  // A graph that nobody scrolls to costs nothing.
+  // A graph that nobody comes to costs nothing.
+  $("graph-section").addEventListener("focusin", start);
   new IntersectionObserver((entries, observer) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     observer.disconnect();

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import report_samples as samples
 
-from adapter_audit.auditor.result import Activity, GraphNode, Location, Verdict
+from adapter_audit.auditor.result import Activity, Evidence, GraphData, GraphNode, Location, Verdict
 from adapter_audit.reports import words
 from adapter_audit.reports.activity_table import activity_table
 from adapter_audit.reports.cells import grids, missing
@@ -52,8 +52,29 @@ def test_a_slice_holds_the_way_from_both_origins() -> None:
     crash = samples.crash()
     assert crash.graph
     slices = page_data(crash.graph, crash.findings)["slices"]
-    assert slices[0] == {"keys": [3, 6, 9], "nodes": [3, 6, 7, 8, 9]}
-    assert slices[1] == {"keys": [], "nodes": []}, "a finding without nodes has no slice"
+    assert slices[0] == {"keys": [3, 6, 9], "nodes": [3, 6, 7, 8, 9], "gaps": []}
+    assert slices[1] == {"keys": [], "nodes": [], "gaps": []}, "a finding without nodes has no slice"
+
+
+def test_a_long_way_is_drawn_by_its_turns() -> None:
+    nodes = [GraphNode(op="repeat", module="m", lane="expanded", shape=(2,))]
+    for number in range(1, 20):
+        lane = "lane" if 5 <= number < 10 else "expanded"
+        nodes.append(GraphNode(op="mul", module="m", lane=lane, shape=(2,), inputs=(number - 1,)))
+    finding = (
+        samples.crash()
+        .findings[0]
+        .model_copy(
+            update={
+                "primary": Location(node=19),
+                "related": (),
+                "evidence": (Evidence(text="", location=Location(node=0)),),
+            }
+        )
+    )
+    (found,) = page_data(GraphData(nodes=tuple(nodes)), [finding])["slices"]
+    assert found["nodes"] == [0, 5, 10, 18, 19]
+    assert found["gaps"] == [[0, 5, 4], [5, 10, 4], [10, 18, 7]]
 
 
 def test_a_node_number_that_is_out_of_range_is_ignored() -> None:
@@ -61,7 +82,7 @@ def test_a_node_number_that_is_out_of_range_is_ignored() -> None:
     assert crash.graph
     primary = crash.findings[0].primary.model_copy(update={"node": 99})
     finding = crash.findings[0].model_copy(update={"primary": primary, "related": (), "evidence": ()})
-    assert page_data(crash.graph, [finding])["slices"] == [{"keys": [], "nodes": []}]
+    assert page_data(crash.graph, [finding])["slices"] == [{"keys": [], "nodes": [], "gaps": []}]
 
 
 def test_a_diff_stands_side_by_side_with_its_line_numbers() -> None:
@@ -122,7 +143,6 @@ def test_the_chain_draws_two_tracks_that_meet() -> None:
     assert steps[1].above == {"shared"}
     assert steps[2].above == {"shared", "expanded"}
     assert steps[2].below == set()
-    assert steps[2].role == "the cause"
 
 
 def test_a_finding_without_evidence_is_drawn_from_its_related_places() -> None:
