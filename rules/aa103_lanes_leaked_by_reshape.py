@@ -138,7 +138,7 @@ def _products(static: StaticFacts, record: Record) -> dict[str, tuple[int, ...]]
         made = static.graph.made_at(operand.producer)
         if "bmm" in made.key.op or "matmul" in made.key.op:
             factors = [_unbatched(static, o.producer, o.shape) for o in made.operands[:2]]
-            return dict(zip(names, factors, strict=False))
+            return dict(zip(names, _untransposed(factors), strict=False))
     return {}
 
 
@@ -150,6 +150,14 @@ def _unbatched(static: StaticFacts, producer: int | None, shape: tuple[int, ...]
             return record.shape
         producer = record.operands[0].producer if record.operands else None
     return shape
+
+
+def _untransposed(factors: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """The key as it was before its last two axes were swapped for the product."""
+    if len(factors) == 2 and len(factors[1]) >= 2 and factors[0][-1] == factors[1][-2]:
+        *front, depth, length = factors[1]
+        return [factors[0], (*front, length, depth)]
+    return factors
 
 
 def _chain(facts: Facts, root: Record, related: list[Related]) -> list[Evidence]:

@@ -75,11 +75,29 @@ class TraceGraph:
         return nx.descendants(self.nx, index) | {index}
 
     def leak_roots(self, indices: Iterable[int]) -> list[Record]:
-        """Where the lanes first left their axis: leaked records without a leaked operand."""
+        """Where the lanes first left their axis: leaked records that follow from no other leak.
+
+        A repair gave the lanes their axis back, so what leaks behind it is a leak of its own.
+        """
         reach: set[int] = set()
         for index in indices:
             reach |= self.ancestors(index)
-        return [self.trace.records[i] for i in sorted(reach) if self._starts(i, Lane.LEAKED)]
+        leaked = (i for i in sorted(reach) if self.trace.records[i].lane is Lane.LEAKED)
+        return [self.trace.records[i] for i in leaked if not self._follows_a_leak(i)]
+
+    def _follows_a_leak(self, index: int) -> bool:
+        seen, waiting = {index}, [index]
+        while waiting:
+            for operand in self.trace.records[waiting.pop()].operands:
+                producer = operand.producer
+                if producer is None or producer in seen or self.trace.records[producer].repaired:
+                    continue
+                if self.trace.records[producer].lane is Lane.LEAKED:
+                    return True
+                if self.trace.records[producer].lane is not Lane.CONSTANT:
+                    seen.add(producer)
+                    waiting.append(producer)
+        return False
 
     def expanded_at(self, index: int) -> Record | None:
         """The first place at which what `index` depends on became N*B rows."""

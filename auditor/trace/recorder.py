@@ -63,7 +63,8 @@ class Recorder(TorchDispatchMode):
         self._made: dict[int, int] = {}
         self._made_at: dict[tuple[Any, ...], int] = {}
         self._alive: list[Any] = []
-        self._failed: set[int] = set()
+        self._mended: set[tuple[str, int, str, int]] = set()
+        """Statements (module call and line) in which an op was repaired: what follows in them follows from it."""
 
     # -- ops -----------------------------------------------------------------------------------------
 
@@ -79,7 +80,9 @@ class Recorder(TorchDispatchMode):
         try:
             out = self._run(func, args, kwargs)
         except Exception as error:
-            out = self._repair_op(record, error, func, args, kwargs)
+            out = self._repair_op(record, error, args)
+        else:
+            out = self._consequence(record, out, args)
         self._end(record, out, (func, args, kwargs))
         return out
 
@@ -179,18 +182,31 @@ class Recorder(TorchDispatchMode):
         self.trace.unknowns.append(f"the value of a tensor asked for at {site.file}:{site.line}")
         return torch.zeros((), dtype=tensor.dtype).item()
 
-    def _repair_op(self, record: Record, error: Exception, func: Any, args: Any, kwargs: Any) -> Any:
-        record.error = f"{type(error).__name__}: {error}"
-        if self._repairs is None:
-            raise error
-        out = self._repairs.op_output(record.key, args)
+    def _repair_op(self, record: Record, error: Exception, args: Any) -> Any:
+        out = self._repairs.op_output(record.key, args) if self._repairs is not None else None
+        follows = record.key[:4] in self._mended
+        record.error = "" if follows and out is not None else f"{type(error).__name__}: {error}"
         if out is None:
-            self._failed.add(id(error))
             error.audit_record = record.index  # type: ignore[attr-defined]
             raise error
         record.repaired = True
-        self.trace.failures.append(self._failure(error, record.index, repaired=True, module=record.key.module))
+        self._mended.add(record.key[:4])
+        if not follows:
+            failure = self._failure(error, record.index, repaired=True, module=record.key.module)
+            self.trace.failures.append(failure)
         return out
+
+    def _consequence(self, record: Record, out: Any, args: Any) -> Any:
+        """Composite ops go on with sizes that they read before the repair: keep to the twin's shape."""
+        if not self._mended or record.key[:4] not in self._mended or self._repairs is None:
+            return out
+        if not isinstance(out, torch.Tensor) or self._repairs.fits(record.key, tuple(out.shape)):
+            return out
+        expected = self._repairs.op_output(record.key, args)
+        if expected is None:
+            return out
+        record.repaired = True
+        return expected
 
     # -- modules -------------------------------------------------------------------------------------
 

@@ -31,6 +31,10 @@ class Repairs:
             return None
         return like.new_empty(found[1])
 
+    def fits(self, key: Key, shape: Shape) -> bool:
+        """Whether the op has this shape in a reference, or no twin at all."""
+        return key not in self.ops or shape in self.ops[key]
+
     def module_output(self, call: tuple[str, int], arguments: Any) -> Any | None:
         """What the module returned in the reference, its tensors at N*B rows.
 
