@@ -10,7 +10,7 @@ from adapter_audit.auditor.result import AuditResult, Verdict
 
 from .words import subject
 
-Change = Literal["", "new", "gone", "better", "worse", "changed"]
+Change = Literal["", "new", "better", "worse", "changed"]
 BADNESS = list(Verdict)
 """Verdicts from best to worst, as the result defines them."""
 _HARM = {

@@ -10,9 +10,12 @@ from adapter_audit.auditor.result import AuditResult
 
 from . import words
 from .base import Report, ReportOptions
-from .cells import BADNESS, Cell, Grid, grids, missing
+from .cells import BADNESS, Cell, Change, Grid, grids, missing
 from .html_page import page
 from .html_view import AuditView, audit_view
+
+URGENCY: list[Change] = ["worse", "changed", "new", "better"]
+"""Order of the list of changes: what broke comes first."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,9 @@ def matrix_page(results: Sequence[AuditResult], options: ReportOptions) -> str:
         audits=[(cell, [_audit(results[n]) for n in cell.cell.numbers]) for cell in cells],
         tally=[(verdict, words.TONE[verdict], tally[verdict]) for verdict in BADNESS if tally[verdict]],
         total=len(results),
-        changed=[cell for cell in cells if cell.cell.change],
+        changed=sorted(
+            (cell for cell in cells if cell.cell.change), key=lambda item: URGENCY.index(item.cell.change)
+        ),
         compared=bool(options.baseline),
         missing=missing(results, options.baseline),
     )

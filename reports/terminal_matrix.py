@@ -34,7 +34,7 @@ STYLE: dict[words.Tone, str] = {
 }
 MAX_MODEL, MAX_METHOD, NARROWEST = 32, 24, 8
 """Columns for a model's name, a method's name, and a cell with its mark of change."""
-MARK = {"": "", "new": " new", "gone": "", "better": " +", "worse": " !", "changed": " ~"}
+MARK = {"": "", "new": " new", "better": " +", "worse": " !", "changed": " ~"}
 
 
 def matrix_table(
