@@ -38,6 +38,8 @@ def check_file(path: Path, rules: Sequence[SourceRule], known: frozenset[str], *
         return _fixed(source, report, rules, known) if fix else report
     except Unreadable as error:
         return FileReport(path, error=str(error))
+    except RecursionError:
+        return FileReport(path, error="nested too deep to check")
 
 
 def check_source(source: SourceFile, rules: Sequence[SourceRule], known: frozenset[str]) -> FileReport:

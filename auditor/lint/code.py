@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .names import Imports, encoding_of
+from .names import Imports, encoding_of, statements
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
@@ -65,8 +65,8 @@ class SourceFile:
 
     @cached_property
     def classes(self) -> tuple[ast.ClassDef, ...]:
-        """All classes at the top level."""
-        return tuple(n for n in self.tree.body if isinstance(n, ast.ClassDef))
+        """All classes, wherever they are defined."""
+        return tuple(n for n in statements(self.tree) if isinstance(n, ast.ClassDef))
 
     @cached_property
     def is_model_code(self) -> bool:

@@ -150,6 +150,20 @@ def _with(frame: Frame, node: ast.With) -> None:
     execute(frame, node.body)
 
 
+def _match(frame: Frame, node: ast.Match) -> None:
+    subject = evaluate(frame, node.subject)
+    branches = [frame.branch()]
+    for case in node.cases:
+        branch = frame.branch()
+        for pattern in ast.walk(case.pattern):
+            name = getattr(pattern, "name", None) or getattr(pattern, "rest", None)
+            if name:
+                branch.env[name] = subject if isinstance(pattern, ast.MatchAs) else None
+        execute(branch, case.body)
+        branches.append(branch)
+    frame.join(*branches)
+
+
 def _return(frame: Frame, node: ast.Return) -> None:
     frame.returned.append(evaluate(frame, node.value) if node.value is not None else None)
     frame.ended = True
@@ -181,6 +195,7 @@ _STATEMENTS: dict[type[ast.stmt], Callable[[Frame, Any], None]] = {
     ast.While: _loop,
     ast.Try: _try,
     ast.With: _with,
+    ast.Match: _match,
     ast.Return: _return,
     ast.Raise: _end,
     ast.Continue: _end,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import codecs
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 _COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
@@ -53,7 +54,7 @@ class Imports:
     def of(cls, tree: ast.Module) -> Imports:
         """Imports at the top level and in the blocks there (`try`, `if`), and in functions."""
         found = cls()
-        for node in _statements(tree.body):
+        for node in statements(tree):
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     name = alias.asname or alias.name.split(".")[0]
@@ -76,12 +77,14 @@ class Imports:
         return self.origin.get(name, "").rpartition(".")[0]
 
 
-def _statements(body: list[ast.stmt]) -> list[ast.stmt]:
-    found: list[ast.stmt] = []
-    for node in body:
-        found.append(node)
-        for block in ("body", "orelse", "finalbody"):
-            found.extend(_statements(getattr(node, block, [])))
-        for handler in getattr(node, "handlers", []):
-            found.extend(_statements(handler.body))
-    return found
+def statements(tree: ast.AST) -> Iterator[ast.stmt]:
+    """All statements below a node in the order of the text, those of nested blocks included."""
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.stmt):
+            yield node
+        inner: list[ast.AST] = []
+        for block in ("body", "handlers", "cases", "orelse", "finalbody"):
+            inner.extend(getattr(node, block, ()))
+        pending.extend(reversed(inner))

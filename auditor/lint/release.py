@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,11 +29,13 @@ def _root_near(name: str, folder: Path | None) -> Path | None:
     for parent in (folder, *folder.parents) if folder is not None else ():
         if (parent / name / "__init__.py").is_file() and not (parent / "__init__.py").is_file():
             return parent / name
-    try:
-        spec = find_spec(name)
-    except (ImportError, ValueError):
-        return None
-    return Path(spec.origin).parent if spec is not None and spec.origin else None
+    for (
+        finder
+    ) in sys.meta_path:  # not importlib.util.find_spec: it trusts what a loaded package says of itself
+        spec = finder.find_spec(name, None)
+        if spec is not None and spec.origin:
+            return Path(spec.origin).parent
+    return None
 
 
 def unreachable(source: SourceFile) -> str:
@@ -45,20 +47,20 @@ def unreachable(source: SourceFile) -> str:
         m.group(1).replace("_", "-") for m in map(_PARENT_MODULE.match, source.imports.origin.values()) if m
     }
     root = _library_of(source.path.resolve())
-    allowed = _allowed_types(root / "composition.py") if root is not None else None
+    allowed = _allowed_types(root / "composition.py") if root is not None and types else None
     if not types or allowed is None or types & allowed:
         return ""
     return f"this release refuses Parallel for {', '.join(sorted(types))}"
 
 
 def _library_of(path: Path) -> Path | None:
-    """The release of `adapters` that a file is part of, else the installed one."""
+    """The release of `adapters` that a file is part of; None for code outside, where the author decides."""
     for folder in path.parents:
         if not (folder / "__init__.py").is_file():
             break
         if (folder / "composition.py").is_file():
             return folder
-    return package_root("adapters")
+    return None
 
 
 @cache

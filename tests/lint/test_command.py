@@ -40,8 +40,8 @@ def test_finding_is_one_line_and_exit_code_1(folder: Path) -> None:
     result = lint(".")
     assert result.return_value == 1
     assert result.stdout == (
-        "bad.py:5:18: AA601 [*] `bsz` has the batch size of `hidden_states` (line 3), but is used to reshape `q`, "
-        "whose rows `self.q(...)` (line 4) may replicate for Parallel; read the size from that tensor\n"
+        "bad.py:5:18: AA601 [*] `bsz` has the batch size of `hidden_states` (line 3), but is used to reshape "
+        "`q`, whose rows `self.q(...)` (line 4) may replicate for Parallel; read the size from that tensor\n"
     )
     assert result.stderr == "adapter-audit: 1 file checked: 1 found, 1 fixable with --fix\n"
 
@@ -74,9 +74,27 @@ def test_one_bad_file_is_one_line_and_the_others_are_checked(folder: Path) -> No
     assert "bad.py:5" in result.stdout
     lines = result.stderr.splitlines()
     for name in ("syntax.py", "bytes.py", "nul.py", "coding.py", "deep.py", "missing.py", "no/such/folder"):
-        assert len([line for line in lines if line.startswith(f"adapter-audit: {name}: cannot be checked: ")]) == 1
+        assert (
+            len([line for line in lines if line.startswith(f"adapter-audit: {name}: cannot be checked: ")])
+            == 1
+        )
     assert len(lines) == 8
     assert "line 1" in next(line for line in lines if "syntax.py" in line)
+
+
+def test_deep_but_valid_code_is_one_line(folder: Path) -> None:
+    (folder / "elif.py").write_text("if x: pass\n" + "elif x: pass\n" * 3000)
+    (folder / "sum.py").write_text(BAD.replace("bsz, -1", "bsz" + " + 1" * 3000))
+    (folder / "bad.py").write_text(BAD)
+    result = lint(".")
+    assert result.return_value in (1, 2)
+    assert result.stdout.count("\n") == 1
+    assert len(result.stderr.splitlines()) <= 3
+
+
+def test_class_in_a_branch_is_checked(folder: Path) -> None:
+    (folder / "bad.py").write_text("if flag:\n" + "".join(f"    {line}\n" for line in BAD.splitlines()))
+    assert lint(".").stdout.startswith("bad.py:6:22: AA601")
 
 
 def test_hostile_file_name_stays_one_line(folder: Path) -> None:
@@ -91,7 +109,9 @@ def test_hostile_file_name_stays_one_line(folder: Path) -> None:
 def test_unknown_rule_names_the_nearest(folder: Path, option: str) -> None:
     result = lint(option, "stale-batch-sise", ".")
     assert isinstance(result.exception, UsageError)
-    assert result.exception.line == "'stale-batch-sise' is not a source rule; did you mean 'stale-batch-size'?"
+    assert (
+        result.exception.line == "'stale-batch-sise' is not a source rule; did you mean 'stale-batch-size'?"
+    )
 
 
 def test_select_and_ignore(folder: Path) -> None:
@@ -161,8 +181,11 @@ def test_imports_neither_torch_nor_libraries_it_reads_about(folder: Path) -> Non
     program = (
         "import sys\nfrom adapter_audit.auditor.lint.command import lint_command\n"
         "lint_command.main(['bad.py'], standalone_mode=False)\n"
-        "print(sorted({'torch', 'transformers', 'adapters', 'numpy', 'libcst', 'networkx', 'jinja2'} & set(sys.modules)))"
+        "heavy = {'torch', 'transformers', 'adapters', 'numpy', 'libcst', 'networkx', 'jinja2'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ
+    )
     assert done.stdout.splitlines()[-1] == "[]"
     assert done.stdout.startswith("bad.py:5:18: AA601")

@@ -35,7 +35,7 @@ STALE = {
     "starred argument": "shape = (hidden_states.shape[0], -1, 4)\nq = self.q(hidden_states).view(*shape)",
     "folded": "b, s, _ = hidden_states.size()\nq = self.q(hidden_states).view(b * self.heads, -1, 4)",
     "function of torch": "b = hidden_states.shape[0]\nq = torch.reshape(self.q(hidden_states), (b, -1, 4))",
-    "through a chain": "b = hidden_states.shape[0]\nq = self.q(hidden_states).transpose(1, 2).contiguous().view(b, -1)",
+    "through a chain": "b = hidden_states.shape[0]\nq = self.q(hidden_states).transpose(1, 2).view(b, -1)",
     "closure": """
         b, s, _ = hidden_states.size()
         def shape(x):
@@ -80,6 +80,15 @@ STALE = {
     "given by keyword": "b = hidden_states.shape[0]\nq = self._shape(self.q(hidden_states), batch=b)",
     "walrus": "b = hidden_states.shape[0]\n(q := self.q(hidden_states))\nq = q.view(b, -1, 4)",
     "expand of the grown": "b = hidden_states.shape[0]\nq = self.q(hidden_states).expand(b, -1, 4)",
+    "match statement": """
+        b = hidden_states.shape[0]
+        match self.kind:
+            case "wrapped":
+                q = self.q(hidden_states)
+            case _:
+                q = hidden_states
+        q = q.view(b, -1, 4)
+    """,
     "with statement and try": """
         b = hidden_states.shape[0]
         with torch.no_grad():
@@ -93,7 +102,7 @@ STALE = {
 
 FRESH = {
     "read from the tensor": "q = self.q(hidden_states)\nq = q.view(q.shape[0], -1, 4)",
-    "read again": "b = hidden_states.shape[0]\nq = self.q(hidden_states)\nb = q.size(0)\nq = q.view(b, -1, 4)",
+    "read again": "b = mask.shape[0]\nq = self.q(hidden_states)\nb = q.size(0)\nq = q.view(b, -1, 4)",
     "read again in the same branch": """
         b = hidden_states.shape[0]
         if self.wrapped:
@@ -211,7 +220,9 @@ def test_operand_not_replicated(check: Check, name: str, body: str) -> None:
 
 @pytest.mark.parametrize("operand", ["use_cache", "layer_head_mask", "self.bias", "2.0"])
 def test_operands_without_rows(check: Check, operand: str) -> None:
-    body = f"q = self.q(hidden_states)\nq, k, v = match_attn_matrices_for_parallel(q, q, q)\nq = q * {operand}"
+    body = (
+        f"q = self.q(hidden_states)\nq, k, v = match_attn_matrices_for_parallel(q, q, q)\nq = q * {operand}"
+    )
     assert check(method(body), "AA602") == []
 
 

@@ -13,7 +13,11 @@ from adapter_audit.rules.base import HEADINGS, Case
 from adapter_audit.rules.source import SourceRule
 
 RULES = all_source_rules()
-CASES = [pytest.param(r, c, id=f"{r.id}-{i}-{'bad' if c.bad else 'good'}") for r in RULES for i, c in enumerate(r.cases)]
+CASES = [
+    pytest.param(r, c, id=f"{r.id}-{i}-{'bad' if c.bad else 'good'}")
+    for r in RULES
+    for i, c in enumerate(r.cases)
+]
 
 
 def test_there_are_rules_with_different_ids() -> None:
@@ -46,7 +50,11 @@ def test_has_bad_and_good_cases(rule: SourceRule) -> None:
 @pytest.mark.parametrize(("rule", "case"), [p for p in CASES if p.values[1].bad])
 def test_only_code_for_adapters_is_judged(rule: SourceRule, case: Case) -> None:
     """The same code without any sign of adapters is none of our business."""
-    text = case.source.replace("WithAdapters", "").replace("AdaptersMixin", "Mixin").replace("AdapterLayerBase", "X")
+    text = (
+        case.source.replace("WithAdapters", "")
+        .replace("AdaptersMixin", "Mixin")
+        .replace("AdapterLayerBase", "X")
+    )
     text = text.replace("adapters", "others").replace("prefix_tuning", "prefix")
     for helper in ("adjust_tensors_for_parallel", "match_attn_matrices_for_parallel"):
         text = text.replace(helper, "helper")
