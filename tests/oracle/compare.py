@@ -9,14 +9,24 @@ import torch
 from .inputs import Tensors
 from .observe import Seen
 
-TOLERANCE = 1e-4
+TOLERANCES = {torch.float64: 1e-4, torch.float32: 1e-3}
 """Largest difference relative to the scale of the output.
 
 Most models agree to 1e-15 in float64; parts computed in float32 (norms, rotary angles) may leave some 1e-7.
 Real errors are above 1e-2 with weights as far apart as the oracle makes them.
 """
-EFFECT = 1e-9
+EFFECTS = {torch.float64: 1e-9, torch.float32: 1e-7}
 """A change smaller than this, relative to scale, is no effect: a dead adapter changes nothing at all."""
+
+
+def tolerance() -> float:
+    """Largest difference that is no error, relative to the scale, in the dtype at work."""
+    return TOLERANCES[torch.get_default_dtype()]
+
+
+def smallest_effect() -> float:
+    """Smallest change that is an effect, relative to the scale, in the dtype at work."""
+    return EFFECTS[torch.get_default_dtype()]
 
 
 def finite(seen: Seen, everywhere: bool) -> bool:

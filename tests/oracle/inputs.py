@@ -75,7 +75,8 @@ class _Maker:
         return int(getattr(self.config, "pad_token_id", None) or 0)
 
     def noise(self, *shape: int) -> torch.Tensor:
-        return torch.randn(*shape, generator=self.generator, dtype=torch.float64)
+        drawn = torch.randn(*shape, generator=self.generator, dtype=torch.float64)
+        return drawn.to(torch.get_default_dtype())
 
     def vision(self) -> Inputs:
         size = self.config.image_size

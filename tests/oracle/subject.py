@@ -1,4 +1,4 @@
-"""The real thing under test: model, adapters, weights. Everything random is seeded, everything is float64."""
+"""The real thing under test: model, adapters, weights. Everything random is seeded, in the default dtype."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def build_model(spec: Spec) -> nn.Module:
         model = getattr(transformers, config.architectures[0])._from_config(config, **attention)
     else:
         model = transformers.AutoModel.from_config(config, **attention)
-    model = model.double().eval()
+    model = model.to(torch.get_default_dtype()).eval()
     _randomise_base(model)
     _no_dropout(model)
     return model  # type: ignore[no-any-return]
@@ -46,13 +46,19 @@ def _randomise_base(model: nn.Module) -> None:
         noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
         if parameter.dim() >= 2:
             fan_in = parameter[0].numel() if parameter.dim() > 2 else max(parameter.shape)
-            parameter.data = noise / math.sqrt(fan_in) * 1.5
+            parameter.data = _cast(noise / math.sqrt(fan_in) * 1.5)
         else:
             center = 1.0 if bool((parameter == 1).all()) and parameter.numel() > 1 else 0.0
-            parameter.data = center + 0.2 * noise
+            parameter.data = _cast(center + 0.2 * noise)
     embeddings = [m for m in model.modules() if isinstance(m, nn.Embedding)]
     for embedding in embeddings:
-        embedding.weight.data = torch.randn(embedding.weight.shape, generator=generator, dtype=torch.float64)
+        drawn = torch.randn(embedding.weight.shape, generator=generator, dtype=torch.float64)
+        embedding.weight.data = _cast(drawn)
+
+
+def _cast(value: torch.Tensor) -> torch.Tensor:
+    """Weights are drawn in float64 and used in the default dtype, so that both have the same ones."""
+    return value.to(torch.get_default_dtype())
 
 
 def _no_dropout(model: nn.Module) -> None:
@@ -93,7 +99,7 @@ def add_adapters(model: Any, spec: Spec, expr: Expr) -> None:
         if node.kind == "fuse":
             model.add_adapter_fusion(to_block(node))
     share_tasks(model, spec, expr)
-    model.double().eval()
+    model.to(torch.get_default_dtype()).eval()
     _no_dropout(model)
     generator = torch.Generator().manual_seed(2)
     for path, parameter in adapter_parameters(model, expr.adapters()):
@@ -121,13 +127,13 @@ def share_tasks(model: Any, spec: Spec, expr: Expr) -> None:
 
 def move(path: str, parameter: nn.Parameter, generator: torch.Generator) -> None:
     """Replace the weights by others far from where they are, keeping the scale of a trained adapter."""
-    value = parameter.data.double()
+    value = parameter.data
     noise = torch.randn(value.shape, generator=generator, dtype=torch.float64)
     scale = _SPREAD / math.sqrt(value.shape[-1]) * 2 if value.dim() >= 2 else _SPREAD
     if "parametrizations" in path.split("."):
         # Orthogonal matrices are stored as Householder vectors, with signs (1, -1) on the diagonal.
         noise.diagonal(dim1=-2, dim2=-1).zero_()
-    parameter.data = value + scale * noise
+    parameter.data = _cast(value + scale * noise)
 
 
 def adapter_parameters(model: nn.Module, names: list[str]) -> Iterator[tuple[str, nn.Parameter]]:

@@ -45,7 +45,7 @@ def ask(models: dict[str, Path]) -> Judge:
     [
         *[(m, c) for m in ("bert", "albert", "electra") for c in (LORA, "ia3", SEQ, DOUBLE, PREFIX)],
         *[(m, c) for m in ("t5", "bart", "mbart") for c in (SEQ, DOUBLE, PREFIX, FFN)],
-        *[("gpt2", c) for c in (SEQ, DOUBLE, PREFIX)],
+        *[("gpt2", c) for c in (SEQ, DOUBLE)],
     ],
 )
 def test_healthy_set_ups_are_ok(ask: Judge, model: str, adapter: str, mask: str) -> None:
@@ -154,7 +154,8 @@ def test_a_lost_gradient_is_wrong_in_training_only(ask: Judge, monkeypatch: pyte
 
     def detached(self: Any, setup: Any, state: Any, lvl: int = 0) -> Any:
         state = original(self, setup, state, lvl)
-        return state._replace(hidden_states=state.hidden_states.detach())
+        first, second = state.hidden_states.chunk(2)
+        return state._replace(hidden_states=torch.cat([first, second.detach()]))
 
     monkeypatch.setattr(ComposableAdapterLayerBase, "compose_parallel", detached)
     assert ask("bert", LORA)["verdict"] == "ok"
