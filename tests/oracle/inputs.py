@@ -10,7 +10,7 @@ import torch
 Tensors = dict[str, torch.Tensor]
 DECODER_SHORTER = 2
 """Decoder inputs are this much shorter than encoder inputs, so that a mix-up shows."""
-_SEQ2SEQ = {"bart", "mbart", "plbart", "t5", "mt5", "whisper"}
+_SEQ2SEQ = {"bart", "mbart", "plbart", "t5", "mt5", "whisper", "encoder-decoder"}
 _PIXELS = {"vit", "beit", "clip_vision_model"}
 
 
@@ -69,7 +69,8 @@ class _Maker:
         return ids if mask is None else ids.masked_fill(mask == 0, self.pad())
 
     def config_vocab(self) -> int:
-        return int(getattr(self.config, "vocab_size", None) or self.config.text_config.vocab_size)
+        part = getattr(self.config, "text_config", None) or getattr(self.config, "decoder", None)
+        return int(getattr(self.config, "vocab_size", None) or part.vocab_size)
 
     def pad(self) -> int:
         return int(getattr(self.config, "pad_token_id", None) or 0)

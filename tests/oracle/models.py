@@ -192,6 +192,25 @@ MODELS: dict[str, TinyModel] = {
     "electra": _model(
         "electra", _BERT, "encoder", _ENCODER_HEADS, embedding_size=16, summary_last_dropout=0.0
     ),
+    "encoder-decoder": TinyModel(
+        {
+            "model_type": "encoder-decoder",
+            "architectures": ["EncoderDecoderModel"],
+            "encoder": {"model_type": "bert", **_BERT},
+            "decoder": {
+                "model_type": "bert",
+                **_BERT,
+                "num_hidden_layers": 3,
+                "is_decoder": True,
+                "add_cross_attention": True,
+            },
+            "pad_token_id": 0,
+            "decoder_start_token_id": 3,
+            "eos_token_id": 2,
+        },
+        "seq2seq",
+        ("Seq2SeqLM",),
+    ),
     "gpt2": _model(
         "gpt2",
         {},
