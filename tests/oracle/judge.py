@@ -184,7 +184,9 @@ class _Case:
         return seen
 
     def _start_training(self) -> None:
-        self.model.train_adapter(to_block(self.expr))
+        has_fusion = any(n.kind == "fuse" for n in self.expr.walk())
+        train = self.model.train_adapter_fusion if has_fusion else self.model.train_adapter
+        train(to_block(self.expr))
         self._activate(self.expr)
         self.model.train()
         for _, parameter in adapter_parameters(self.model, self.expr.adapters()):
