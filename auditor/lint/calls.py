@@ -15,7 +15,7 @@ from .frame import Frame
 from .methods import METHODS, MethodCall, reshape
 from .names import constant
 from .observe import RowCount, check_size, interleaved, meet, position
-from .scope import LANE_HELPERS, MATCH, REPLICATE, REPLICATE_IN_PLACE
+from .scope import LANE_HELPERS, MATCH, REPLICATE, REPLICATE_IN_PLACE, calls_adapters
 from .values import (
     Either,
     Function,
@@ -130,6 +130,8 @@ def _module(frame: Frame, node: ast.Call, path: str, operands: Operands) -> Valu
     result = _operation(frame, node, operands, meets=False)
     if result is None or result.batch is None:
         return result
+    if calls_adapters(path.rpartition(".")[2]):
+        frame.replicates = True
     grown = result.batch.grown(f"`{path}(...)`", node.lineno)
     return Tensor(grown, plain=result.plain, many=True)
 

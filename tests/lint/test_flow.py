@@ -218,6 +218,18 @@ def test_operand_not_replicated(check: Check, name: str, body: str) -> None:
     assert check(method("q = self.q(hidden_states)\nk = v = q\n" + body), "AA602") == []
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "x = hidden_states.repeat(2, 1, 1)\nx = x + mask",
+        "x = self.attention_adapters(hidden_states, hidden_states, None)\nx = x + mask",
+        "x = self.bottleneck_layer_forward(hidden_states, None, None)\nx += mask",
+    ],
+)
+def test_one_sided_replication(check: Check, body: str) -> None:
+    assert len(check(method(body), "AA602")) == 1
+
+
 @pytest.mark.parametrize("operand", ["use_cache", "layer_head_mask", "self.bias", "2.0"])
 def test_operands_without_rows(check: Check, operand: str) -> None:
     body = (
