@@ -24,6 +24,8 @@ class Step:
     text: str
     location: Location | None
     track: Track
+    is_cause: bool
+    """The finding's own place; a later step on the same track is where it shows."""
     above: frozenset[Track]
     """Tracks that come from above into this row."""
     below: frozenset[Track]
@@ -63,7 +65,8 @@ def _drawn(steps: Sequence[Evidence], finding: Finding) -> list[Step]:
         joins = track == "meeting"
         open_tracks = {"meeting"} if joins else open_tracks | {track}
         below = frozenset(open_tracks if number + 1 < len(steps) else ())
-        drawn.append(Step(step.text, step.location, track, above, below))
+        is_cause = step.location is not None and _same_place(step.location, finding.primary)
+        drawn.append(Step(step.text, step.location, track, is_cause, above, below))
     return drawn
 
 

@@ -32,9 +32,10 @@ class ShapeRow:
 
 
 def shape_rows(shapes: Mapping[str, str]) -> list[ShapeRow]:
-    """The shapes of a finding, with the dimensions marked in which tensors of equal rank differ."""
+    """The shapes of a finding; rules name them in pairs, and where a pair differs is marked."""
     rows = [ShapeRow(role, text, _axes(text)) for role, text in shapes.items()]
-    return [replace(row, axes=_marked(row, rows)) for row in rows]
+    partners = [rows[number ^ 1] if number ^ 1 < len(rows) else row for number, row in enumerate(rows)]
+    return [replace(row, axes=_marked(row, other)) for row, other in zip(rows, partners, strict=True)]
 
 
 def _axes(text: str) -> tuple[Axis, ...]:
@@ -57,9 +58,9 @@ def _kind(name: str) -> Kind:
     return "sequence" if factors & {"S", "T"} else "plain"
 
 
-def _marked(row: ShapeRow, rows: list[ShapeRow]) -> tuple[Axis, ...]:
-    peers = [other for other in rows if len(other.axes) == len(row.axes)]
+def _marked(row: ShapeRow, other: ShapeRow) -> tuple[Axis, ...]:
+    if len(row.axes) != len(other.axes):
+        return row.axes
     return tuple(
-        replace(axis, differs=any(other.axes[at].size != axis.size for other in peers))
-        for at, axis in enumerate(row.axes)
+        replace(mine, differs=mine.size != its.size) for mine, its in zip(row.axes, other.axes, strict=True)
     )

@@ -70,7 +70,7 @@
         { selector: `edge.${lane}`, style: { "line-color": colour, "target-arrow-color": colour } },
       ]),
       { selector: "edge.gap", style: { "line-style": "dashed", label: "data(label)", color: c.muted, "font-size": 11, "font-family": FONT, "text-background-color": c.surface, "text-background-opacity": 1, "text-background-padding": "2px" } },
-      { selector: "node.leaked", style: { "border-width": 4, "border-style": "double" } },
+      { selector: "node.leaked", style: { "border-width": 4 } },
       { selector: "node.unknown", style: { "border-style": "dashed" } },
       { selector: "node.key", style: { "background-color": c.lanes.find(([lane]) => lane === "leaked")[1], "background-opacity": 0.18, "border-width": 4 } },
       { selector: "node.error", style: { "border-color": c.bad, "border-width": 4, "border-style": "double" } },

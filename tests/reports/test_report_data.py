@@ -118,6 +118,11 @@ def test_shapes_mark_the_dimension_that_differs() -> None:
     assert [a.differs for a in shared.axes] == [True, False, False, False]
 
 
+def test_shapes_are_compared_in_pairs() -> None:
+    rows = shape_rows({"a": "[1, 2]", "b": "[1, 3]", "query": "[9, 9]", "key": "[9, 8]", "alone": "[5, 5]"})
+    assert [[a.differs for a in row.axes] for row in rows] == [[False, True]] * 4 + [[False, False]]
+
+
 def test_a_text_that_is_no_shape_stays_a_text() -> None:
     (row,) = shape_rows({"x": "nothing [1"})
     assert (row.axes, row.text) == ((), "nothing [1")
