@@ -2,9 +2,9 @@
 
 ## What it does
 In a function that replicates tensors for the lanes (it calls `adjust_tensors_for_parallel`,
-`match_attn_matrices_for_parallel`, `repeat` or an adapter layer), finds an argument (a mask, a bias, position embeddings, a
-residual) that is combined with a tensor whose rows may have been replicated, and was not replicated itself
-on at least one path.
+`match_attn_matrices_for_parallel`, `repeat` or an adapter layer), finds an argument (a mask, a bias,
+position embeddings, a residual) that is combined with a tensor whose rows may have been replicated, and was
+not replicated itself on at least one path.
 
 ## Why is this bad
 With `Parallel` the one operand has N * B rows and the other B. That fails, or, for B = 1, works only because
