@@ -28,6 +28,8 @@ TONE_STYLE: dict[words.Tone, str] = {
 SEVERITY_STYLE = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold blue"}
 FIX_STYLE = {"verified": "bold green", "unverified": "yellow", "failed": "red"}
 DIFF_STYLE = {"+": "green", "-": "red", "@": "cyan"}
+MAX_FULL = 3
+"""Findings shown in full; a screen holds no more."""
 MAX_MODULES = 3
 MAX_DIFF_LINES = 14
 LONGEST_TEXT = 600
@@ -75,14 +77,24 @@ def _many(results: Sequence[AuditResult], options: ReportOptions) -> Iterable[Re
 def _brief(finding: Finding) -> Text:
     text = Text(f"{finding.rule} ")
     text.append(finding.severity.value, SEVERITY_STYLE[finding.severity])
-    return text.append(f" {shorten(finding.message, 200)}")
+    where = words.place(finding.primary)
+    return text.append(
+        f" {where}: {shorten(finding.message, 160)}" if where else f" {shorten(finding.message, 160)}"
+    )
 
 
 def _one(result: AuditResult) -> Iterable[RenderableType]:
     yield _banner(result)
-    for finding in words.open_findings(result):
+    found = words.open_findings(result)
+    for finding in found[:MAX_FULL]:
         yield Text()
         yield _finding(finding)
+    if found[MAX_FULL:]:
+        yield Text()
+        yield Text(
+            f"and {words.count(len(found) - MAX_FULL, 'more finding')}, in full with --report html=FILE:"
+        )
+        yield Padding(Group(*(_brief(finding) for finding in found[MAX_FULL:])), (0, 0, 0, 2))
     yield Text()
     yield from _footer(result)
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reports"))
 
 import report_samples as samples
 
-from adapter_audit.auditor.result import AuditResult
+from adapter_audit.auditor.result import AuditResult, Verdict
 from adapter_audit.reports.base import ReportOptions, render
 
 ARGUMENTS = [
@@ -66,7 +66,7 @@ def distinct_graph() -> AuditResult:
 
 def compared() -> str:
     results = samples.matrix()
-    before = [r.model_copy(update={"verdict": samples.Verdict.COMPATIBLE}) for r in results[:300]]
+    before = [r.model_copy(update={"verdict": Verdict.COMPATIBLE}) for r in results[:300]]
     return render("matrix", results, ReportOptions(baseline=tuple(before)))
 
 
@@ -88,6 +88,11 @@ class Opened:
     page: Page
     complaints: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+
+
+def _refused(opened: Opened, dialog: Dialog) -> None:
+    opened.complaints.append(f"a dialog: {dialog.message}")
+    dialog.dismiss()
 
 
 @pytest.fixture(scope="session")
@@ -117,7 +122,7 @@ def open_page(browser: Browser, files: Callable[[str], Path]) -> Iterator[Callab
         result.page.set_default_timeout(10_000)
         result.page.on("console", lambda message: result.complaints.append(f"{message.type}: {message.text}"))
         result.page.on("pageerror", lambda error: result.complaints.append(f"error: {error}"))
-        result.page.on("dialog", lambda dialog: (result.complaints.append("a dialog"), dialog.dismiss()))
+        result.page.on("dialog", lambda dialog: _refused(result, dialog))
         result.page.on("request", lambda request: result.requests.append(request.url))
         result.page.goto(files(name).as_uri())
         return result

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from adapter_audit.auditor.result import (
     Activity,
     AuditResult,
@@ -392,7 +394,8 @@ def layered_graph(layers: int, ops: int = 10) -> GraphData:
     """A stack of equal layers, each a chain of ops in four modules; expanded from layer 1 on."""
     nodes = [GraphNode(op="placeholder", module="", shape=(3, 7), lane="shared", twin=(3, 7))]
     for layer in range(layers):
-        rows, lane = (3, "shared") if layer == 0 else (15, "expanded")
+        rows = 3 if layer == 0 else 15
+        lane: Literal["shared", "expanded"] = "shared" if layer == 0 else "expanded"
         for number in range(ops):
             part = ("attn.q", "attn", "mlp.up", "mlp")[number * 4 // ops]
             nodes.append(

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import report_samples as samples
 
-from adapter_audit.auditor.result import Activity, Evidence, GraphData, GraphNode, Location, Verdict
+from adapter_audit.auditor.result import (
+    Activity,
+    AuditResult,
+    Evidence,
+    GraphData,
+    GraphNode,
+    Location,
+    Verdict,
+)
 from adapter_audit.reports import words
 from adapter_audit.reports.activity_table import activity_table
 from adapter_audit.reports.cells import grids, missing
@@ -59,7 +69,7 @@ def test_a_slice_holds_the_way_from_both_origins() -> None:
 def test_a_long_way_is_drawn_by_its_turns() -> None:
     nodes = [GraphNode(op="repeat", module="m", lane="expanded", shape=(2,))]
     for number in range(1, 20):
-        lane = "lane" if 5 <= number < 10 else "expanded"
+        lane: Literal["lane", "expanded"] = "lane" if 5 <= number < 10 else "expanded"
         nodes.append(GraphNode(op="mul", module="m", lane=lane, shape=(2,), inputs=(number - 1,)))
     finding = (
         samples.crash()
@@ -162,7 +172,7 @@ def test_a_finding_without_any_chain_is_not_drawn() -> None:
 
 
 def test_changes_are_judged_by_what_they_do_to_a_user() -> None:
-    def run(*verdicts: Verdict) -> list[samples.AuditResult]:
+    def run(*verdicts: Verdict) -> list[AuditResult]:
         return [
             samples.clean().model_copy(
                 update={"verdict": v, "spec": {"model": f"m{n}", "compose": "stack(a,b)"}}

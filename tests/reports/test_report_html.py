@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 import pytest
 import report_samples as samples
 
+from adapter_audit.auditor.result import Verdict
 from adapter_audit.reports.base import ReportOptions, render
 from adapter_audit.reports.html_page import embedded_json
 
@@ -143,7 +144,7 @@ def test_every_cell_leads_to_its_audits() -> None:
 
 def test_two_runs_are_compared() -> None:
     now = samples.matrix(3, 4)
-    before = [r.model_copy(update={"verdict": samples.Verdict.COMPATIBLE}) for r in now[:-1]]
+    before = [r.model_copy(update={"verdict": Verdict.COMPATIBLE}) for r in now[:-1]]
     gone = now[0].model_copy(update={"spec": {**now[0].spec, "model": "org/left"}})
     shown = " ".join(
         " ".join(Document(render("matrix", now, ReportOptions(baseline=(*before, gone)))).texts).split()

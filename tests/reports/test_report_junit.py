@@ -7,10 +7,11 @@ import xml.etree.ElementTree as ET
 import pytest
 import report_samples as samples
 
+from adapter_audit.auditor.result import AuditResult, Verdict
 from adapter_audit.reports.base import render
 
 
-def suites(*results: samples.AuditResult) -> ET.Element:
+def suites(*results: AuditResult) -> ET.Element:
     return ET.fromstring(render("junit", results).encode())
 
 
@@ -37,7 +38,7 @@ def test_a_clean_audit_passes() -> None:
     ("verdict", "tag"), [("unknown", "error"), ("abort", "failure"), ("refused", "failure")]
 )
 def test_a_verdict_without_findings_is_not_lost(verdict: str, tag: str) -> None:
-    result = samples.clean().model_copy(update={"verdict": samples.Verdict(verdict)})
+    result = samples.clean().model_copy(update={"verdict": Verdict(verdict)})
     (case,) = suites(result).iter("testcase")
     assert [child.tag for child in case] == [tag]
 
@@ -51,8 +52,9 @@ def test_counts_add_up_over_suites() -> None:
 def test_hostile_text_is_text() -> None:
     root = suites(samples.hostile())
     (case,) = list(root.iter("testcase"))[:1]
-    assert case.find("failure") is not None
-    message = case.find("failure").get("message")  # type: ignore[union-attr]
+    failure = case.find("failure")
+    assert failure is not None
+    message = failure.get("message") or ""
     assert "</script><script>alert(1)</script>" in message
     assert "\\u202e" in message
     assert "\\x1b" in message

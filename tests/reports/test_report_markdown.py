@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from adapter_audit.auditor.result import Verdict
 from adapter_audit.reports.base import ReportOptions, render
 from adapter_audit.reports.markdown import LIMIT, fenced, text
 from adapter_audit.reports.prepare import shorten, visible
@@ -100,7 +101,7 @@ def test_a_comment_holds_it() -> None:
 
 def test_a_matrix_is_a_table_and_says_what_was_before() -> None:
     now = samples.matrix(2, 3)
-    before = tuple(r.model_copy(update={"verdict": samples.Verdict.COMPATIBLE}) for r in now)
+    before = tuple(r.model_copy(update={"verdict": Verdict.COMPATIBLE}) for r in now)
     written = render("markdown", now, ReportOptions(baseline=before))
     assert sum(t.type == "table_open" for t in tokens(written)) == 2
     assert "crash (was compatible)" in written

@@ -7,6 +7,7 @@ import re
 import pytest
 import report_samples as samples
 
+from adapter_audit.auditor.result import Verdict
 from adapter_audit.reports.base import ReportOptions, render
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -41,6 +42,15 @@ def test_a_crash_fits_a_screen_and_says_it_all() -> None:
         "AA301: needs a probe with a cache",
     ):
         assert needed in text, needed
+
+
+def test_many_findings_do_not_fill_many_screens() -> None:
+    crash = samples.crash()
+    result = crash.model_copy(update={"findings": (crash.findings[0],) * 12})
+    text = render("terminal", [result], ReportOptions(width=120))
+    assert len(text.splitlines()) <= 120
+    assert "and 9 more findings, in full with --report html=FILE:" in text
+    assert text.count("AA101") == 12
 
 
 @pytest.mark.parametrize("width", [80, 200])
@@ -100,6 +110,6 @@ def test_a_matrix_holds_every_cell(width: int) -> None:
 
 def test_a_matrix_marks_what_got_worse() -> None:
     now = samples.matrix(1, 2)
-    before = [r.model_copy(update={"verdict": samples.Verdict.COMPATIBLE}) for r in now]
+    before = [r.model_copy(update={"verdict": Verdict.COMPATIBLE}) for r in now]
     text = render("terminal", now, ReportOptions(baseline=tuple(before)))
     assert "CRASH !" in text
