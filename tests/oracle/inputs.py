@@ -69,8 +69,8 @@ class _Maker:
         return ids if mask is None else ids.masked_fill(mask == 0, self.pad())
 
     def config_vocab(self) -> int:
-        part = getattr(self.config, "text_config", None) or getattr(self.config, "decoder", None)
-        return int(getattr(self.config, "vocab_size", None) or part.vocab_size)
+        parts = [self.config, *(getattr(self.config, name, None) for name in ("text_config", "decoder"))]
+        return next(int(p.vocab_size) for p in parts if getattr(p, "vocab_size", None))
 
     def pad(self) -> int:
         return int(getattr(self.config, "pad_token_id", None) or 0)
