@@ -133,17 +133,9 @@ def run_auditor(specs: list[Record], options: argparse.Namespace, work: Path) ->
     lines, results = work / "specs.jsonl", work / "results.jsonl"
     lines.write_text("".join(json.dumps(s) + "\n" for s in specs))
     results.unlink(missing_ok=True)
-    command = [
-        *shlex.split(options.python),
-        "-m",
-        "adapter_audit.auditor.cli",
-        "batch",
-        str(lines),
-        "-o",
-        str(results),
-    ]
+    auditor = options.auditor or f"{options.python} -m adapter_audit.auditor.cli"
+    command = [*shlex.split(auditor), "batch", str(lines), "-o", str(results), "--jobs", str(options.jobs)]
     command += ["--static-only"] if options.static_only else []
-    command += ["--jobs", str(options.jobs)]
     started = time.perf_counter()
     ended = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False)
     seconds = time.perf_counter() - started
@@ -209,13 +201,16 @@ def print_throughput(specs: list[Record], options: argparse.Namespace, work: Pat
     )
 
 
-def arguments() -> argparse.Namespace:
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--release", default="1.3.0", help="release of adapters that --python runs")
     parser.add_argument(
         "--python", default=sys.executable, help="command of the interpreter with that release"
+    )
+    parser.add_argument(
+        "--auditor", help="command of the auditor (default: the module of adapter-audit under --python)"
     )
     parser.add_argument("--size", type=int, default=5000, help="number of cases")
     parser.add_argument("--seed", type=int, default=1)
@@ -226,7 +221,7 @@ def arguments() -> argparse.Namespace:
         "--throughput", type=int, default=0, metavar="N", help="also time both sides on N cases"
     )
     parser.add_argument("--work", type=Path, default=Path("build/accuracy"), help="models, cache, results")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def check_release(options: argparse.Namespace) -> None:
@@ -243,8 +238,8 @@ def check_release(options: argparse.Namespace) -> None:
         )
 
 
-def main() -> None:
-    options = arguments()
+def main(argv: list[str] | None = None) -> None:
+    options = arguments(argv)
     check_release(options)
     work = options.work / options.release
     work.mkdir(parents=True, exist_ok=True)
