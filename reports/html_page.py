@@ -11,13 +11,15 @@ import hashlib
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from . import words
 from .prepare import shorten
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 FOLDER = Path(__file__).with_name("html")
 VENDORED = ("vendor/cytoscape.min.js", "vendor/cytoscape-dagre.min.js")
@@ -49,6 +51,8 @@ def embedded_json(data: Any) -> Markup:
 
 @cache
 def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # only a page needs them
+
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,

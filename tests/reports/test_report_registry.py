@@ -33,6 +33,23 @@ def test_every_format_is_found_by_its_file() -> None:
         assert base.find(kind).suffix.startswith(".")
 
 
+def test_a_new_file_is_a_new_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "haiku.py").write_text(
+        "from adapter_audit.reports.base import Report\n"
+        "class Haiku(Report):\n"
+        "    kind, suffix = 'haiku', '.txt'\n"
+        "    def render(self, results, options):\n"
+        "        return results[0].verdict.value\n"
+    )
+    monkeypatch.setattr(base.package, "__path__", [*base.package.__path__, str(tmp_path)])
+    base._registry.cache_clear()
+    try:
+        assert render("haiku", [samples.clean()]) == "compatible"
+    finally:
+        base._registry.cache_clear()
+        sys.modules.pop("adapter_audit.reports.haiku", None)
+
+
 def test_unknown_kind_names_the_known_ones() -> None:
     with pytest.raises(UsageError, match=r"no report kind 'pdf'.*html.*sarif"):
         render("pdf", [samples.clean()])
