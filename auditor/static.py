@@ -9,7 +9,6 @@ from .build import Subject
 from .compose import Node, adapter_names, lane_count, lane_reference, walk
 from .facts import StaticFacts
 from .inputs import Inputs, repeat_rows
-from .trace.records import Failure
 from .trace.recorder import Recorder
 from .trace.repair import Repairs
 from .trace.runs import Run, recorded_run
@@ -92,6 +91,6 @@ def _run(subject: Subject, tree: Node | None, inputs: Inputs, repairs: Repairs |
         subject.activate(tree)
     except Exception as error:
         recorder.stopped(error)
-        failure: Failure = recorder.trace.failures[-1]
+        failure = recorder.trace.failures[-1]
         return Run(failure=failure, trace=recorder.trace, recorder=recorder)
     return recorded_run(subject.model, inputs, subject.spec.mode, recorder)

@@ -17,7 +17,7 @@ from ..models import ModelSource
 from ..spec import AuditSpec
 from ..trace.records import Site
 
-TIME_LIMIT = 300.0
+TIME_LIMIT = 90.0
 """Seconds after which a probe is given up."""
 NOTE_SIZE = 1024
 

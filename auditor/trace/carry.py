@@ -48,6 +48,12 @@ class Carrier:
             return None
         return found[1].as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
 
+    def knows(self, tensor: torch.Tensor) -> bool:
+        """Whether the tensor's value is known (cheaper than `value`)."""
+        if tensor.device.type != "meta":
+            return True
+        return tensor.layout is torch.strided and tensor.untyped_storage()._cdata in self._shadows
+
     def forget(self, tensor: torch.Tensor) -> None:
         """The tensor was written with an unknown value."""
         if tensor.device.type == "meta" and tensor.layout is torch.strided:

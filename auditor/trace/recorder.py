@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from . import kernels
 from .carry import CARRY_LIMIT, Carrier
 from .metadevice import values_on_meta
 from .records import Failure, Key, Operand, Record, Shape, Site, Trace
@@ -26,7 +27,7 @@ from .sites import current_site, is_deliberate, traceback_sites
 aten = torch.ops.aten
 NOWHERE = Site("", 0, "")
 LIBRARY = "adapters"
-MAX_RECORDS = 400_000
+MAX_RECORDS = 150_000
 """More than any model needs for a few tokens: a loop that waits for a value that meta cannot give."""
 
 
@@ -124,7 +125,7 @@ class Recorder(TorchDispatchMode):
             return func(*args, **kwargs)
         args, kwargs = self._plain_indices(func, args, kwargs)
         try:
-            out = func(*args, **kwargs)
+            out = kernels.call(func, args, kwargs)
         except Exception:
             values = self.carrier.real_call(func, args, kwargs)  # raises the real error, if it is one
             if values is None:
@@ -135,7 +136,8 @@ class Recorder(TorchDispatchMode):
 
     def _carry(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         outputs = tensors_in(out)
-        if all(t.numel() <= CARRY_LIMIT for t in outputs):
+        known = all(self.carrier.knows(t) for t in tensors_in((args, kwargs)))
+        if known and all(t.numel() <= CARRY_LIMIT for t in outputs):
             values = self.carrier.real_call(func, args, kwargs)
             if values is not None:
                 self.carrier.adopt(out, values)
@@ -143,13 +145,17 @@ class Recorder(TorchDispatchMode):
         if _describe(func)[1]:
             for tensor in outputs:
                 self.carrier.forget(tensor)
-        elif outputs and all(self.carrier.value(t) is None for t in outputs):
-            self._guess(func, outputs)
+        else:
+            self._guess(outputs)
 
-    def _guess(self, func: Any, outputs: list[torch.Tensor]) -> None:
-        """Token ids chosen from unknown scores: any valid id serves, the shapes do not depend on it."""
+    def _guess(self, outputs: list[torch.Tensor]) -> None:
+        """Integers and booleans that follow from unknown numbers (the next token, "is any of it NaN").
+
+        Zero and False are taken for them, so that what follows is at least consistent with itself: a
+        loop that waits for the end of a sequence must see the same sequence at each turn.
+        """
         for tensor in outputs:
-            if tensor.dtype == torch.int64 and _describe(func)[0] in _CHOICES:
+            if tensor.dtype in _GUESSED and tensor.numel() <= GUESS_LIMIT and not self.carrier.knows(tensor):
                 self.carrier.attach(tensor, torch.zeros(tensor.shape, dtype=tensor.dtype))
                 self.trace.guesses += 1
 
@@ -243,7 +249,10 @@ class Recorder(TorchDispatchMode):
         return out
 
     def stopped(self, error: Exception) -> None:
-        """Note the exception that ended the run."""
+        """Note the exception that ended the run; a runaway run is an open question, no failure."""
+        if isinstance(error, RunawayRun):
+            self.trace.unknowns.append(str(error))
+            return
         module = getattr(error, "audit_module", "")
         record = getattr(error, "audit_record", None)
         self.trace.failures.append(self._failure(error, record, repaired=False, module=module))
@@ -315,6 +324,7 @@ def _describe(func: Any) -> tuple[str, bool]:
 
 
 _UNRECORDED = frozenset({"aten.detach.default", "prim.device.default"})
-_CHOICES = frozenset({"aten.argmax.default", "aten.topk.default", "aten.multinomial.default", "aten.sort.default"})
+_GUESSED = (torch.int64, torch.int32, torch.bool)
+GUESS_LIMIT = 1 << 16
 
 __all__ = ["Recorder", "Shape", "recording", "tensors_in"]

@@ -81,7 +81,7 @@ def recorded_run(model: Any, inputs: Inputs, mode: str, recorder: Recorder) -> R
             output = execute(model, on_device_of(model, inputs, recorder), mode)
         except Exception as error:
             recorder.stopped(error)
-            run.failure = recorder.trace.failures[-1]
+            run.failure = next((f for f in recorder.trace.failures if not f.repaired), None)
             return run
     run.outputs = dict(named_tensors(output))
     recorder.trace.outputs = {k: tuple(v.shape) for k, v in run.outputs.items()}

@@ -1,0 +1,80 @@
+"""Meta kernels with a memory: the same op on the same shapes is worked out once.
+
+Many meta kernels are decompositions in Python that cost a millisecond (layer norm, addition with
+broadcasting); a model repeats the same few hundred combinations of op and shapes in every layer. Only
+pure ops whose outputs are new tensors are remembered; views and in-place ops must alias their operands.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import torch
+
+LIMIT = 20_000
+_memory: dict[Any, Any] = {}
+
+
+class Layout(NamedTuple):
+    """All that a meta tensor is."""
+
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    dtype: torch.dtype
+
+    def make(self) -> torch.Tensor:
+        """A new meta tensor of this layout."""
+        return torch.empty_strided(self.shape, self.stride, dtype=self.dtype, device="meta")
+
+
+def call(func: Any, args: Any, kwargs: Any) -> Any:
+    """`func(*args, **kwargs)` on meta tensors, from memory where possible. Errors are not remembered."""
+    if not _is_pure(func):
+        return func(*args, **kwargs)
+    try:
+        key = (func, _described(args), _described(tuple(kwargs.items())) if kwargs else ())
+        found = _memory.get(key)
+    except TypeError:  # an argument that cannot be hashed or is no plain meta tensor
+        return func(*args, **kwargs)
+    if found is None:
+        out = func(*args, **kwargs)
+        layouts = _layouts(out)
+        if layouts is not None and len(_memory) < LIMIT:
+            _memory[key] = layouts
+        return out
+    return found.make() if isinstance(found, Layout) else tuple(layout.make() for layout in found)
+
+
+@lru_cache(maxsize=4096)
+def _is_pure(func: Any) -> bool:
+    """Neither writes to nor aliases its operands, and returns tensors only."""
+    schema = func._schema
+    if schema.is_mutable or any(a.alias_info is not None for a in (*schema.arguments, *schema.returns)):
+        return False
+    return bool(schema.returns) and all(str(r.type) == "Tensor" for r in schema.returns)
+
+
+def _described(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        if value.device.type != "meta" or value.layout is not torch.strided or value.requires_grad:
+            raise TypeError
+        return (tuple(value.shape), value.stride(), value.dtype)
+    if isinstance(value, (tuple, list)):
+        return tuple(_described(v) for v in value)
+    # 1, 1.0 and True are equal and hash alike, but promote dtypes differently
+    return (type(value), value)
+
+
+def _layouts(out: Any) -> Layout | tuple[Layout, ...] | None:
+    if isinstance(out, torch.Tensor):
+        return _layout(out)
+    if isinstance(out, (tuple, list)):
+        found = tuple(_layout(t) if isinstance(t, torch.Tensor) else None for t in out)
+        return None if any(layout is None for layout in found) else found  # type: ignore[return-value]
+    return None
+
+
+def _layout(tensor: torch.Tensor) -> Layout | None:
+    plain = tensor.device.type == "meta" and tensor.layout is torch.strided and type(tensor) is torch.Tensor
+    return Layout(tuple(tensor.shape), tensor.stride(), tensor.dtype) if plain else None
