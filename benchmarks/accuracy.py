@@ -32,6 +32,8 @@ Record = dict[str, Any]
 STOPS = ("crash", "abort", "refused")
 SILENT = ("wrong", "no-effect")
 ORACLE_VERDICTS = ("ok", "no-effect", "wrong", "crash", "abort", "refused", "unknown", "invalid")
+HOTSPOTS = 15
+"""So many kinds of disagreement are printed; the file has them all."""
 AUDITOR_VERDICTS = ("compatible", "no-effect", "wrong", "crash", "abort", "refused", "unknown", "missing")
 
 
@@ -188,6 +190,18 @@ def write_disagreements(path: Path, records: list[Record]) -> None:
     print(
         f"\n{len(records)} disagreements in {path}: " + ", ".join(f"{k} {n}" for k, n in kinds.most_common())
     )
+    for (kind, said, place), count in Counter(hotspot(r) for r in records).most_common(HOTSPOTS):
+        print(f"  {count:5}  {kind:14} {said:24} {place}")
+
+
+def hotspot(record: Record) -> tuple[str, str, str]:
+    """Name what a disagreement is about, so that alike ones are counted together."""
+    spec, oracle, audit = record["spec"], record["oracle"], record["auditor"]
+    methods = {part.split("[")[0] for c in spec["adapters"].values() for part in c.split("|")}
+    block = spec["compose"].split("(")[0]
+    broken = f"{oracle['crash_file']}:{oracle['crash_line']}" if oracle["crash_file"] else ""
+    place = broken or ",".join(oracle["violations"]) or f"{block} of {'+'.join(sorted(methods))}"
+    return record["disagree"][0], f"{oracle['verdict']} / {audit['verdict']}", place
 
 
 def print_throughput(specs: list[Record], options: argparse.Namespace, work: Path) -> None:
