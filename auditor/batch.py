@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -37,13 +37,17 @@ def _id_of(text: str, number: int) -> str:
         return f"line-{number}"
 
 
-def audit_line(line: Line, options: dict[str, Any]) -> str:
-    """Audit one spec line; whatever goes wrong becomes part of its result line."""
-    from .pipeline import audit
+def audit_line(line: Line, options: Mapping[str, Any]) -> str:
+    """Audit one spec line; whatever goes wrong becomes part of its result line.
 
+    `options` are those of an audit and `store`, the cache; without one nothing is kept or looked up.
+    """
+    from .cached import Request, audit_cached
+
+    request = Request(**{name: value for name, value in options.items() if name != "store"})
     try:
         spec = AuditSpec.read_line(line.text)
-        result = audit(spec.model_copy(update={"id": line.id}), **options)
+        result = audit_cached(spec.model_copy(update={"id": line.id}), request, options.get("store"))
     except AuditError as error:
         result = failed(line, error.line)
     except Exception as error:

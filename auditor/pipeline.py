@@ -54,7 +54,7 @@ def audit(spec: AuditSpec | Mapping[str, object], **options: Any) -> AuditResult
     request = spec if isinstance(spec, AuditSpec) else AuditSpec.read(dict(spec))
     request.check()
     chosen = AuditOptions(**options)
-    return _audit(request, resolve(request.model, offline=chosen.offline), chosen)
+    return audit_with_files(request, resolve(request.model, offline=chosen.offline), chosen)[0]
 
 
 def audit_model(model: Any, inputs: Mapping[str, Any] | None = None, **options: Any) -> AuditResult:
@@ -62,14 +62,18 @@ def audit_model(model: Any, inputs: Mapping[str, Any] | None = None, **options: 
     from .inhand import spec_and_source
 
     request, source = spec_and_source(model, inputs)
-    return _audit(request, source, AuditOptions(**options))
+    return audit_with_files(request, source, AuditOptions(**options))[0]
 
 
-def _audit(spec: AuditSpec, source: ModelSource, options: AuditOptions) -> AuditResult:
+def audit_with_files(
+    spec: AuditSpec, source: ModelSource, options: AuditOptions
+) -> tuple[AuditResult, frozenset[str]]:
+    """Audit a checked spec; also the source files that the result depends on (see `touched`)."""
     check_environment()
     from .build import build
     from .probe import Probe
     from .static import static_half
+    from .touched import touched_files
 
     timer = Timer()
     started = time.perf_counter()
@@ -97,7 +101,8 @@ def _audit(spec: AuditSpec, source: ModelSource, options: AuditOptions) -> Audit
         setup_failure=subject.setup_failure,
     )
     activity = () if subject.setup_failure else subject.backend.activity(subject.model, facts.names)
-    return conclude(spec, facts, options, timer, activity)
+    files = touched_files(subject.model, facts, subject.backend.package)
+    return conclude(spec, facts, options, timer, activity), files
 
 
 def conclude(spec: AuditSpec, facts: Facts, options: AuditOptions, timer: Timer, activity: Any) -> AuditResult:

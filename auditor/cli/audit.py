@@ -6,9 +6,12 @@ from typing import Any, get_args
 
 import rich_click as click
 
+from ..cached import audit_cached
 from ..errors import ExitCode, UsageError
 from ..spec import Attention, AuditSpec, ExtraInput, Mask, Mode, check_sizes
+from .declared import run_declared
 from .options import exit_code, parsed_reports, report_options, write_reports
+from .project import Project, project_options
 
 
 @click.command("audit")
@@ -28,37 +31,33 @@ from .options import exit_code, parsed_reports, report_options, write_reports
 @click.option("--offline", is_flag=True, help="Do not ask the Hub.")
 @click.option("--select", metavar="RULES", help="Only these rules.")
 @click.option("--ignore", metavar="RULES", help="Not these rules.")
+@project_options
 @report_options
+@click.option("--jobs", type=click.IntRange(1, 256), default=1, help="Processes for declared audits.")
 @click.option("-v", "--verbose", count=True, help="-vv shows tracebacks.")
 @click.option("-q", "--quiet", is_flag=True, help="No report on the terminal, only the exit code.")
 def audit_command(model: str | None, **options: Any) -> int:
     """Audit one composition of adapters on one model.
 
-    MODEL is a Hub id, a directory or config.json, or package.module:function.
+    MODEL is a Hub id, a directory or config.json, or package.module:function. Without MODEL and --compose,
+    the audits that the project's configuration declares are done.
     """
+    reports = parsed_reports(options["reports"])
+    project = Project.of(options, graph=any(kind in ("html", "graph") for kind, _ in reports))
+    if not model and not options["compose"]:
+        return run_declared(project, options)
     if not model or not options["compose"]:
         missing = "MODEL" if not model else "--compose"
         raise UsageError(f"{missing} is missing", do="for example: adapter-audit t5-base --compose parallel:5")
     spec = make_spec(model, options)
     spec.check()
     check_sizes(spec)
-    reports = parsed_reports(options["reports"])
-    _check_model(spec, offline=options["offline"])
-    from ..pipeline import audit
-
-    result = audit(
-        spec,
-        static_only=options["static_only"],
-        offline=options["offline"],
-        graph=any(kind in ("html", "graph") for kind, _ in reports),
-        select=_names(options["select"]),
-        ignore=_names(options["ignore"]),
-    )
+    audited = audit_cached(spec, project.request, project.store)
+    results = project.baselined([project.policy.applied(audited)])
     if not options["quiet"] or options["reports"]:
-        write_reports(
-            [result], options["reports"], color=options["color"], show_source=not options["no_source"]
-        )
-    return int(exit_code([result], options["fail_on"]))
+        write_reports(results, options["reports"], color=options["color"], show_source=not options["no_source"])
+    project.say()
+    return int(exit_code(results, project.fail_on))
 
 
 def make_spec(model: str, options: dict[str, Any]) -> AuditSpec:
@@ -106,26 +105,6 @@ def _layers(text: str | None) -> list[int] | None:
         return [int(part) for part in text.strip("[]").split(",")]
     except ValueError as error:
         raise UsageError(f"--skip-layers {text!r} are not layer numbers", do="write for example 0,3") from error
-
-
-def _names(text: str | None) -> frozenset[str]:
-    from adapter_audit.rules.registry import find_rule
-
-    names = frozenset(part.strip() for part in (text or "").split(",") if part.strip())
-    for name in names:
-        if find_rule(name) is None:
-            raise UsageError(f"unknown rule {name!r}", do="see adapter-audit rules")
-    return names
-
-
-def _check_model(spec: AuditSpec, *, offline: bool) -> None:
-    """Resolve the model before torch is imported, so that a wrong name is answered at once."""
-    from ..models import resolve
-    from ..pipeline import check_environment
-
-    if ":" not in spec.model:
-        resolve(spec.model, offline=offline)
-    check_environment()
 
 
 __all__ = ["ExitCode", "audit_command", "make_spec"]

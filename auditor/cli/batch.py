@@ -11,6 +11,7 @@ import rich_click as click
 
 from ..errors import ExitCode, UsageError
 from .options import report_options, write_atomically, write_reports
+from .project import cache_options, chosen_store
 
 
 @click.command("batch")
@@ -20,6 +21,7 @@ from .options import report_options, write_atomically, write_reports
 @click.option("--resume", is_flag=True, help="Keep the finished lines of the output file and do the rest.")
 @click.option("--static-only", is_flag=True, help="Shapes only, nothing is executed.")
 @click.option("--offline", is_flag=True, help="Do not ask the Hub.")
+@cache_options
 @report_options
 @click.option("-v", "--verbose", count=True)
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
@@ -34,7 +36,11 @@ def batch_command(specs: Path, output: Path | None, **options: Any) -> int:
     if options["resume"] and output is None:
         raise UsageError("--resume needs --output", why="finished lines are read from that file")
     done = batch.finished(output) if options["resume"] and output else {}
-    audit_options = {"static_only": options["static_only"], "offline": options["offline"]}
+    audit_options = {
+        "static_only": options["static_only"],
+        "offline": options["offline"],
+        "store": chosen_store(options),
+    }
     with _bar(len(lines), options["quiet"]) as bar:
         _run(lines, output, audit_options, options["jobs"], done, lambda _: bar.update(1))
     results = _load(output) if output else []
@@ -47,7 +53,7 @@ def _run(lines: Any, output: Path | None, options: Any, jobs: int, done: Any, pr
     from .. import batch
 
     if output is None:
-        batch.run(lines, sys.stdout, options, jobs=jobs, done=done, progress=progress)
+        batch.run(lines, sys.stdout, options, jobs=jobs, progress=progress)
         return
     try:
         sink = _continued(output, lines, done) if done else output.open("w", encoding="utf-8")

@@ -37,14 +37,27 @@ def report_options(function: F) -> F:
 
 
 def write_reports(
-    results: Sequence[AuditResult], kinds: Sequence[str], *, color: str, show_source: bool = True
+    results: Sequence[AuditResult],
+    kinds: Sequence[str],
+    *,
+    color: str,
+    show_source: bool = True,
+    compared: Sequence[AuditResult] = (),
+    declared_at: tuple[str, int] | None = None,
 ) -> None:
-    """Render each KIND[=FILE]: to the file, or to stdout. Files are written whole or not at all."""
+    """Render each KIND[=FILE]: to the file, or to stdout. Files are written whole or not at all.
+
+    `compared` are results of an earlier run, and `declared_at` the line that declares the one audit.
+    """
     from adapter_audit.reports import base
 
     for kind, target in parsed_reports(kinds):
         options = base.ReportOptions(
-            show_source=show_source, color=_use_color(color, target is None), width=_width(target is None)
+            show_source=show_source,
+            color=_use_color(color, target is None),
+            width=_width(target is None),
+            baseline=tuple(compared),
+            declared_at=declared_at,
         )
         text = base.render(kind, results, options)
         if target is None:
