@@ -44,8 +44,7 @@ class _Maker:
         self.rng, self.release = rng, release
         self.methods = available(release)
         self.tasks = at_least(release, "1.2.0")
-        plugin = at_least(release, "1.2.0")
-        self.models = {n: m for n, m in MODELS.items() if plugin or not m.plugin}
+        self.models = {n: m for n, m in MODELS.items() if at_least(release, m.since)}
 
     def core(self) -> list[tuple[str, str, shapes.Template]]:
         """Every model x main method x main block, and the special blocks with their methods."""

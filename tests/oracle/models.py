@@ -127,8 +127,8 @@ class TinyModel:
     kind: str
     """``encoder``, ``decoder``, ``seq2seq``, ``vision``, ``audio`` or ``dual``."""
     heads: tuple[str, ...] = ()
-    plugin: bool = False
-    """Supported through the plug-in interface only."""
+    since: str = "1.0.0"
+    """Release that can load and adapt it; 1.2.0 brought the plug-in interface."""
 
 
 def _model(
@@ -139,7 +139,7 @@ def _model(
 
 def _plugin(model_type: str, kind: str, heads: tuple[str, ...], **more: Any) -> TinyModel:
     return TinyModel(
-        {"model_type": model_type, **_LLAMA, "num_key_value_heads": 2, **more}, kind, heads, True
+        {"model_type": model_type, **_LLAMA, "num_key_value_heads": 2, **more}, kind, heads, "1.2.0"
     )
 
 
@@ -167,7 +167,7 @@ MODELS: dict[str, TinyModel] = {
         },
         "dual",
     ),
-    "clip-text": _model("clip_text_model", _CLIP_TEXT, "encoder", ()),
+    "clip-text": TinyModel({"model_type": "clip_text_model", **_CLIP_TEXT}, "encoder", since="1.0.1"),
     "clip-vision": _model("clip_vision_model", _CLIP_VISION, "vision", ()),
     "deberta": _model("deberta", _DEBERTA, "encoder", _ENCODER_HEADS),
     "deberta-v2": _model("deberta-v2", _DEBERTA, "encoder", _ENCODER_HEADS),
@@ -337,7 +337,7 @@ MODELS: dict[str, TinyModel] = {
         },
         "encoder",
         ("SequenceClassification", "TokenClassification", "MaskedLM"),
-        True,
+        "1.2.0",
     ),
     "gemma2": _plugin(
         "gemma2", "decoder", _DECODER_HEADS, head_dim=8, sliding_window=4, query_pre_attn_scalar=8

@@ -84,7 +84,8 @@ def _generate(model: Any, arguments: dict[str, Any], beams: int, **more: Any) ->
     )
     main: Tensors = {"sequences": output.sequences.double()}
     if beams > 1:
-        main["sequences_scores"] = output.sequences_scores
+        if output.sequences_scores is not None:  # older Whisper drops them
+            main["sequences_scores"] = output.sequences_scores
     else:
         main["scores"] = torch.stack(output.scores, dim=1)
     return Seen(main)
