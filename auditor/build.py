@@ -40,7 +40,9 @@ class Subject:
     notes: list[str] = field(default_factory=list)
 
     def activate(self, tree: Node | None) -> None:
-        """Make a composition active (None: no adapter), with the spec's skipped layers."""
+        """Make a composition active (None: no adapter), with the spec's skipped layers, as the mode needs it."""
+        if self.spec.mode == "train" and tree is not None:
+            self.backend.start_training(self.model, tree)
         self.backend.activate(self.model, tree, self.spec.skip_layers)
 
 
@@ -86,6 +88,8 @@ def set_up(subject: Subject) -> Failure | None:
     try:
         backend.prepare(model)
         backend.add(model, {n: spec.method_of(n) for n in names if not _has_adapter(model, n)}, subject.tree)
+        if spec.gradient_checkpointing:
+            _enable_checkpointing(model)
         model.eval()
         subject.activate(subject.tree)
     except UsageError:
@@ -93,6 +97,13 @@ def set_up(subject: Subject) -> Failure | None:
     except Exception as error:
         return failure_of(error, backend.package)
     return None
+
+
+def _enable_checkpointing(model: Any) -> None:
+    """As a user does; where the library leaves it to transformers, frozen embeddings need a gradient, too."""
+    model.gradient_checkpointing_enable()
+    if AdaptersBackend.package not in type(model).gradient_checkpointing_enable.__module__:
+        model.enable_input_require_grads()
 
 
 def _has_adapter(model: Any, name: str) -> bool:
@@ -120,8 +131,6 @@ def bare_model(spec: AuditSpec, source: ModelSource) -> Any:
     else:
         model = _from_config(spec, make_config(spec, source))
     model.eval()
-    if spec.gradient_checkpointing:
-        model.gradient_checkpointing_enable()
     return model
 
 

@@ -34,12 +34,13 @@ class ExpandedMeetsShared(AuditRule):
     severity, confidence, verdict = Severity.ERROR, Confidence.CERTAIN, Verdict.CRASH
     requires = "meta"
     cases = (
+        Case(bad=True, spec={"model": "adapter_audit.auditor.toys.broken:two_defects", "compose": "parallel:2"}),
         Case(
             bad=True,
-            spec={"model": "tiny:t5", "compose": "parallel:2", "adapter": "lora[leave_out=[0]]"},
+            spec={"model": "adapter_audit.auditor.toys:t5", "compose": "parallel:2", "adapter": "lora[leave_out=[0]]"},
             release=">=1.3,<1.4",
         ),
-        Case(bad=False, spec={"model": "tiny:t5", "compose": "parallel:2", "adapter": "seq_bn"}),
+        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:t5", "compose": "parallel:2", "adapter": "seq_bn"}),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:

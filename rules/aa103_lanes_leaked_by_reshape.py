@@ -36,8 +36,9 @@ class LanesLeakedByReshape(AuditRule):
     severity, confidence, verdict = Severity.ERROR, Confidence.CERTAIN, Verdict.CRASH
     requires = "meta"
     cases = (
-        Case(bad=True, spec={"model": "tiny:t5", "compose": "parallel:2"}, release="<1.0.1"),
-        Case(bad=False, spec={"model": "tiny:t5", "compose": "parallel:2"}, release=">=1.3,<1.4"),
+        Case(bad=True, spec={"model": "adapter_audit.auditor.toys:t5", "compose": "parallel:2"}, release="<1.0.1"),
+        Case(bad=True, spec={"model": "adapter_audit.auditor.toys:mbart", "compose": "parallel:2"}, release=">=1.3,<1.4"),
+        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:t5", "compose": "parallel:2"}, release=">=1.3,<1.4"),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:

@@ -31,8 +31,8 @@ class NeverExpanded(AuditRule):
     severity, confidence, verdict = Severity.ERROR, Confidence.CERTAIN, Verdict.WRONG
     requires = "meta"
     cases = (
-        Case(bad=True, spec={"model": "tiny:bert", "compose": "parallel:2", "adapter": "prompt_tuning"}),
-        Case(bad=False, spec={"model": "tiny:bert", "compose": "parallel:2", "adapter": "lora"}),
+        Case(bad=True, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2", "adapter": "prompt_tuning"}),
+        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2", "adapter": "lora"}),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:

@@ -34,12 +34,12 @@ class NoEffect(AuditRule):
         Case(
             bad=True,
             spec={
-                "model": "tiny:bert",
+                "model": "adapter_audit.auditor.toys:bert",
                 "compose": "parallel(a,b)",
                 "adapters": {"a": "lora", "b": "lora[leave_out=[0,1]]"},
             },
         ),
-        Case(bad=False, spec={"model": "tiny:bert", "compose": "parallel(a,b)", "adapter": "lora"}),
+        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel(a,b)", "adapter": "lora"}),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:

@@ -31,7 +31,10 @@ class NotNeutral(AuditRule):
     id, name, invariant = "AA205", "not-neutral", "neutrality"
     severity, confidence, verdict = Severity.ERROR, Confidence.CONFIRMED, Verdict.WRONG
     requires = "probe"
-    cases = (Case(bad=False, spec={"model": "tiny:bert", "compose": "average(a,b)", "adapter": "seq_bn"}),)
+    cases = (
+        Case(bad=True, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "average(a,b)", "adapter": "seq_bn"}),
+        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "split(a,b)", "adapter": "seq_bn"}),
+    )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """One finding for each relation."""

@@ -30,7 +30,13 @@ class Impure(AuditRule):
     id, name, invariant = "AA206", "impure", "purity"
     severity, confidence, verdict = Severity.ERROR, Confidence.CONFIRMED, Verdict.WRONG
     requires = "probe"
-    cases = (Case(bad=False, spec={"model": "tiny:bert", "compose": "parallel(a,b)", "mask": "right"}),)
+    cases = (
+        Case(
+            bad=True,
+            spec={"model": "adapter_audit.auditor.toys.broken:writes_into_mask", "compose": "parallel(a,b)", "mask": "right"},
+        ),
+        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel(a,b)", "mask": "right"}),
+    )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """One finding for each thing that changed."""

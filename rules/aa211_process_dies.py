@@ -31,7 +31,10 @@ class ProcessDies(AuditRule):
     id, name, invariant = "AA211", "process-dies", "lanes"
     severity, confidence, verdict = Severity.ERROR, Confidence.CONFIRMED, Verdict.ABORT
     requires = "probe"
-    cases = (Case(bad=False, spec={"model": "tiny:bert", "compose": "parallel:2"}),)
+    cases = (
+        Case(bad=True, spec={"model": "adapter_audit.auditor.toys.broken:kills_the_process", "compose": "parallel:2"}),
+        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2"}),
+    )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """The probe has no result of its own."""

@@ -30,7 +30,10 @@ class HalvesDisagree(AuditRule):
     id, name, invariant = "AA901", "halves-disagree", "auditor"
     severity, confidence = Severity.NOTE, Confidence.CONFIRMED
     requires = "probe"
-    cases = (Case(bad=False, spec={"model": "tiny:bert", "compose": "parallel:2"}),)
+    cases = (
+        Case(bad=True, spec={"model": "adapter_audit.auditor.toys.broken:fails_only_for_real", "compose": "parallel:2"}),
+        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2"}),
+    )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """Compare the first stops."""

@@ -58,6 +58,13 @@ class AdaptersBackend:
         block = None if tree is None else self.block(tree)
         model.set_active_adapters(block, skip_layers=list(skip_layers) if skip_layers else None)
 
+    def start_training(self, model: Any, tree: Node) -> None:
+        """`train_adapter`, or `train_adapter_fusion` with the adapters unfrozen."""
+        if any(b.kind == "fuse" for b in walk(tree)):
+            model.train_adapter_fusion(self.block(tree), unfreeze_adapters=True)
+        else:
+            model.train_adapter(self.block(tree))
+
     def block(self, tree: Node) -> Any:
         """Our tree as a block of `adapters.composition`."""
         import adapters.composition as composition

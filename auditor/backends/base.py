@@ -29,6 +29,9 @@ class Backend(Protocol):
     def activate(self, model: Any, tree: Node | None, skip_layers: tuple[int, ...] | None) -> None:
         """Make the composition active; None for no adapter."""
 
+    def start_training(self, model: Any, tree: Node) -> None:
+        """Freeze the model and free the parameters of the composition, as before training it."""
+
     def parameters(self, model: Any, adapter: str) -> Iterator[tuple[str, Any]]:
         """Names and parameters that belong to one adapter alone."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
-from ..build import bare_model, build, failure_of
+from ..build import Subject, bare_model, build, failure_of
 from ..compose import Node, adapter_names, walk
 from ..inputs import Inputs, input_maker, take_rows
 from ..models import ModelSource
@@ -25,7 +25,16 @@ from .weights import randomise_adapter, randomise_base
 MAX_TOKENS = 48
 """Longer sequences show nothing more in a probe and cost their square."""
 
-Outputs = dict[str, torch.Tensor]
+Tensors = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one run gave: outputs and (in train mode) the adapters' gradients, or the failure."""
+
+    outputs: Tensors = field(default_factory=dict)
+    failure: Failure | None = None
+    gradients: Tensors = field(default_factory=dict)
 
 
 class Bench:
@@ -34,11 +43,15 @@ class Bench:
     def __init__(self, spec: AuditSpec, source: ModelSource) -> None:
         self.spec = _shortened(spec)
         self.source, self.notes = _small_source(source)
-        self.raw: Outputs | None = None
-        self._known: dict[Any, tuple[Outputs, Failure | None]] = {}
-        self.subject = build(self.spec, self.source, device="cpu", dtype=torch.float64, bare=self._bare)
+        self.raw: Tensors | None = None
+        self._known: dict[Any, Ran] = {}
+        self.subject: Subject = build(
+            self.spec, self.source, device="cpu", dtype=torch.float64, bare=self._bare
+        )
         self.tree = self.subject.tree
         assert self.subject.inputs is not None, "the static half has set the composition up before"
+        self.model.double()
+        _without_chance(self.model)
         self.rows = self.spec.rows()
         self.inputs: Inputs = self.subject.inputs.make(self.rows)
         self.names = adapter_names(self.tree)
@@ -52,13 +65,13 @@ class Bench:
         """The model with adapters."""
         return self.subject.model
 
-    def run(self, tree: Node | None, inputs: Inputs | None = None) -> tuple[Outputs, Failure | None]:
-        """Outputs of a composition (None: no adapter) on the given or all rows, or its failure."""
+    def run(self, tree: Node | None, inputs: Inputs | None = None, *, use_cache: bool = True) -> Ran:
+        """Run a composition (None: no adapter) on the given or all rows."""
         try:
             self.subject.activate(tree)
         except Exception as error:
-            return {}, failure_of(error, self.subject.backend.package)
-        return self._execute(self.model, self.inputs if inputs is None else inputs)
+            return Ran(failure=failure_of(error, self.subject.backend.package))
+        return self._execute(self.model, self._fit(tree, self.inputs if inputs is None else inputs), use_cache)
 
     def run_in_place(self, inputs: Inputs) -> None:
         """Run the composition on exactly these tensors, to see whether it writes into them."""
@@ -66,8 +79,9 @@ class Bench:
         with KeepDouble():
             execute(self.model, inputs, self.spec.mode)
 
-    def known(self, tree: Node | None, rows: tuple[int, ...] | None = None) -> tuple[Outputs, Failure | None]:
+    def known(self, tree: Node | None, rows: tuple[int, ...] | None = None) -> Ran:
         """`run` on all or some of the rows, done once for each choice."""
+        rows = None if rows == tuple(range(self.rows)) else rows
         found = self._known.get((tree, rows))
         if found is None:
             found = self._known[(tree, rows)] = self.run(tree, self.inputs_of(rows))
@@ -75,34 +89,26 @@ class Bench:
 
     def inputs_of(self, rows: tuple[int, ...] | None) -> Inputs:
         """The inputs of some rows (None: all)."""
-        if rows is None or rows == tuple(range(self.rows)):
-            return self.inputs
-        return take_rows(self.inputs, torch.tensor(rows))
+        return self.inputs if rows is None else take_rows(self.inputs, torch.tensor(rows))
 
-    def reference(self, reference: Reference) -> tuple[Outputs, Failure | None]:
-        """What a reference returned on its rows."""
+    def reference(self, reference: Reference) -> Ran:
+        """What a reference gave on its rows."""
         return self.known(reference.tree, reference.rows)
 
     def reference_failures(self) -> Mapping[int, Failure]:
         """Lane -> failure, of references that were run and failed."""
-        runs = {(r.tree, r.rows): r.lane for r in self.references}
-        return {
-            lane: found[1] for key, lane in runs.items() if (found := self._known.get(key)) and found[1] is not None
-        }
+        ran = {r.lane: self.reference(r) for r in self.references if r.tree != self.tree}
+        return {lane: run.failure for lane, run in ran.items() if run.failure is not None}
 
     def recorded(self, tree: Node | None, rows: tuple[int, ...] | None = None) -> Recorder:
         """A recorded run with the values of every op."""
         self.subject.activate(tree)
-        return self._record(self.model, self.inputs_of(rows))
+        return self._record(self.model, self._fit(tree, self.inputs_of(rows)))
 
     def raw_recorded(self) -> Recorder:
         """A recorded run of the model before `adapters.init`, on the same weights."""
-        before = torch.get_default_dtype()
-        torch.set_default_dtype(torch.float64)
-        try:
-            model = bare_model(self.spec, self.source).double()
-        finally:
-            torch.set_default_dtype(before)
+        model = bare_model(self.spec, self.source).double()
+        _without_chance(model)
         self._weigh(model)
         return self._record(model, self._raw_inputs(model))
 
@@ -110,26 +116,45 @@ class Bench:
         """Parameters of one adapter."""
         return list(self.subject.backend.parameters(self.model, adapter))
 
+    def _fit(self, tree: Node | None, inputs: Inputs) -> Inputs:
+        """Task ids go to compositions with a MultiTask only."""
+        tasked = tree is not None and not isinstance(tree, str) and any(b.kind == "multitask" for b in walk(tree))
+        return inputs if tasked else {k: v for k, v in inputs.items() if k != "task_ids"}
+
     def _record(self, model: Any, inputs: Inputs) -> Recorder:
         recorder = Recorder(model, values=True)
         with KeepDouble():
             recorded_run(model, inputs, self.spec.mode, recorder)
         return recorder
 
-    def _execute(self, model: Any, inputs: Inputs) -> tuple[Outputs, Failure | None]:
+    def _execute(self, model: Any, inputs: Inputs, use_cache: bool = True) -> Ran:
         try:
             with KeepDouble():
-                output = execute(model, on_device_of(model, inputs), self.spec.mode)
+                output = execute(model, on_device_of(model, inputs), self.spec.mode, use_cache=use_cache)
         except Exception as error:
-            return {}, failure_of(error, "adapters")
-        return {k: v.detach() for k, v in named_tensors(output)}, None
+            return Ran(failure=failure_of(error, "adapters"))
+        outputs = {k: v.detach() for k, v in named_tensors(output)}
+        return Ran(outputs, gradients=self._taken_gradients())
+
+    def _taken_gradients(self) -> Tensors:
+        if self.spec.mode != "train" or not hasattr(self, "subject"):
+            return {}
+        return dict(self._drain_gradients())
+
+    def _drain_gradients(self) -> Iterator[tuple[str, torch.Tensor]]:
+        for adapter in self.names:
+            for name, parameter in self.own_parameters(adapter):
+                if parameter.grad is not None:
+                    yield name, parameter.grad
+                parameter.grad = None
 
     def _bare(self, model: Any) -> None:
         """Weights and outputs of the model before it gets adapters."""
+        _without_chance(model)
         self._weigh(model)
         if not hasattr(model, "adapters_config"):
-            outputs, failure = self._execute(model, self._raw_inputs(model))
-            self.raw = None if failure else outputs
+            ran = self._execute(model, self._raw_inputs(model))
+            self.raw = None if ran.failure else ran.outputs
 
     def _weigh(self, model: Any) -> None:
         """A function's model keeps its own weights."""
@@ -138,16 +163,30 @@ class Bench:
 
     def _raw_inputs(self, model: Any) -> Inputs:
         made = input_maker(model, self.spec, self.spec.composition(), torch.float64).make(self.spec.rows())
-        made.pop("task_ids", None)
-        return made
+        return self._fit(None, made)
+
+
+def _without_chance(model: Any) -> None:
+    """No dropout, also where the configuration does not say so: two runs must be comparable."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
 
 
 def _small_source(source: ModelSource) -> tuple[ModelSource, list[str]]:
     """The source with a shrunk configuration; models from functions stay as they are."""
     if source.config is None:
         return source, []
-    config, notes = shrink(copy.deepcopy(dict(source.config)))
+    config, notes = shrink(copy.deepcopy(dict(source.config)), _defaults(source.config))
     return replace(source, config=config), [f"probe: {n}" for n in notes]
+
+
+def _defaults(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What transformers takes for fields that a configuration leaves out."""
+    from transformers import CONFIG_MAPPING
+
+    known = CONFIG_MAPPING[config["model_type"]] if config["model_type"] in CONFIG_MAPPING else None
+    return known().to_dict() if known is not None else {}
 
 
 def _shortened(spec: AuditSpec) -> AuditSpec:

@@ -13,44 +13,52 @@ from typing import Any
 
 import torch
 
-from ..compose import Block, Node, adapter_names, walk
+from ..compose import Block, Node, adapter_names, as_block, lane_count, walk
 from ..facts import Discrepancy
 from ..inputs import Inputs
 from ..references import Reference
-from .bench import Bench, Outputs
+from .bench import Bench, Ran
 from .causes import first_departure, init_departure
+from .compare import changed, worst_output
 from .precision import TOLERANCE, deviation
 from .weights import randomise_adapter
 
-SIDE_OUTPUTS = ("loss", "scores", "sequences_scores", "beam_indices", "encoder_", "cross_")
-"""Outputs that are no answer by themselves: a mean over rows, or states that show up in later ones."""
+SMALLEST_EFFECT = 1e-9
+"""A change smaller than this, relative to the largest value, is no effect: round-off stays below."""
 
 
 class NotApplicable(Exception):
     """The check has nothing to say about this composition."""
 
 
+def _composed(bench: Bench) -> Ran:
+    """The composition's run; nothing can be compared when it stopped."""
+    ran = bench.known(bench.tree)
+    if ran.failure is not None:
+        raise NotApplicable
+    return ran
+
+
 def check_lanes(bench: Bench) -> list[Discrepancy]:
     """Rows of every lane and every batch part are what their reference gives."""
-    outputs, failure = bench.known(bench.tree)
-    if failure is not None:
-        raise NotApplicable
-    if len(bench.references) == 1 and bench.references[0].tree == bench.tree:
+    ran = _composed(bench)
+    if len(bench.references) == 1 and as_block(bench.references[0].tree) == bench.tree:
         raise NotApplicable
     found: list[Discrepancy] = []
     for reference in bench.references:
-        expected, alone_failed = bench.reference(reference)
-        if alone_failed is None:
-            found += _compare_rows(bench, reference, outputs, expected)
+        expected = bench.reference(reference)
+        if expected.failure is None:
+            found += _compare_rows(bench, reference, ran, expected)
     return found
 
 
-def _compare_rows(bench: Bench, reference: Reference, outputs: Outputs, expected: Outputs) -> list[Discrepancy]:
-    name, amount = worst_output(outputs, expected, reference.output_rows(bench.rows))
+def _compare_rows(bench: Bench, reference: Reference, ran: Ran, expected: Ran) -> list[Discrepancy]:
+    rows = reference.output_rows(bench.rows)
+    name, amount = worst_output(bench, ran.outputs, expected.outputs, rows, reference.rows)
+    total = bench.rows * lane_count(bench.tree)
+    wrong_rows = next((v.shape[0] for v in (ran.outputs.get(name),) if v is not None and v.shape[0] != total), 0)
     if amount <= TOLERANCE:
         return []
-    total = bench.rows * (1 + max(r.lane for r in bench.references))
-    wrong_rows = name in outputs and outputs[name].shape[:1] != (total,)
     return [
         Discrepancy(
             check="lanes",
@@ -59,65 +67,82 @@ def _compare_rows(bench: Bench, reference: Reference, outputs: Outputs, expected
             output=name,
             deviation=amount,
             departure=first_departure(bench, reference),
-            detail=f"{outputs[name].shape[0]} rows instead of {total}" if wrong_rows else "",
+            detail=f"{wrong_rows} rows instead of {total}" if wrong_rows else "",
         )
     ]
 
 
-def worst_output(outputs: Outputs, expected: Outputs, rows: tuple[int, ...]) -> tuple[str, float]:
-    """The answer that deviates most on these rows of the composition's output, and by how much."""
+def check_loss(bench: Bench) -> list[Discrepancy]:
+    """The loss of a Parallel is the mean of its lanes' losses."""
+    ran = _composed(bench)
+    whole = len(bench.references) == lane_count(bench.tree) > 1
+    losses = [bench.reference(r).outputs.get("loss") for r in bench.references]
+    if not whole or "loss" not in ran.outputs or any(x is None for x in losses):
+        raise NotApplicable
+    wanted = sum(float(x) for x in losses if x is not None) / len(losses)
+    off = abs(float(ran.outputs["loss"]) - wanted) / (abs(wanted) or 1.0)
+    if off <= TOLERANCE:
+        return []
+    detail = f"{float(ran.outputs['loss']):.4g} instead of {wanted:.4g}, the mean of the lanes' losses"
+    return [Discrepancy(check="lanes", subject="the loss", output="loss", deviation=off, detail=detail)]
+
+
+def check_gradients(bench: Bench) -> list[Discrepancy]:
+    """Gradients of every adapter are those of training it alone, and not zero everywhere."""
+    if bench.spec.mode != "train":
+        raise NotApplicable
+    ran = _composed(bench)
+    alone = [bench.reference(r) for r in bench.references]
+    if any(r.failure is not None for r in alone):
+        raise NotApplicable
+    expected: dict[str, torch.Tensor] = {}
+    for run in alone:
+        for name, gradient in run.gradients.items():
+            expected[name] = expected.get(name, torch.zeros_like(gradient)) + gradient
+    return _gradient_gap(ran.gradients, expected)
+
+
+def _gradient_gap(mine: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> list[Discrepancy]:
+    scale = max((float(g.abs().max()) for g in expected.values()), default=0.0) or 1.0
     worst, amount = "", 0.0
-    for name, value in expected.items():
-        if name.startswith(SIDE_OUTPUTS) or value.dim() == 0 or value.shape[0] != len(rows):
-            continue
-        actual = outputs.get(name)
-        own = _rows_of(actual, rows) if actual is not None else None
-        found = deviation(own, value) if own is not None else float("inf")
-        if found > amount:
-            worst, amount = name, found
-    return worst, amount
-
-
-def _rows_of(value: torch.Tensor, rows: tuple[int, ...]) -> torch.Tensor | None:
-    """The rows, None when the tensor does not have them."""
-    return value[list(rows)] if value.dim() and value.shape[0] > max(rows) else None
+    for name in sorted(set(mine) | set(expected)):
+        own = mine.get(name, torch.zeros(()))
+        gap = float((own - expected.get(name, torch.zeros(()))).abs().max()) / scale
+        if not gap <= amount:
+            worst, amount = name, gap
+    if amount <= TOLERANCE:
+        return []
+    return [Discrepancy(check="gradient", subject=worst, output=worst, deviation=amount)]
 
 
 def check_effect(bench: Bench) -> list[Discrepancy]:
-    """Every active adapter changes every row that it is responsible for."""
+    """Every active adapter changes rows that it is responsible for."""
+    ran = _composed(bench)
     found: list[Discrepancy] = []
     for name in bench.names:
         own = [r for r in bench.references if name in adapter_names(r.tree)]
-        if own and not any(_has_effect(bench, r, name) for r in own):
+        if own and not _has_effect(bench, ran, own, name):
             found.append(Discrepancy(check="effect", subject=name, lanes=tuple(r.lane for r in own)))
     return found
 
 
-def _has_effect(bench: Bench, reference: Reference, name: str) -> bool:
-    outputs, failure = bench.reference(reference)
-    if failure is not None:
-        return True  # the stop is what is wrong with it
-    others, failed = _without(bench, reference, name)
-    return failed or _changed(outputs, others)
-
-
-def _without(bench: Bench, reference: Reference, name: str) -> tuple[Outputs, bool]:
-    """The reference with this adapter's parameters changed (or, for a lone adapter, without it)."""
-    if reference.tree in (name, Block("stack", (name,))):
-        outputs, failure = bench.known(None, reference.rows)
-    else:
-        with changed_parameters(bench, name):
-            outputs, failure = bench.run(reference.tree, bench.inputs_of(reference.rows))
-    return outputs, failure is not None
-
-
-def _changed(outputs: Outputs, others: Outputs) -> bool:
-    for name, value in outputs.items():
-        if name.startswith(SIDE_OUTPUTS) or name not in others:
+def _has_effect(bench: Bench, ran: Ran, own: list[Reference], name: str) -> bool:
+    if not bench.own_parameters(name):
+        return False
+    with changed_parameters(bench, name):
+        other = bench.run(bench.tree)
+    if other.failure is not None:
+        return True  # it runs with some values and not with others: that is an effect
+    total = bench.rows * lane_count(bench.tree)
+    for output, value in ran.outputs.items():
+        if value.dim() and value.shape[0] != total:
             continue
-        if deviation(others[name], value) > TOLERANCE:
+        rows = [row for r in own for row in r.output_rows(bench.rows)]
+        mine = {output: value[rows] if value.dim() else value}
+        theirs = {k: v[rows] if v.dim() else v for k, v in other.outputs.items() if k == output}
+        if changed(mine, theirs, SMALLEST_EFFECT):
             return True
-    return False
+    return not any(v.dim() and v.shape[0] == total for v in ran.outputs.values())
 
 
 @contextmanager
@@ -142,11 +167,11 @@ def check_init(bench: Bench) -> list[Discrepancy]:
     """`adapters.init` alone changes no output."""
     if bench.raw is None:
         raise NotApplicable
-    outputs, failure = bench.known(None)
-    if failure is not None:
+    ran = bench.known(None)
+    if ran.failure is not None:
         raise NotApplicable
     rows = tuple(range(bench.rows))
-    name, amount = worst_output(outputs, bench.raw, rows)
+    name, amount = worst_output(bench, ran.outputs, bench.raw, rows, rows)
     if amount <= TOLERANCE:
         return []
     cause = init_departure(bench)
@@ -154,67 +179,74 @@ def check_init(bench: Bench) -> list[Discrepancy]:
 
 
 def check_neutrality(bench: Bench) -> list[Discrepancy]:
-    """Average and Split of equal adapters are that adapter."""
+    """An Average or Split of one and the same child is that child, wherever it stands."""
+    _composed(bench)
     found: list[Discrepancy] = []
-    applied = False
-    for block in _whole_blocks(bench):
-        names = [c for c in block.children if isinstance(c, str)]
-        if len(names) != len(block.children) or not _alike(bench, names):
-            continue
-        applied = True
-        with equal_parameters(bench, names):
-            outputs, failure = bench.run(_as_tree(block))
-            expected, alone = bench.run(names[0])
-        if failure is None and alone is None:
-            name, amount = worst_output(outputs, expected, tuple(range(bench.rows)))
-            if amount > TOLERANCE:
-                subject = f"{block.kind} of equal adapters"
-                found.append(Discrepancy(check="neutrality", subject=subject, output=name, deviation=amount))
-    if not applied:
+    pairs = [pair for tree in {r.tree: 0 for r in bench.references} for pair in _neutral_pairs(tree)]
+    if not pairs:
         raise NotApplicable
+    rows = tuple(range(bench.rows))
+    for block, with_block, without in pairs:
+        ran, alone = bench.known(with_block), bench.known(without)
+        if ran.failure is not None or alone.failure is not None:
+            continue  # another composition than the one audited: that it stops proves nothing
+        name, amount = worst_output(bench, ran.outputs, alone.outputs, rows, rows)
+        if amount > TOLERANCE:
+            subject = f"{block.kind} of equal adapters ({block})"
+            found.append(Discrepancy(check="neutrality", subject=subject, output=name, deviation=amount))
     return found
 
 
-def _whole_blocks(bench: Bench) -> Iterator[Block]:
-    for block in walk(bench.tree):
-        if block.kind == "average" or (block.kind == "split" and block is bench.tree):
-            yield block
+def _neutral_pairs(tree: Node) -> Iterator[tuple[Block, Node, Node]]:
+    """The block of one child again and again, the tree with it, and the tree with the child alone."""
+    for block in walk(tree):
+        if block.kind not in ("average", "split"):
+            continue
+        for child in dict.fromkeys(block.children):
+            same = replace(block, children=(child,) * len(block.children))
+            yield same, as_block(_replaced(tree, block, same)), as_block(_replaced(tree, block, child))
 
 
-def _as_tree(block: Block) -> Node:
-    """Weights that do not sum to one would scale: the library normalises them, equal ones are neutral."""
-    return replace(block, numbers=None) if block.kind == "average" else block
+def _replaced(tree: Node, old: Node, new: Node) -> Node:
+    if tree is old:
+        return new
+    if isinstance(tree, str):
+        return tree
+    return replace(tree, children=tuple(_replaced(c, old, new) for c in tree.children))
 
 
-def _alike(bench: Bench, names: list[str]) -> bool:
-    shapes = [[tuple(p.shape) for _, p in bench.own_parameters(n)] for n in names]
-    return all(s == shapes[0] for s in shapes) and bool(shapes[0])
+def check_cache(bench: Bench) -> list[Discrepancy]:
+    """Decoding with a cache gives what full forwards give, where it does so without adapters."""
+    if bench.spec.mode != "generate":
+        raise NotApplicable
+    ran, full = _composed(bench), bench.run(bench.tree, use_cache=False)
+    gap = _steps_gap(ran, full)
+    if gap <= TOLERANCE:
+        return []
+    if _steps_gap(bench.known(None), bench.run(None, use_cache=False)) > TOLERANCE:
+        raise NotApplicable
+    return [Discrepancy(check="cache", subject="decoding with a cache", output="scores", deviation=gap)]
 
 
-@contextmanager
-def equal_parameters(bench: Bench, names: list[str]) -> Iterator[None]:
-    """All these adapters with the first one's parameters for a while."""
-    first = [p.detach().clone() for _, p in bench.own_parameters(names[0])]
-    saved = {n: [p.detach().clone() for _, p in bench.own_parameters(n)] for n in names}
-    for name in names:
-        _restore(bench.own_parameters(name), first)
-    try:
-        yield
-    finally:
-        for name in names:
-            _restore(bench.own_parameters(name), saved[name])
+def _steps_gap(one: Ran, other: Ran) -> float:
+    """Largest deviation of the sequences and of the scores of every step."""
+    if one.failure is not None or other.failure is not None:
+        return 0.0 if one.failure is not None and other.failure is not None else float("inf")
+    names = [n for n in one.outputs if n.startswith(("sequences", "scores", "logits"))]
+    return max(
+        (deviation(one.outputs[n], other.outputs[n]) if n in other.outputs else float("inf") for n in names),
+        default=0.0,
+    )
 
 
 def check_purity(bench: Bench) -> list[Discrepancy]:
     """The same call twice gives the same result, and the caller's tensors stay as they were."""
-    outputs, failure = bench.known(bench.tree)
-    if failure is not None:
-        raise NotApplicable
-    again, failed = bench.run(bench.tree)
-    if failed is not None:
-        return [Discrepancy(check="purity", subject="a second call", detail=f"{failed.kind}: {failed.message}")]
-    for name, value in outputs.items():
-        amount = deviation(again[name], value) if name in again else float("inf")
+    ran, again = _composed(bench), bench.run(bench.tree)
+    if again.failure is not None:
+        words = f"{again.failure.kind}: {again.failure.message}"
+        return [Discrepancy(check="purity", subject="a second call", detail=words)]
+    for name, value in ran.outputs.items():
+        amount = deviation(again.outputs[name], value) if name in again.outputs else float("inf")
         if amount > TOLERANCE:
             return [Discrepancy(check="purity", subject="a second call", output=name, deviation=amount)]
     return _mutated_inputs(bench)
@@ -232,8 +264,11 @@ def _mutated_inputs(bench: Bench) -> list[Discrepancy]:
 
 CHECKS: tuple[Callable[[Bench], list[Discrepancy]], ...] = (
     check_lanes,
+    check_loss,
+    check_gradients,
     check_effect,
     check_init,
     check_neutrality,
+    check_cache,
     check_purity,
 )

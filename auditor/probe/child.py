@@ -24,7 +24,7 @@ def probe(spec: AuditSpec, source: ModelSource) -> ProbeFacts:
     """
     _settle()
     bench = Bench(spec, source)
-    outputs, failure = bench.known(bench.tree)
+    composed = bench.known(bench.tree)
     found: list[Discrepancy] = []
     done: list[str] = []
     for check in CHECKS:
@@ -34,7 +34,7 @@ def probe(spec: AuditSpec, source: ModelSource) -> ProbeFacts:
             continue
         done.append(check.__name__.removeprefix("check_"))
     return ProbeFacts(
-        failure=failure,
+        failure=composed.failure,
         reference_failures=bench.reference_failures(),
         discrepancies=tuple(found),
         checks=tuple(done),
@@ -58,7 +58,8 @@ def noted_run(spec: AuditSpec, source: ModelSource, write: Callable[[str, Site],
 
 
 def _settle() -> None:
-    """One thread (tiny models are slower on many) and fixed seeds."""
+    """One thread (tiny models are slower on many), float64 everywhere, fixed seeds."""
     torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float64)
     torch.manual_seed(0)
     warnings.simplefilter("ignore")

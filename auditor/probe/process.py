@@ -70,7 +70,7 @@ class Probe:
         _receive(results, TIME_LIMIT / 2)
         process.kill()
         process.join()
-        module, file, line, function = (note.value.decode("utf-8", "replace").split("\0") + [""] * 4)[:4]
+        module, file, line, function = (note.value.decode("utf-8", "replace").split("\n") + [""] * 4)[:4]
         site = Site(file, int(line), function) if line.isdigit() else None
         return ProbeFacts(died=died, last_site=site, last_module=module)
 
@@ -130,7 +130,7 @@ def _noting_child(sender: Connection, spec: AuditSpec, source: ModelSource, note
     from .child import noted_run
 
     def write(module: str, site: Site) -> None:
-        note.value = "\0".join((module, site.file, str(site.line), site.function)).encode()[: NOTE_SIZE - 1]
+        note.value = "\n".join((module, site.file, str(site.line), site.function)).encode()[: NOTE_SIZE - 1]
 
     noted_run(spec, source, write)
     sender.send("done")

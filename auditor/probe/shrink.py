@@ -39,9 +39,15 @@ SPECIAL = "_token_id"
 NESTED = ("text_config", "vision_config", "audio_config", "encoder", "decoder")
 
 
-def shrink(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The shrunk configuration, and what was changed in words."""
+def shrink(
+    config: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+) -> tuple[dict[str, Any], list[str]]:
+    """The shrunk configuration, and what was changed in words.
+
+    `defaults` are the values of fields that the configuration leaves out; only chance is taken from them.
+    """
     small = dict(config)
+    small.update({name: 0.0 for name, value in (defaults or {}).items() if _is_chance(name, value)})
     notes: list[str] = []
     for name in NESTED:
         if isinstance(small.get(name), Mapping):
@@ -51,7 +57,13 @@ def shrink(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     _intermediate(small)
     _vocabulary(small)
     _images(small)
+    small.update({name: 0.0 for name, value in small.items() if _is_chance(name, value)})
     return small, notes
+
+
+def _is_chance(name: str, value: Any) -> bool:
+    """Dropout and layer drop: two runs must be comparable."""
+    return isinstance(value, float) and ("drop" in name or name.endswith("pdrop"))
 
 
 def _attention(small: dict[str, Any], notes: list[str]) -> None:

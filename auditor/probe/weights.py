@@ -39,7 +39,10 @@ def randomise_adapter(parameters: Iterable[tuple[str, Any]], seed: int) -> None:
     """Move one adapter's parameters away from where they are, by an amount of their own scale."""
     generator = torch.Generator().manual_seed(10_000 + seed)
     with torch.no_grad():
-        for _, parameter in parameters:
+        for name, parameter in parameters:
             noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+            if "parametrizations" in name.split("."):
+                # orthogonal maps are kept as Householder vectors, with signs on the diagonal
+                noise.diagonal(dim1=-2, dim2=-1).zero_()
             scale = ADAPTER_NOISE / math.sqrt(parameter.shape[-1]) if parameter.dim() >= 2 else ADAPTER_NOISE
             parameter.add_((noise * scale).to(parameter.dtype))

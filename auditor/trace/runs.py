@@ -25,29 +25,28 @@ class Run:
     failure: Failure | None = None
     trace: Trace = field(default_factory=Trace)
     recorder: Recorder | None = None
-    gradients: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
-def execute(model: Any, inputs: Inputs, mode: str) -> Any:
-    """Run the model once: forward, forward and backward, or generate with a cache."""
+def execute(model: Any, inputs: Inputs, mode: str, *, use_cache: bool = True) -> Any:
+    """Run the model once: forward, forward and backward, or generate."""
     if mode == "train":
         return _train(model, inputs)
     with torch.no_grad():
         if mode == "forward":
             return model(**inputs)
-        return _generate(model, inputs, beams=2 if mode == "beam" else 1)
+        return _generate(model, inputs, beams=2 if mode == "beam" else 1, use_cache=use_cache)
 
 
 def _train(model: Any, inputs: Inputs) -> Any:
+    """Forward and backward of a sum over all rows: its gradients add up over lanes, a mean's do not."""
     model.train()
     try:
         with torch.enable_grad():
             output = model(**inputs)
-            loss = output.get("loss") if isinstance(output, Mapping) else None
-            if loss is None:
-                loss = sum(_weighted(t) for _, t in named_tensors(output) if t.requires_grad)
-            if isinstance(loss, torch.Tensor) and loss.requires_grad:
-                loss.sum().backward()
+            answers = (t for name, t in named_tensors(output) if name != "loss" and t.requires_grad)
+            total = sum(_weighted(t) for t in answers)
+            if isinstance(total, torch.Tensor):
+                total.backward()
         return output
     finally:
         model.eval()
@@ -55,18 +54,20 @@ def _train(model: Any, inputs: Inputs) -> Any:
 
 def _weighted(tensor: torch.Tensor) -> torch.Tensor:
     """A sum with unequal weights, alike for every row: a plain sum of normalised states has no gradient."""
+    if tensor.dim() == 0:
+        return tensor
     weights = torch.arange(1, tensor.shape[-1] + 1, dtype=tensor.dtype, device=tensor.device)
     return (tensor * weights / tensor.shape[-1]).sum()
 
 
-def _generate(model: Any, inputs: Inputs, beams: int) -> Any:
+def _generate(model: Any, inputs: Inputs, beams: int, use_cache: bool) -> Any:
     return model.generate(
         **inputs,
         max_new_tokens=NEW_TOKENS,
         min_new_tokens=NEW_TOKENS,
         num_beams=beams,
         do_sample=False,
-        use_cache=True,
+        use_cache=use_cache,
         output_scores=True,
         output_logits=True,
         return_dict_in_generate=True,

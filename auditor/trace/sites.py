@@ -26,7 +26,7 @@ def relative_file(filename: str) -> str | None:
 
     Not model code: torch, the standard library, this package's engine, code without a file.
     """
-    if filename.startswith("<"):
+    if filename.startswith("<") or _is_engine(filename):
         return None
     for marker in ("site-packages" + os.sep, "dist-packages" + os.sep):
         if marker in filename:
@@ -35,13 +35,19 @@ def relative_file(filename: str) -> str | None:
     return _outside_site_packages(filename)
 
 
+def _is_engine(filename: str) -> bool:
+    """This package's own code, installed or not; its toys are model code like any other."""
+    resolved = os.path.abspath(filename)
+    inside = resolved[len(_PACKAGE) :].split(os.sep) if resolved.startswith(_PACKAGE) else [""]
+    return inside[0] in ("auditor", "rules", "reports") and inside[1] != "toys"
+
+
 def _outside_site_packages(filename: str) -> str | None:
     if filename.startswith(_STDLIB):
         return None
     resolved = os.path.abspath(filename)
     if resolved.startswith(_PACKAGE):
-        first = resolved[len(_PACKAGE) :].split(os.sep)[0]
-        return None if first in ("auditor", "rules", "reports") else resolved[len(_PACKAGE) :]
+        return resolved[len(_PACKAGE) :].replace(os.sep, "/")
     for root in sys.path:
         if root and resolved.startswith(os.path.abspath(root) + os.sep):
             relative = os.path.relpath(resolved, root).replace(os.sep, "/")

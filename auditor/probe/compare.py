@@ -1,0 +1,81 @@
+"""Which outputs count, at which positions, and how far two sets of outputs are apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from .bench import Bench, Tensors
+from .precision import deviation
+
+SIDE_OUTPUTS = ("loss", "scores", "beam_indices", "encoder_", "cross_", "decoder_", "attentions", "hidden_states")
+"""Outputs that are no answer by themselves: a mean over rows, or states that show up in later ones."""
+
+
+def answers(outputs: Tensors) -> Tensors:
+    """The outputs that a caller uses row by row."""
+    return {n: v for n, v in outputs.items() if not n.startswith(SIDE_OUTPUTS) and v.dim()}
+
+
+def worst_output(
+    bench: Bench, actual: Tensors, expected: Tensors, rows: tuple[int, ...], source: tuple[int, ...]
+) -> tuple[str, float]:
+    """The answer that deviates most, and by how much.
+
+    `rows` are rows of `actual`; `source` the caller's rows that `expected` was made of (for the padding).
+    Outputs of `expected` with another number of rows than `source` have no row-wise meaning and are left out.
+    """
+    worst, amount = "", 0.0
+    for name, value in answers(expected).items():
+        if value.shape[0] != len(source):
+            continue
+        mine = _rows_of(actual.get(name), rows)
+        found = float("inf") if mine is None else _masked_deviation(bench, name, mine, value, source)
+        if found > amount:
+            worst, amount = name, found
+    return worst, amount
+
+
+def _rows_of(value: torch.Tensor | None, rows: tuple[int, ...]) -> torch.Tensor | None:
+    """The rows, None when the tensor is missing or does not have them."""
+    if value is None or not value.dim() or value.shape[0] <= max(rows):
+        return None
+    return value[list(rows)]
+
+
+def _masked_deviation(
+    bench: Bench, name: str, mine: torch.Tensor, value: torch.Tensor, source: tuple[int, ...]
+) -> float:
+    """Positions that are padding mean nothing and are left out."""
+    mask = _mask_for(bench, name, value)
+    if mask is None or mine.shape != value.shape:
+        return deviation(mine, value)
+    kept = mask[list(source)].reshape(len(source), -1, *[1] * (value.dim() - 2))
+    return deviation(torch.where(kept, mine, 0), torch.where(kept, value, 0))
+
+
+def _mask_for(bench: Bench, name: str, value: torch.Tensor) -> torch.Tensor | None:
+    """The [B, length] padding mask of an output by position, None where there is none."""
+    decodes = "decoder_input_ids" in bench.inputs or "decoder_inputs_embeds" in bench.inputs or (
+        bench.subject.inputs is not None and bench.subject.inputs.decodes
+    )
+    mask: Any = bench.inputs.get("decoder_attention_mask" if decodes else "attention_mask")
+    if mask is None or not value.is_floating_point() or value.dim() < 2 or bench.spec.mode in ("generate", "beam"):
+        return None
+    if value.dim() == 2 and not name.endswith("_logits"):
+        return None
+    length, known = value.shape[1], mask.shape[1]
+    if length < known:
+        return None
+    front = torch.ones(mask.shape[0], length - known, dtype=mask.dtype)  # prompts come first
+    result: torch.Tensor = torch.cat([front, mask], dim=1).bool()
+    return result
+
+
+def changed(one: Tensors, other: Tensors, limit: float) -> bool:
+    """Whether any answer differs by more than `limit`."""
+    for name, value in answers(one).items():
+        if name not in other or deviation(other[name], value) > limit:
+            return True
+    return False

@@ -1,0 +1,42 @@
+"""AA208 cache-departs
+
+## What it does
+Decodes a few tokens with the cache and without it, and compares the scores of every step.
+
+## Why is this bad
+`generate` uses the cache: what it writes is not what the model with its adapters says.
+
+## Example
+`adapter-audit gpt2 --compose parallel:2 --mode generate`
+
+## Fix
+Use `use_cache=False` in `generate`, which is slower and right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from adapter_audit.auditor.facts import Facts
+from adapter_audit.auditor.result import Confidence, Finding, Location, Severity, Verdict
+
+from .base import AuditRule, Case
+from .values import amount
+
+
+class CacheDeparts(AuditRule):
+    """Cached decoding differs from full forwards."""
+
+    id, name, invariant = "AA208", "cache-departs", "cache parity"
+    severity, confidence, verdict = Severity.ERROR, Confidence.CONFIRMED, Verdict.WRONG
+    requires = "probe"
+    cases = (Case(bad=False, spec={"model": "adapter_audit.auditor.toys:t5", "compose": "parallel:2", "mode": "generate"}),)
+
+    def check(self, facts: Facts) -> Iterator[Finding]:
+        """The scores of some step differ."""
+        for item in facts.probe.discrepancies if facts.probe else ():
+            if item.check == "cache":
+                yield self.finding(
+                    f"decoding with the cache gives other scores than without it ({amount(item)})",
+                    Location(module="", op="generate"),
+                )
