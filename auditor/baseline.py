@@ -17,8 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from .cache import digest
 from .errors import UsageError
 from .result import AuditResult, Finding
-
-VERSION = 1
+from .spec import AuditSpec
 
 
 class _Model(BaseModel):
@@ -43,7 +42,7 @@ class Known(_Model):
 
 
 class _File(_Model):
-    version: Literal[1] = VERSION
+    version: Literal[1] = 1
     audits: tuple[Known, ...] = ()
 
 
@@ -141,9 +140,14 @@ def _role(module: str) -> str:
 
 
 def described(result: AuditResult, baseline: Path) -> dict[str, Any]:
-    """The audited spec without its id; files are named from the baseline's directory."""
+    """The audited spec without id and defaults; files are named from the baseline's directory."""
+    defaults = {
+        name: field.get_default(call_default_factory=True) for name, field in AuditSpec.model_fields.items()
+    }
     spec = {
-        name: value for name, value in result.spec.items() if name != "id" and value not in (None, {}, [], ())
+        name: value
+        for name, value in result.spec.items()
+        if name != "id" and value not in (defaults.get(name), None, [])
     }
     for name in ("model", "compose", "adapter"):
         if isinstance(spec.get(name), str):

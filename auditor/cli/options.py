@@ -75,7 +75,10 @@ def parsed_reports(kinds: Sequence[str]) -> list[tuple[str, Path | None]]:
         kind, _, file = text.partition("=")
         if kind not in base.kinds():
             raise UsageError(f"unknown report {kind!r}", do=f"known: {', '.join(base.kinds())}")
-        pairs.append((kind, Path(file) if file and file != "-" else None))
+        target = Path(file) if file and file != "-" else None
+        if target is not None and not target.absolute().parent.is_dir():
+            raise UsageError(f"cannot write {target}", why="its directory does not exist")
+        pairs.append((kind, target))
     if sum(target is None for _, target in pairs) > 1:
         raise UsageError("only one report can go to stdout", do="give the others a file: --report html=audit.html")
     return pairs

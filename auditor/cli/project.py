@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import rich_click as click
+from click import get_current_context
 from click.core import ParameterSource
 
 from ..baseline import Baseline, written
@@ -75,6 +76,8 @@ class Project:
             ignore=_rules(options["ignore"]),
         )
         target = options["write_baseline"]
+        if target is not None and target.exists():
+            Baseline.read(target)  # something else is not to be overwritten; said before the audit
         return cls(
             file=file,
             request=request,
@@ -134,5 +137,5 @@ def _rules(text: str | None) -> frozenset[str]:
 
 
 def _given(name: str) -> bool:
-    source = click.get_current_context().get_parameter_source(name)
+    source = get_current_context().get_parameter_source(name)
     return source not in (None, ParameterSource.DEFAULT)

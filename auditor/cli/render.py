@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import rich_click as click
+from click import get_current_context
 from click.core import ParameterSource
 
 from ..errors import ExitCode
@@ -36,5 +37,5 @@ def render_command(files: tuple[Path, ...], **options: Any) -> int:
         show_source=not options["no_source"],
         compared=compared,
     )
-    asked = click.get_current_context().get_parameter_source("fail_on") is not ParameterSource.DEFAULT
+    asked = get_current_context().get_parameter_source("fail_on") is not ParameterSource.DEFAULT
     return int(exit_code(results, options["fail_on"]) if asked else ExitCode.CLEAN)
