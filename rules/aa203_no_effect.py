@@ -36,7 +36,7 @@ class NoEffect(AuditRule):
             spec={
                 "model": "adapter_audit.auditor.toys:bert",
                 "compose": "parallel(a,b)",
-                "adapters": {"a": "lora", "b": "lora[leave_out=[0,1]]"},
+                "adapters": {"a": "seq_bn", "b": "seq_bn[leave_out=[0,1]]"},
             },
         ),
         Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel(a,b)", "adapter": "lora"}),

@@ -1,0 +1,129 @@
+"""Tiny models with adapters and one planted defect each, for rules whose defect no release shows reliably.
+
+The defects are those that were seen in releases, reduced to a few lines; each names where.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from . import bert
+
+
+def writes_into_mask() -> Any:
+    """Replicates the caller's mask in place (`Tensor.set_`, releases 1.0.0 to 1.2.0, BART and others)."""
+    model = _prepared()
+
+    def replicate(module: Any, args: Any, kwargs: Any) -> None:
+        mask = kwargs.get("attention_mask")
+        if mask is not None and _is_parallel(model):
+            mask.mul_(2)
+
+    model.register_forward_pre_hook(replicate, with_kwargs=True)
+    return model
+
+
+def kills_the_process() -> Any:
+    """Aborts under `Parallel`, as a double free does (`Tensor.set_` on an expanded tensor, release 1.0.0)."""
+    return _broken_layer(lambda model, states: os.abort() if _is_parallel(model) and _is_real(states) else states)
+
+
+def fails_only_for_real() -> Any:
+    """An op that shapes alone do not object to: the shape trace runs to its end, the execution does not."""
+    return _broken_layer(lambda model, states: _refused(states) if _is_real(states) else states)
+
+
+def shifts_states() -> Any:
+    """Adds the row number to the states under `Parallel`: lanes depart, and nothing objects."""
+    return _broken_layer(lambda model, states: _shifted(states) if _is_parallel(model) else states)
+
+
+def changed_by_init() -> Any:
+    """BERT whose class gets other arithmetic from `adapters.init` on (an extra transpose in LLaMA, 1.2.0)."""
+    model = bert()
+
+    def departs(module: Any, args: Any, output: Any) -> Any:
+        prepared = hasattr(model, "adapters_config")
+        return _each_state(output, lambda states: states * 1.5 if prepared else states)
+
+    model.encoder.layer[0].register_forward_hook(departs)
+    return model
+
+
+def two_defects() -> Any:
+    """Two independent meetings: in each layer something with the caller's rows meets the expanded states.
+
+    The first one stops an ordinary run, so the second one shows only to a run that goes on.
+    """
+    model = _prepared()
+    for index, layer in enumerate(model.encoder.layer):
+        _meet(model, layer, index)
+    return model
+
+
+def _meet(model: Any, layer: Any, index: int) -> None:
+    """Remember what enters the model, and add it behind the layer."""
+    import torch
+
+    seen: dict[str, torch.Tensor] = {}
+
+    def remember(module: Any, args: Any, output: Any) -> None:
+        seen["states"] = output
+
+    def add_first(module: Any, args: Any, output: Any) -> Any:
+        return _each_state(output, lambda states: states + seen["states"])
+
+    def add_second(module: Any, args: Any, output: Any) -> Any:
+        return _each_state(output, lambda states: seen["states"] * states)
+
+    model.embeddings.register_forward_hook(remember)
+    layer.register_forward_hook(add_first if index == 0 else add_second)
+
+
+def _broken_layer(change: Callable[[Any, Any], Any]) -> Any:
+    """BERT with adapters whose last layer's states go through `change(model, states)`."""
+    model = _prepared()
+
+    def hook(module: Any, args: Any, output: Any) -> Any:
+        return _each_state(output, lambda states: change(model, states))
+
+    model.encoder.layer[-1].register_forward_hook(hook)
+    return model
+
+
+def _prepared() -> Any:
+    import adapters
+
+    model = bert()
+    adapters.init(model)
+    return model
+
+
+def _each_state(output: Any, change: Callable[[Any], Any]) -> Any:
+    """Layers return their states alone or in front of a tuple, depending on the release."""
+    if isinstance(output, tuple):
+        return (change(output[0]), *output[1:])
+    return change(output)
+
+
+def _is_parallel(model: Any) -> bool:
+    return type(model.adapters_config.active_setup).__name__ == "Parallel"
+
+
+def _is_real(states: Any) -> bool:
+    return bool(states.device.type != "meta")
+
+
+def _refused(states: Any) -> Any:
+    import torch
+
+    return torch.linalg.cholesky(-torch.eye(2, dtype=states.dtype)).sum() + states
+
+
+def _shifted(states: Any) -> Any:
+    import torch
+
+    rows = torch.arange(states.shape[0], dtype=states.dtype, device=states.device)
+    return states + rows[:, None, None]

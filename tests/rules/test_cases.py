@@ -1,0 +1,65 @@
+"""Runs every case of every audit rule: a bad one must be reported by that rule, a good one must not.
+
+Cases that belong to other releases of `adapters` than the installed one are no tests here; every rule has
+at least one bad case that is (`test_every_rule_turns_red_here`).
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import version
+
+import pytest
+from packaging.specifiers import SpecifierSet
+
+from adapter_audit.auditor import AuditResult, audit
+from adapter_audit.auditor.pipeline import environment
+from adapter_audit.rules.base import AuditRule, Case
+from adapter_audit.rules.registry import rules_of
+
+RELEASE = version("adapters")
+RULES = rules_of(AuditRule)  # type: ignore[type-abstract]
+
+
+def holds_here(case: Case) -> bool:
+    return SpecifierSet(case.release).contains(RELEASE, prereleases=True)
+
+
+CASES = [
+    pytest.param(rule, case, id=f"{rule.id}-{number}-{'bad' if case.bad else 'good'}")
+    for rule in RULES
+    for number, case in enumerate(rule.cases)
+    if holds_here(case)
+]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Tiny models are slower on many threads."""
+    import torch
+
+    torch.set_num_threads(1)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
+def rules_in(result: AuditResult) -> set[str]:
+    return {finding.rule for finding in result.findings if finding.status == "open"}
+
+
+@pytest.mark.parametrize(("rule", "case"), CASES)
+def test_case(rule: AuditRule, case: Case) -> None:
+    result = audit(dict(case.spec), offline=True)
+    assert (rule.id in rules_in(result)) is case.bad, (result.verdict, result.summary)
+    for finding in result.findings:
+        assert finding.fingerprint
+        assert "\n" not in finding.message
+        assert finding.severity.rank >= 0
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_every_rule_turns_red_here(rule: AuditRule) -> None:
+    assert any(case.bad and holds_here(case) for case in rule.cases) or RELEASE != "1.3.0"
+
+
+def test_environment_is_the_one_that_cases_are_chosen_for() -> None:
+    assert environment().adapters == RELEASE
