@@ -116,6 +116,9 @@ class AuditSpec(BaseModel):
         What the *library* refuses is not decided here: that is a verdict of the audit.
         """
         tree = self.composition()
+        for what, size in (("rows", self.rows()), ("tokens", self.tokens())):
+            if size < 1:
+                raise UsageError(f"{self.compose} leaves no {what}", why="all its sizes are 0")
         names = adapter_names(tree)
         for name in self.adapters:
             if name not in names:
