@@ -1,0 +1,57 @@
+"""What a patch family is: it reads facts and one finding, and proposes edits of library source.
+
+A family knows a cause (an operand that was not replicated, a stale batch size), never a model or a class.
+Its proposals are guesses: whether one becomes a fix is decided by auditing the patched library
+(`search`). A family's file is all there is to it; the registry is the package walk.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Protocol
+
+from .source import Edit, Sources
+
+if TYPE_CHECKING:
+    from ..facts import Facts
+    from ..result import Finding
+
+
+@dataclass(frozen=True)
+class SourceEdit:
+    """One proposal: edits of one file that belong together."""
+
+    file: str
+    """Relative to site-packages."""
+    edits: tuple[Edit, ...]
+    title: str
+    """What it does, in words."""
+
+
+class PatchFamily(Protocol):
+    """A kind of repair. Instances have no state."""
+
+    name: str
+
+    def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
+        """Proposals for one finding, the likeliest first; none when the finding is not of this kind."""
+        ...
+
+
+@cache
+def families() -> tuple[PatchFamily, ...]:
+    """One instance of every family (the `FAMILY` of each module of `families`), by name."""
+    from . import families as package
+
+    modules = (importlib.import_module(f"{package.__name__}.{m.name}") for m in pkgutil.iter_modules(package.__path__))
+    return tuple(sorted((m.FAMILY for m in modules), key=lambda f: str(f.name)))
+
+
+def proposals(facts: Facts, finding: Finding, sources: Sources) -> tuple[SourceEdit, ...]:
+    """What all families propose for a finding, without repetitions."""
+    found = (edit for family in families() for edit in family.propose(facts, finding, sources))
+    return tuple(dict.fromkeys(found))

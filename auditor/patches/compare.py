@@ -1,0 +1,45 @@
+"""Whether a patch leaves alone what worked: every adapter by itself gives what it gave before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..result import Finding
+
+TOLERANCE = 1e-9
+"""Largest difference, relative to the largest value: the same operations in double precision."""
+ABOUT_ALONE = frozenset({"init", "attention", "cache", "padding"})
+"""Invariants that a model without, or with one, adapter breaks: a fix for them must change these runs."""
+
+
+def changed_alone(before: Mapping[str, Any], after: Mapping[str, Any], findings: Sequence[Finding]) -> str:
+    """What differs, in words; empty when nothing does. Runs that failed before may do anything."""
+    if not before:
+        return "the adapters alone could not be run on the installed library"
+    if any(f.invariant in ABOUT_ALONE for f in findings):
+        return ""
+    for name, outputs in before.items():
+        if isinstance(outputs, str):
+            continue
+        who = f"{name} alone" if name else "the model without adapters"
+        now = after.get(name)
+        if not isinstance(now, Mapping):
+            return f"{who} stops with the patch: {now}"
+        for output, value in outputs.items():
+            if output not in now or _differ(value, now[output]):
+                return f"{who} gives another {output} with the patch"
+    return ""
+
+
+def _differ(one: Any, other: Any) -> bool:
+    import numpy as np
+
+    if one.shape != other.shape:
+        return True
+    both = np.isfinite(one) & np.isfinite(other)
+    if not np.array_equal(np.isfinite(one), np.isfinite(other)):
+        return True
+    scale = float(np.abs(one[both]).max()) if both.any() else 0.0
+    gap = float(np.abs(one[both] - other[both]).max()) if both.any() else 0.0
+    return gap > TOLERANCE * max(scale, 1e-12)

@@ -1,0 +1,1 @@
+"""Patch families, one file each; every module has a `FAMILY`."""

@@ -1,0 +1,135 @@
+"""A reshape was written with a batch size from before the expansion: read it off the tensor itself."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ..base import SourceEdit
+from ..operands import is_plain
+from ..source import Edit, Module, Sources, calls
+
+if TYPE_CHECKING:
+    from ...facts import Facts
+    from ...result import Finding
+
+METHODS = ("view", "reshape", "expand", "new_zeros", "new_ones")
+KEEPS_ROWS = ("contiguous", "float", "to", "type_as", "clone", "detach", "half", "double")
+SWAPS = ("transpose", "permute", "swapaxes")
+
+
+class ReadBatchAfterExpansion:
+    """See the module's docstring."""
+
+    name = "read-batch-after-expansion"
+
+    def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
+        """Replace the size of the first axis in the reshape at the leak's root."""
+        if facts.static is None or facts.axes.lanes == 1 or finding.rule not in ("AA103", "AA105", "AA201"):
+            return
+        module = sources.module(finding.primary.file)
+        statement = module.statement(finding.primary.line or 0) if module else None
+        if module is None or statement is None:
+            return
+        for call in _reshapes(statement):
+            for edits in _rewritten(module, statement, call, _keeps_rows(facts, finding)):
+                title = f"read the batch size of `{module.code(call)}` from the tensor that is reshaped"
+                yield SourceEdit(module.file, edits, " ".join(title.split()))
+
+
+def _keeps_rows(facts: Facts, finding: Finding) -> bool:
+    """Whether the first axis of the reshaped tensor is what the result should have there."""
+    assert facts.static is not None
+    if finding.primary.node is None:
+        return True
+    record = facts.static.trace.records[finding.primary.node]
+    given = record.operands[0].shape if record.operands else ()
+    wanted = record.twin_expanded or ()
+    return not given or not wanted or given[0] == wanted[0]
+
+
+def _reshapes(statement: ast.stmt) -> Iterator[ast.Call]:
+    for call in calls(statement):
+        if isinstance(call.func, ast.Attribute) and call.func.attr in METHODS and call.args:
+            yield call
+
+
+def _rewritten(
+    module: Module, statement: ast.stmt, call: ast.Call, keeps_rows: bool
+) -> Iterator[tuple[Edit, ...]]:
+    assert isinstance(call.func, ast.Attribute)
+    sizes, place = _sizes(module, statement, call)
+    if not sizes:
+        return
+    batch, rest = sizes[0], sizes[1:]
+    target = batch
+    if isinstance(batch, ast.BinOp):
+        names = [n for n in (batch.left, batch.right) if isinstance(n, ast.Name)]
+        if not names:
+            return
+        target = names[0]  # the stale size; the other factor is an attribute or a plain number
+    if keeps_rows or target is not batch:
+        root = _same_rows(call.func.value)
+        if root is not None:
+            yield (Edit.of(target, f"{module.code(root)}.shape[0]"),)
+        elif place is statement:
+            yield _hoisted(module, statement, call.func.value, target)
+    if target is batch and not any(_is_minus_one(s) for s in rest):
+        yield (Edit.of(batch, "-1"),)
+
+
+def _sizes(module: Module, statement: ast.stmt, call: ast.Call) -> tuple[list[ast.expr], ast.stmt]:
+    """The sizes as expressions, and the statement they are written in (`view(*shape)`: where it is made)."""
+    if len(call.args) > 1:
+        return list(call.args), statement
+    only = call.args[0].value if isinstance(call.args[0], ast.Starred) else call.args[0]
+    if isinstance(only, (ast.Tuple, ast.List)):
+        return list(only.elts), statement
+    function = module.function(statement.lineno)
+    if isinstance(only, ast.Name) and function is not None:
+        for node in reversed(list(ast.walk(function))):
+            if isinstance(node, ast.Assign) and node.lineno < statement.lineno and _assigns(node, only.id):
+                if isinstance(node.value, (ast.Tuple, ast.List)):
+                    return list(node.value.elts), node
+    return [], statement
+
+
+def _assigns(node: ast.Assign, name: str) -> bool:
+    return any(isinstance(t, ast.Name) and t.id == name for t in node.targets)
+
+
+def _same_rows(node: ast.expr) -> ast.expr | None:
+    """A plain expression with the same first axis: behind calls that leave the rows where they are."""
+    while not is_plain(node):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            return None
+        method = node.func.attr
+        if method in SWAPS and not _leaves_first_axis(method, node):
+            return None
+        if method not in SWAPS and method not in KEEPS_ROWS:
+            return None
+        node = node.func.value
+    return node
+
+
+def _leaves_first_axis(method: str, node: ast.Call) -> bool:
+    axes = [a.value for a in node.args if isinstance(a, ast.Constant)]
+    return bool(axes) and (axes[0] == 0 if method == "permute" else 0 not in axes)
+
+
+def _hoisted(module: Module, statement: ast.stmt, receiver: ast.expr, batch: ast.expr) -> tuple[Edit, ...]:
+    """Name the tensor in a statement of its own, and read its size."""
+    name = "reshaped"
+    return (
+        Edit.before(statement, f"{name} = {module.code(receiver)}"),
+        Edit.of(receiver, name),
+        Edit.of(batch, f"{name}.shape[0]"),
+    )
+
+
+def _is_minus_one(node: ast.expr) -> bool:
+    return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
+
+
+FAMILY = ReadBatchAfterExpansion()

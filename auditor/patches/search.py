@@ -1,0 +1,147 @@
+"""From proposals to a verified patch: try, audit again, take what is still found, until nothing is.
+
+All findings are answered at once where possible, because one audit lists all problems. Where the first
+proposals do not help, the next ones are tried; the number of audits is bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from ..compose import Block, lane_count, walk
+from ..models import ModelSource
+from ..result import Finding
+from ..spec import AuditSpec
+from .base import SourceEdit
+from .compare import changed_alone
+from .source import OverlappingEdits, Sources, apply_edits
+from .trial import Outcome, Request, run
+
+MAX_TRIALS = 6
+MAX_ALTERNATIVES = 4
+
+Proposals = Mapping[int, tuple[SourceEdit, ...]]
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A set of changed files, and what is known about it."""
+
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Relative file -> patched text."""
+    titles: tuple[str, ...] = ()
+    status: str = "unverified"
+    reason: str = ""
+
+    def title(self) -> str:
+        """All steps in words."""
+        return "; ".join(dict.fromkeys(self.titles))
+
+
+@dataclass
+class Search:
+    """One search; `trials` counts the audits that were spent."""
+
+    spec: AuditSpec
+    source: ModelSource
+    findings: tuple[Finding, ...]
+    trials: int = 0
+    best: Patch | None = None
+
+    def patch(self, proposals: Proposals) -> Patch | None:
+        """The first verified patch; otherwise the first one that was tried, with the reason it failed."""
+        return self._deeper(Patch(), self.findings, proposals) or self.best
+
+    def _deeper(self, state: Patch, findings: tuple[Finding, ...], proposals: Proposals) -> Patch | None:
+        for choice in choices(proposals):
+            trial = applied(state, choice.values())
+            if trial is None or self.trials >= MAX_TRIALS:
+                continue
+            outcome = self._try(trial)
+            judged = self._judged(trial, outcome)
+            if judged.status == "verified":
+                return judged
+            self.best = self.best or judged
+            answered = {_place(findings[n]) for n in choice}
+            if outcome.result is not None and not answered & {_place(f) for f in _open(outcome.result.findings)}:
+                found = self._deeper(trial, outcome.result.findings, outcome.proposals)
+                if found is not None:
+                    return found
+        return None
+
+    def _try(self, trial: Patch) -> Outcome:
+        self.trials += 1
+        also = tuple(s.model_dump(mode="json", exclude_none=True) for s in other_sizes(self.spec))
+        return run(Request.of(self.spec, self.source, patched=trial.files, also=also))
+
+    def _judged(self, trial: Patch, outcome: Outcome) -> Patch:
+        reason = self._objection(outcome)
+        if reason:
+            return replace(trial, status="failed", reason=reason)
+        proof = "the audit of the patched library is compatible, at other batch sizes, too"
+        return replace(trial, status="verified", reason=f"{proof}; every adapter alone gives what it gave before")
+
+    def _objection(self, outcome: Outcome) -> str:
+        if outcome.result is None:
+            return outcome.trouble
+        remaining = _open(outcome.result.findings)
+        if remaining:
+            return f"the audit of the patched library still finds {remaining[0].rule}: {remaining[0].message}"
+        if outcome.result.verdict.value != "compatible":
+            return f"the audit of the patched library says {outcome.result.verdict.value}: {outcome.result.summary}"
+        wrong = [why for why in outcome.others.values() if why]
+        if wrong:
+            return f"at another batch size the patched library does not agree: {wrong[0]}"
+        return changed_alone(self._before(), outcome.alone, self.findings)
+
+    def _before(self) -> Mapping[str, object]:
+        """Outputs of the installed library, adapter by adapter."""
+        return run(Request.of(self.spec, self.source, audit=False)).alone
+
+
+def choices(proposals: Proposals) -> Iterator[dict[int, SourceEdit]]:
+    """The first proposal for every finding, then the second ones (the last where there are fewer), ..."""
+    longest = min(MAX_ALTERNATIVES, max((len(p) for p in proposals.values()), default=0))
+    for rank in range(longest):
+        yield {n: p[min(rank, len(p) - 1)] for n, p in proposals.items()}
+
+
+def applied(state: Patch, edits: Iterator[SourceEdit] | object) -> Patch | None:
+    """The state with more edits made; None when they contradict each other or give no Python."""
+    sources, files, titles = Sources(state.files), dict(state.files), list(state.titles)
+    by_file: dict[str, list[SourceEdit]] = {}
+    for edit in edits:  # type: ignore[attr-defined]
+        by_file.setdefault(edit.file, []).append(edit)
+    for file, own in by_file.items():
+        module = sources.module(file)
+        if module is None:
+            return None
+        try:
+            files[file] = apply_edits(module.text, [e for one in own for e in one.edits])
+            compile(files[file], file, "exec")
+        except (OverlappingEdits, SyntaxError):
+            return None
+        titles += [e.title for e in own]
+    return Patch(files, tuple(dict.fromkeys(titles)))
+
+
+def other_sizes(spec: AuditSpec) -> Iterator[AuditSpec]:
+    """The same request for other batch sizes: one row, and a multiple of N."""
+    tree = spec.composition()
+    if any(b.kind in ("batchsplit", "multitask") for b in walk(tree)):
+        if isinstance(tree, Block) and tree.kind == "batchsplit" and tree.numbers:
+            larger = replace(tree, numbers=(tree.numbers[0] + 1, *tree.numbers[1:]))
+            yield spec.model_copy(update={"compose": str(larger), "batch": int(sum(larger.numbers or ()))})
+        return
+    for rows in (1, 2 * max(2, lane_count(tree))):
+        if rows != spec.rows():
+            yield spec.model_copy(update={"batch": rows})
+
+
+def _place(finding: Finding) -> tuple[str, str | None, str]:
+    return finding.rule, finding.primary.file, finding.primary.code
+
+
+def _open(findings: tuple[Finding, ...]) -> list[Finding]:
+    return [f for f in findings if f.status == "open" and f.severity.value != "note"]
