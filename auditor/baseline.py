@@ -42,7 +42,7 @@ class Known(_Model):
 
 
 class _File(_Model):
-    version: Literal[1] = 1
+    version: Literal[1]
     audits: tuple[Known, ...] = ()
 
 
@@ -116,7 +116,7 @@ def written(path: Path, results: Sequence[AuditResult]) -> str:
         if known.findings:
             audits[identity(spec)] = known
     ordered = sorted(audits.values(), key=lambda known: json.dumps(known.spec, sort_keys=True))
-    content = _File(audits=tuple(ordered)).model_dump(mode="json")
+    content = _File(version=1, audits=tuple(ordered)).model_dump(mode="json")
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
