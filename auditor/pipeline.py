@@ -138,7 +138,7 @@ def run_rules(facts: Facts, options: AuditOptions) -> tuple[tuple[Finding, ...],
 
     findings: list[Finding] = []
     skipped: list[Skipped] = []
-    for rule in rules_of(AuditRule):  # type: ignore[type-abstract]
+    for rule in rules_of(AuditRule):
         reason = _not_run(rule.requires, facts)
         if reason:
             skipped.append(Skipped(rule=rule.id, reason=reason))

@@ -35,11 +35,14 @@ class NoEffect(AuditRule):
             bad=True,
             spec={
                 "model": "adapter_audit.auditor.toys:bert",
-                "compose": "parallel(a,b)",
-                "adapters": {"a": "seq_bn", "b": "seq_bn[leave_out=[0,1]]"},
+                "compose": "stack(a,b)",
+                "adapter": "prompt_tuning",
             },
         ),
-        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel(a,b)", "adapter": "lora"}),
+        Case(
+            bad=False,
+            spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel(a,b)", "adapter": "lora"},
+        ),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:

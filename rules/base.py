@@ -62,7 +62,7 @@ class Rule:
     @classmethod
     def documentation(cls) -> str:
         """The rule's page: the docstring of its file."""
-        return inspect.cleandoc(inspect.getmodule(cls).__doc__ or "")  # type: ignore[union-attr]
+        return inspect.cleandoc(inspect.getmodule(cls).__doc__ or "")
 
     @classmethod
     def title(cls) -> str:

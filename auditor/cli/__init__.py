@@ -6,6 +6,7 @@ import importlib
 import sys
 
 import rich_click as click
+from click.exceptions import Abort
 
 from ..errors import AuditError, ExitCode
 
@@ -63,7 +64,7 @@ def entry() -> None:
     try:
         code = main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else ExitCode.CLEAN)
-    except click.exceptions.Abort:
+    except Abort:
         click.echo("adapter-audit: interrupted", err=True)
         sys.exit(130)
     except click.UsageError as error:

@@ -76,7 +76,7 @@ class Probe:
 
 
 def _spawn(target: Any, *arguments: Any) -> tuple[Any, Connection]:
-    context = multiprocessing.get_context(_method())
+    context: Any = multiprocessing.get_context(_method())
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=target, args=(sender, *arguments), daemon=True)
     process.start()

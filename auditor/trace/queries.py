@@ -51,7 +51,7 @@ class TraceGraph:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        self.nx = nx.DiGraph()
+        self.nx: nx.DiGraph[int] = nx.DiGraph()
         for record in trace.records:
             self.nx.add_node(
                 record.index,
@@ -117,7 +117,7 @@ class TraceGraph:
             return []
         return [self.trace.records[i] for i in nx.shortest_path(self.nx, source, target)]
 
-    def slice(self, index: int) -> nx.DiGraph:
+    def slice(self, index: int) -> nx.DiGraph[int]:
         """The subgraph that a finding at `index` is about: what leads to it and is not constant."""
         keep = {i for i in self.ancestors(index) if self.trace.records[i].lane is not Lane.CONSTANT} | {index}
         return self.nx.subgraph(keep)

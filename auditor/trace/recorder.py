@@ -51,7 +51,7 @@ class Recorder(TorchDispatchMode):
     """
 
     def __init__(self, model: torch.nn.Module, *, repairs: Repairs | None = None, values: bool = False) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.trace = Trace()
         self.carrier = Carrier()
         self.values: list[Any] | None = [] if values else None

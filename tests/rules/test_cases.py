@@ -18,7 +18,7 @@ from adapter_audit.rules.base import AuditRule, Case
 from adapter_audit.rules.registry import rules_of
 
 RELEASE = version("adapters")
-RULES = rules_of(AuditRule)  # type: ignore[type-abstract]
+RULES = rules_of(AuditRule)
 
 
 def holds_here(case: Case) -> bool:

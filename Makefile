@@ -1,0 +1,69 @@
+# Two commands do everything on a fresh machine with Python 3.10 or later, make and PyPI:
+#   make audit   makes the environment and runs the main job
+#   make test    makes the environment and runs the tests
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ARGS ?= t5-base --compose parallel:5
+WORKERS ?= 2
+CHECKED := auditor rules reports
+# Tiny models are slower on many threads, and the tests run side by side already.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help audit test browser lint format types layers typos docs docs-check site check clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "adapter-audit needs Python 3.10 or later, set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[models,dev,docs]'
+	@touch $@
+
+audit: $(READY) ## Run the main job (ARGS='t5-base --compose parallel:5')
+	@$(BIN)/adapter-audit $(ARGS)
+
+test: $(READY) ## Run all tests but those in the browser
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --ignore tests/browser
+
+browser: $(READY) ## Run the tests of the HTML reports in Chromium (a Debian package: chromium)
+	$(BIN)/python -m pytest tests/browser
+
+lint: $(READY) ## ruff, formatting and typos
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/typos
+
+format: $(READY) ## Format and mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The folders are imported as adapter_audit.*; mypy wants to see them in such a folder.
+types: $(READY) ## mypy --strict
+	@mkdir -p build/types/adapter_audit
+	@for part in $(CHECKED); do ln -sfn "../../../$$part" build/types/adapter_audit/$$part; done
+	MYPYPATH=build/types $(BIN)/mypy $(CHECKED:%=-p adapter_audit.%)
+
+layers: $(READY) ## import-linter: the one way from spec to report, and what may import torch
+	$(BIN)/lint-imports
+
+docs: $(READY) ## Write what is generated: docs/rules, tables, the README's help text
+	$(BIN)/python -m tools.docs
+
+docs-check: $(READY) ## Fail where the generated documentation is out of date
+	$(BIN)/python -m tools.docs --check
+
+site: docs-check ## Build the documentation, strictly, into site/
+	$(BIN)/mkdocs build --strict --quiet
+
+check: lint types layers site ## All checks that are not tests
+
+clean: ## Remove the environment and everything that was made
+	rm -rf $(VENV) site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
