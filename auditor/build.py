@@ -42,6 +42,7 @@ class Subject:
     def activate(self, tree: Node | None) -> None:
         """Make a composition active (None: no adapter), with the spec's skipped layers, as the mode needs it."""
         if self.spec.mode == "train" and tree is not None:
+            self.backend.activate(self.model, tree, self.spec.skip_layers)  # validates for the model type
             self.backend.start_training(self.model, tree)
         self.backend.activate(self.model, tree, self.spec.skip_layers)
 

@@ -134,6 +134,8 @@ class Facts:
     mode: str
     static: StaticFacts | None = None
     probe: ProbeFacts | None = None
+    probe_lost: str = ""
+    """Why there are no probe facts, when the probe was run and went wrong."""
     setup_failure: Failure | None = None
 
     def location(self, record: Record) -> Location:

@@ -6,7 +6,7 @@ import platform
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .compose import adapter_names, lane_count
 from .errors import AuditError, BuildError
@@ -24,6 +24,11 @@ from .result import (
     Verdict,
 )
 from .spec import AuditSpec
+
+
+if TYPE_CHECKING:
+    from .facts import ProbeFacts, StaticFacts
+    from .probe import Probe
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ def audit_with_files(
             probe.cancel()
         raise
     started = time.perf_counter()
-    outcome = probe.wait(static) if probe is not None else None
+    outcome, lost = _outcome(probe, static)
     timer.measure("probe", started)
     facts = Facts(
         tree=subject.tree,
@@ -98,11 +103,24 @@ def audit_with_files(
         mode=spec.mode,
         static=static,
         probe=outcome,
+        probe_lost=lost,
         setup_failure=subject.setup_failure,
     )
     activity = () if subject.setup_failure else subject.backend.activity(subject.model, facts.names)
     files = touched_files(subject.model, facts, subject.backend.package)
     return conclude(spec, facts, options, timer, activity), files
+
+
+def _outcome(probe: Probe | None, static: StaticFacts | None) -> tuple[ProbeFacts | None, str]:
+    """What the probe found, or why there is nothing: the static half is worth reporting all the same."""
+    from .probe import ProbeLost
+
+    if probe is None:
+        return None, ""
+    try:
+        return probe.wait(static), ""
+    except ProbeLost as error:
+        return None, f"the probe failed: {error}"
 
 
 def conclude(spec: AuditSpec, facts: Facts, options: AuditOptions, timer: Timer, activity: Any) -> AuditResult:
@@ -163,7 +181,7 @@ def _not_run(requires: str, facts: Facts) -> str:
     if requires == "meta" and facts.static is None:
         return "the set-up failed, so nothing was traced"
     if requires == "probe" and facts.probe is None:
-        return "the set-up failed" if facts.setup_failure else "the probe was not run (--static-only)"
+        return facts.probe_lost or ("the set-up failed" if facts.setup_failure else "not run (--static-only)")
     return ""
 
 
@@ -193,6 +211,8 @@ def _unknowns(facts: Facts, findings: tuple[Finding, ...]) -> tuple[str, ...]:
     found: list[str] = []
     if facts.static is not None:
         found += dict.fromkeys(facts.static.trace.unknowns)
+    if facts.probe_lost:
+        found.append(facts.probe_lost.splitlines()[0])
     if facts.probe is not None:
         if not facts.probe.died:
             found = []  # executed with real values: the shape trace's open questions are answered

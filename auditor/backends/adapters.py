@@ -49,9 +49,9 @@ class AdaptersBackend:
             if block.kind == "multitask":
                 self._share(model, block)
             if block.kind == "fuse":
-                members = [c if isinstance(c, str) else self.block(c).last() for c in block.children]
-                if ",".join(members) not in model.adapters_config.fusions:
-                    model.add_adapter_fusion(members)
+                fusion = self.block(block)
+                if fusion.name not in model.adapters_config.fusions:
+                    model.add_adapter_fusion(fusion)
 
     def activate(self, model: Any, tree: Node | None, skip_layers: tuple[int, ...] | None = None) -> None:
         """`set_active_adapters`, which validates the composition for the model type."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ from ..spec import AuditSpec
 from ..trace.recorder import Recorder
 from ..trace.records import Failure
 from ..trace.runs import execute, named_tensors, on_device_of, recorded_run
-from .precision import KeepDouble
+from .precision import SINGLE_TOLERANCE, TOLERANCE, KeepDouble
 from .shrink import shrink
 from .weights import randomise_adapter, randomise_base
 
@@ -42,15 +43,20 @@ class Bench:
 
     def __init__(self, spec: AuditSpec, source: ModelSource) -> None:
         self.spec = _shortened(spec)
+        # Recomputation under gradient checkpointing escapes the mode that keeps float64.
+        self.single = self.spec.gradient_checkpointing and self.spec.mode == "train"
+        self.dtype = torch.float32 if self.single else torch.float64
+        self.tolerance = SINGLE_TOLERANCE if self.single else TOLERANCE
+        torch.set_default_dtype(self.dtype)
         self.source, self.notes = _small_source(source)
         self.raw: Tensors | None = None
         self._known: dict[Any, Ran] = {}
         self.subject: Subject = build(
-            self.spec, self.source, device="cpu", dtype=torch.float64, bare=self._bare
+            self.spec, self.source, device="cpu", dtype=self.dtype, bare=self._bare
         )
         self.tree = self.subject.tree
         assert self.subject.inputs is not None, "the static half has set the composition up before"
-        self.model.double()
+        self.model.to(self.dtype)
         _without_chance(self.model)
         self.rows = self.spec.rows()
         self.inputs: Inputs = self.subject.inputs.make(self.rows)
@@ -65,6 +71,10 @@ class Bench:
         """The model with adapters."""
         return self.subject.model
 
+    def precision(self) -> contextlib.AbstractContextManager[Any]:
+        """What runs go on in."""
+        return contextlib.nullcontext() if self.single else KeepDouble()
+
     def run(self, tree: Node | None, inputs: Inputs | None = None, *, use_cache: bool = True) -> Ran:
         """Run a composition (None: no adapter) on the given or all rows."""
         try:
@@ -76,7 +86,7 @@ class Bench:
     def run_in_place(self, inputs: Inputs) -> None:
         """Run the composition on exactly these tensors, to see whether it writes into them."""
         self.subject.activate(self.tree)
-        with KeepDouble():
+        with self.precision():
             execute(self.model, inputs, self.spec.mode)
 
     def known(self, tree: Node | None, rows: tuple[int, ...] | None = None) -> Ran:
@@ -107,7 +117,7 @@ class Bench:
 
     def raw_recorded(self) -> Recorder:
         """A recorded run of the model before `adapters.init`, on the same weights."""
-        model = bare_model(self.spec, self.source).double()
+        model = bare_model(self.spec, self.source).to(self.dtype)
         _without_chance(model)
         self._weigh(model)
         return self._record(model, self._raw_inputs(model))
@@ -123,13 +133,13 @@ class Bench:
 
     def _record(self, model: Any, inputs: Inputs) -> Recorder:
         recorder = Recorder(model, values=True)
-        with KeepDouble():
+        with self.precision():
             recorded_run(model, inputs, self.spec.mode, recorder)
         return recorder
 
     def _execute(self, model: Any, inputs: Inputs, use_cache: bool = True) -> Ran:
         try:
-            with KeepDouble():
+            with self.precision():
                 output = execute(model, on_device_of(model, inputs), self.spec.mode, use_cache=use_cache)
         except Exception as error:
             return Ran(failure=failure_of(error, "adapters"))
@@ -162,7 +172,7 @@ class Bench:
             randomise_base(model)
 
     def _raw_inputs(self, model: Any) -> Inputs:
-        made = input_maker(model, self.spec, self.spec.composition(), torch.float64).make(self.spec.rows())
+        made = input_maker(model, self.spec, self.spec.composition(), self.dtype).make(self.spec.rows())
         return self._fit(None, made)
 
 
@@ -177,16 +187,21 @@ def _small_source(source: ModelSource) -> tuple[ModelSource, list[str]]:
     """The source with a shrunk configuration; models from functions stay as they are."""
     if source.config is None:
         return source, []
-    config, notes = shrink(copy.deepcopy(dict(source.config)), _defaults(source.config))
+    config, notes = shrink(copy.deepcopy(dict(source.config)), _defaults)
     return replace(source, config=config), [f"probe: {n}" for n in notes]
 
 
-def _defaults(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What transformers takes for fields that a configuration leaves out."""
+def _defaults(model_type: str) -> Mapping[str, Any]:
+    """What transformers takes for fields that a configuration of this type leaves out."""
     from transformers import CONFIG_MAPPING
 
-    known = CONFIG_MAPPING[config["model_type"]] if config["model_type"] in CONFIG_MAPPING else None
-    return known().to_dict() if known is not None else {}
+    if model_type not in CONFIG_MAPPING:
+        return {}
+    known = CONFIG_MAPPING[model_type]
+    if getattr(known, "is_composition", False) or getattr(known, "has_no_defaults_at_init", False):
+        return {}  # made of other configurations: it has no fields of its own
+    defaults: Mapping[str, Any] = known().to_dict()
+    return defaults
 
 
 def _shortened(spec: AuditSpec) -> AuditSpec:

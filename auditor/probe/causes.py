@@ -14,7 +14,7 @@ from ..facts import Departure, ProbeFacts, StaticFacts
 from ..references import Reference
 from ..trace.records import Key, Record
 from ..trace.recorder import Recorder
-from .precision import TOLERANCE, deviation
+from .precision import deviation
 
 if TYPE_CHECKING:
     from .bench import Bench
@@ -32,7 +32,7 @@ def first_departure(bench: Bench, reference: Reference) -> Departure | None:
         if twin is None:
             continue
         amount = cut.compare(_values(composed, record), _values(alone, twin))
-        if amount is None or amount <= TOLERANCE:
+        if amount is None or amount <= bench.tolerance:
             agreeing.add(record.index)
             continue
         cause = _behind_untwinned(composed, record, twins, agreeing)
@@ -115,7 +115,7 @@ def init_departure(bench: Bench) -> Departure | None:
             continue
         amounts = [deviation(m, t) for m, t in zip(_values(prepared, record), _values(raw, twin), strict=False)]
         amount = max(amounts, default=0.0)
-        if amount > TOLERANCE:
+        if amount > bench.tolerance:
             return _departure(0, _inserted_before(prepared, record, pairs), amount)
     return None
 

@@ -17,10 +17,10 @@ from ..compose import Block, Node, adapter_names, as_block, lane_count, walk
 from ..facts import Discrepancy
 from ..inputs import Inputs
 from ..references import Reference
-from .bench import Bench, Ran
+from .bench import Bench, Ran, Tensors
 from .causes import first_departure, init_departure
 from .compare import changed, worst_output
-from .precision import TOLERANCE, deviation
+from .precision import deviation
 from .weights import randomise_adapter
 
 SMALLEST_EFFECT = 1e-9
@@ -57,7 +57,7 @@ def _compare_rows(bench: Bench, reference: Reference, ran: Ran, expected: Ran) -
     name, amount = worst_output(bench, ran.outputs, expected.outputs, rows, reference.rows)
     total = bench.rows * lane_count(bench.tree)
     wrong_rows = next((v.shape[0] for v in (ran.outputs.get(name),) if v is not None and v.shape[0] != total), 0)
-    if amount <= TOLERANCE:
+    if amount <= bench.tolerance:
         return []
     return [
         Discrepancy(
@@ -81,7 +81,7 @@ def check_loss(bench: Bench) -> list[Discrepancy]:
         raise NotApplicable
     wanted = sum(float(x) for x in losses if x is not None) / len(losses)
     off = abs(float(ran.outputs["loss"]) - wanted) / (abs(wanted) or 1.0)
-    if off <= TOLERANCE:
+    if off <= bench.tolerance:
         return []
     detail = f"{float(ran.outputs['loss']):.4g} instead of {wanted:.4g}, the mean of the lanes' losses"
     return [Discrepancy(check="lanes", subject="the loss", output="loss", deviation=off, detail=detail)]
@@ -99,10 +99,10 @@ def check_gradients(bench: Bench) -> list[Discrepancy]:
     for run in alone:
         for name, gradient in run.gradients.items():
             expected[name] = expected.get(name, torch.zeros_like(gradient)) + gradient
-    return _gradient_gap(ran.gradients, expected)
+    return _gradient_gap(bench, ran.gradients, expected)
 
 
-def _gradient_gap(mine: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> list[Discrepancy]:
+def _gradient_gap(bench: Bench, mine: Tensors, expected: Tensors) -> list[Discrepancy]:
     scale = max((float(g.abs().max()) for g in expected.values()), default=0.0) or 1.0
     worst, amount = "", 0.0
     for name in sorted(set(mine) | set(expected)):
@@ -110,7 +110,7 @@ def _gradient_gap(mine: dict[str, torch.Tensor], expected: dict[str, torch.Tenso
         gap = float((own - expected.get(name, torch.zeros(()))).abs().max()) / scale
         if not gap <= amount:
             worst, amount = name, gap
-    if amount <= TOLERANCE:
+    if amount <= bench.tolerance:
         return []
     return [Discrepancy(check="gradient", subject=worst, output=worst, deviation=amount)]
 
@@ -172,7 +172,7 @@ def check_init(bench: Bench) -> list[Discrepancy]:
         raise NotApplicable
     rows = tuple(range(bench.rows))
     name, amount = worst_output(bench, ran.outputs, bench.raw, rows, rows)
-    if amount <= TOLERANCE:
+    if amount <= bench.tolerance:
         return []
     cause = init_departure(bench)
     return [Discrepancy(check="init", subject="no adapter", output=name, deviation=amount, departure=cause)]
@@ -191,7 +191,7 @@ def check_neutrality(bench: Bench) -> list[Discrepancy]:
         if ran.failure is not None or alone.failure is not None:
             continue  # another composition than the one audited: that it stops proves nothing
         name, amount = worst_output(bench, ran.outputs, alone.outputs, rows, rows)
-        if amount > TOLERANCE:
+        if amount > bench.tolerance:
             subject = f"{block.kind} of equal adapters ({block})"
             found.append(Discrepancy(check="neutrality", subject=subject, output=name, deviation=amount))
     return found
@@ -221,9 +221,9 @@ def check_cache(bench: Bench) -> list[Discrepancy]:
         raise NotApplicable
     ran, full = _composed(bench), bench.run(bench.tree, use_cache=False)
     gap = _steps_gap(ran, full)
-    if gap <= TOLERANCE:
+    if gap <= bench.tolerance:
         return []
-    if _steps_gap(bench.known(None), bench.run(None, use_cache=False)) > TOLERANCE:
+    if _steps_gap(bench.known(None), bench.run(None, use_cache=False)) > bench.tolerance:
         raise NotApplicable
     return [Discrepancy(check="cache", subject="decoding with a cache", output="scores", deviation=gap)]
 
@@ -247,7 +247,7 @@ def check_purity(bench: Bench) -> list[Discrepancy]:
         return [Discrepancy(check="purity", subject="a second call", detail=words)]
     for name, value in ran.outputs.items():
         amount = deviation(again.outputs[name], value) if name in again.outputs else float("inf")
-        if amount > TOLERANCE:
+        if amount > bench.tolerance:
             return [Discrepancy(check="purity", subject="a second call", output=name, deviation=amount)]
     return _mutated_inputs(bench)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ..errors import AuditError, BuildError
+from ..errors import AuditError
 from ..facts import ProbeFacts, StaticFacts
 from ..models import ModelSource
 from ..spec import AuditSpec
@@ -20,6 +20,10 @@ from ..trace.records import Site
 TIME_LIMIT = 90.0
 """Seconds after which a probe is given up."""
 NOTE_SIZE = 1024
+
+
+class ProbeLost(Exception):
+    """The probe could not do its work (a defect of the auditor, or a model that cannot be shrunk)."""
 
 
 @dataclass
@@ -46,7 +50,7 @@ class Probe:
     def wait(self, static: StaticFacts | None) -> ProbeFacts:
         """The facts, or what is known about the child's death.
 
-        Raises the AuditError that the child ended with.
+        Raises the AuditError that the child ended with, ProbeLost when the probe itself went wrong.
         """
         outcome = _receive(self.results, self.started + TIME_LIMIT - time.perf_counter())
         seconds = time.perf_counter() - self.started
@@ -56,7 +60,7 @@ class Probe:
         if isinstance(outcome, AuditError):
             raise outcome
         if not isinstance(outcome, ProbeFacts):
-            raise BuildError("the probe failed", why=str(outcome))
+            raise ProbeLost(str(outcome))
         from .causes import with_static_indices
 
         return replace(with_static_indices(outcome, static), seconds=seconds)

@@ -7,7 +7,7 @@ transformers' configurations share; a field that is not known to be a width stay
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 MAX_HEADS = 4
@@ -39,25 +39,29 @@ SPECIAL = "_token_id"
 NESTED = ("text_config", "vision_config", "audio_config", "encoder", "decoder")
 
 
-def shrink(
-    config: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
-) -> tuple[dict[str, Any], list[str]]:
-    """The shrunk configuration, and what was changed in words.
+Defaults = Callable[[str], Mapping[str, Any]]
+"""Model type -> the values that fields have when a configuration leaves them out."""
 
-    `defaults` are the values of fields that the configuration leaves out; only chance is taken from them.
-    """
+
+def no_defaults(model_type: str) -> Mapping[str, Any]:
+    """Nothing is known about fields that are left out."""
+    return {}
+
+
+def shrink(config: Mapping[str, Any], defaults: Defaults = no_defaults) -> tuple[dict[str, Any], list[str]]:
+    """The shrunk configuration, and what was changed in words."""
     small = dict(config)
-    small.update({name: 0.0 for name, value in (defaults or {}).items() if _is_chance(name, value)})
     notes: list[str] = []
     for name in NESTED:
         if isinstance(small.get(name), Mapping):
-            small[name], more = shrink(small[name])
+            small[name], more = shrink(small[name], defaults)
             notes += [f"{name}: {n}" for n in more]
     _attention(small, notes)
     _intermediate(small)
     _vocabulary(small)
     _images(small)
-    small.update({name: 0.0 for name, value in small.items() if _is_chance(name, value)})
+    fields = {**defaults(str(config.get("model_type", ""))), **small}
+    small.update({name: 0.0 for name, value in fields.items() if _is_chance(name, value)})
     return small, notes
 
 

@@ -12,7 +12,7 @@ from ..inputs import Inputs
 from .recorder import Recorder, recording
 from .records import Failure, Trace
 
-NEW_TOKENS = 3
+NEW_TOKENS = 5
 """Tokens made in generate and beam mode: one prefill, then cached steps."""
 CACHES = ("past_key_values", "mems", "cache")
 
