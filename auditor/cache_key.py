@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
@@ -22,6 +23,8 @@ LIBRARIES = ("adapters", "transformers", "torch", "adapter-audit")
 RELEVANT = ("ADAPTERS_", "TRANSFORMERS_", "PYTORCH_", "TORCH_", "ATEN_")
 """Prefixes of environment variables that change what the libraries do."""
 RULE_GROUP = "adapter_audit.rules"
+CLOCK_TICK = 2.0
+"""Seconds; no file system in use stamps coarser than this."""
 ENGINE = Path(__file__).parent
 RULES = ENGINE.parent / "rules"
 
@@ -126,21 +129,28 @@ def _files_behind(value: str | None) -> Iterator[str]:
             return
 
 
-@lru_cache(maxsize=8192)
-def _hash_once(path: str, _stamp: tuple[int, int, int]) -> str | None:
-    try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    except OSError:
-        return None
-
-
 def hash_file(path: str) -> str | None:
-    """Digest of a file's content, None when it cannot be read; asked again only when the file was written."""
+    """Digest of a file's content, None when it cannot be read; remembered while the file is not written."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):
         return None
-    return _hash_once(path, (status.st_mtime_ns, status.st_ctime_ns, status.st_size))
+    stamp = (status.st_mtime_ns, status.st_ctime_ns, status.st_size)
+    # A second write within one tick of the file system's clock would leave the same stamp.
+    settled = max(status.st_mtime, status.st_ctime) < time.time() - CLOCK_TICK
+    return _remembered(path, stamp) if settled else _digest_of(path)
+
+
+@lru_cache(maxsize=8192)
+def _remembered(path: str, _stamp: tuple[int, int, int]) -> str | None:
+    return _digest_of(path)
+
+
+def _digest_of(path: str) -> str | None:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 def hash_touched(name: str) -> str | None:
