@@ -6,7 +6,7 @@ proposals do not help, the next ones are tried; the number of audits is bounded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from ..compose import Block, lane_count, walk
@@ -107,22 +107,23 @@ def choices(proposals: Proposals) -> Iterator[dict[int, SourceEdit]]:
         yield {n: p[min(rank, len(p) - 1)] for n, p in proposals.items()}
 
 
-def applied(state: Patch, edits: Iterator[SourceEdit] | object) -> Patch | None:
+def applied(state: Patch, edits: Iterable[SourceEdit]) -> Patch | None:
     """The state with more edits made; None when they contradict each other or give no Python."""
     sources, files, titles = Sources(state.files), dict(state.files), list(state.titles)
-    by_file: dict[str, list[SourceEdit]] = {}
-    for edit in edits:  # type: ignore[attr-defined]
-        by_file.setdefault(edit.file, []).append(edit)
+    by_file: dict[str, dict[object, SourceEdit]] = {}
+    for edit in edits:
+        place = (edit.title, edit.edits[-1].line)  # the same repair, found by two findings
+        by_file.setdefault(edit.file, {}).setdefault(place, edit)
     for file, own in by_file.items():
         module = sources.module(file)
         if module is None:
             return None
         try:
-            files[file] = apply_edits(module.text, [e for one in own for e in one.edits])
+            files[file] = apply_edits(module.text, [e for one in own.values() for e in one.edits])
             compile(files[file], file, "exec")
         except (OverlappingEdits, SyntaxError):
             return None
-        titles += [e.title for e in own]
+        titles += [e.title for e in own.values()]
     return Patch(files, tuple(dict.fromkeys(titles)))
 
 

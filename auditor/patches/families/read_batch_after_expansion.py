@@ -6,9 +6,11 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ...trace.records import Record
 from ..base import SourceEdit
 from ..operands import is_plain
 from ..source import Edit, Module, Sources, calls
+from ..suspects import Suspect, leaks
 
 if TYPE_CHECKING:
     from ...facts import Facts
@@ -25,27 +27,36 @@ class ReadBatchAfterExpansion:
     name = "read-batch-after-expansion"
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
-        """Replace the size of the first axis in the reshape at the leak's root."""
-        if facts.static is None or facts.axes.lanes == 1 or finding.rule not in ("AA103", "AA105", "AA201"):
+        """Replace the size of the first axis in the reshapes at the leaks' roots, file by file."""
+        if facts.static is None or facts.axes.lanes == 1:
             return
-        module = sources.module(finding.primary.file)
-        statement = module.statement(finding.primary.line or 0) if module else None
-        if module is None or statement is None:
-            return
-        for call in _reshapes(statement):
-            for edits in _rewritten(module, statement, call, _keeps_rows(facts, finding)):
-                title = f"read the batch size of `{module.code(call)}` from the tensor that is reshaped"
-                yield SourceEdit(module.file, edits, " ".join(title.split()))
+        by_file: dict[str, list[list[SourceEdit]]] = {}
+        for suspect in leaks(facts, finding):
+            found = list(_at(suspect, sources))
+            if found:
+                by_file.setdefault(found[0].file, []).append(found)
+        for file, sites in by_file.items():
+            for rank in range(max(len(found) for found in sites)):
+                chosen = [found[min(rank, len(found) - 1)] for found in sites]
+                edits = tuple(dict.fromkeys(e for one in chosen for e in one.edits))
+                yield SourceEdit(file, edits, "; ".join(dict.fromkeys(one.title for one in chosen)))
 
 
-def _keeps_rows(facts: Facts, finding: Finding) -> bool:
+def _at(suspect: Suspect, sources: Sources) -> Iterator[SourceEdit]:
+    module = sources.module(suspect.site.file)
+    statement = module.statement(suspect.site.line) if module else None
+    if module is None or statement is None:
+        return
+    for call in _reshapes(statement):
+        for edits in _rewritten(module, statement, call, _keeps_rows(suspect.record)):
+            title = f"read the batch size of `{module.code(call)}` from the tensor that is reshaped"
+            yield SourceEdit(module.file, edits, " ".join(title.split()))
+
+
+def _keeps_rows(record: Record | None) -> bool:
     """Whether the first axis of the reshaped tensor is what the result should have there."""
-    assert facts.static is not None
-    if finding.primary.node is None:
-        return True
-    record = facts.static.trace.records[finding.primary.node]
-    given = record.operands[0].shape if record.operands else ()
-    wanted = record.twin_expanded or ()
+    given = record.operands[0].shape if record is not None and record.operands else ()
+    wanted = (record.twin_expanded or ()) if record is not None else ()
     return not given or not wanted or given[0] == wanted[0]
 
 
