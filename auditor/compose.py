@@ -135,6 +135,8 @@ def load_saved(text: str, source: str) -> Block:
         raise UsageError(
             f"{source} is not valid JSON", why=f"line {error.lineno}: {error.msg}", do="save the set-up again"
         ) from error
+    except RecursionError as error:
+        raise UsageError(f"{source} is not a saved adapter set-up", why="it is nested too deeply") from error
     return from_saved(data, source)
 
 

@@ -85,6 +85,8 @@ def _read_config(file: Path) -> dict[str, Any]:
         raise UsageError(
             f"{file} is not valid JSON", why=f"line {error.lineno}, column {error.colno}: {error.msg}"
         ) from error
+    except RecursionError as error:
+        raise UsageError(f"cannot read {file}", why="it is nested too deeply") from error
     if not isinstance(data, dict):
         raise UsageError(f"{file} is not a model configuration", why="expected a JSON object")
     if not isinstance(data.get("model_type"), str):
