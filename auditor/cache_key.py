@@ -62,9 +62,13 @@ def environment_facts() -> dict[str, Any]:
 @cache
 def own_digest() -> str:
     """The content of the engine and of the rules of this package."""
-    files = [*ENGINE.rglob("*.py"), *ENGINE.glob("*.json"), *RULES.glob("*.py")]
-    parts = [(str(f.relative_to(ENGINE.parent)), hash_file(str(f)) or "") for f in sorted(files)]
+    parts = [(str(file.relative_to(ENGINE.parent)), hash_file(str(file)) or "") for file in own_files()]
     return digest(*(part for pair in parts for part in pair))
+
+
+def own_files() -> list[Path]:
+    """The files of the engine and of the rules of this package."""
+    return sorted([*ENGINE.rglob("*.py"), *ENGINE.glob("*.json"), *RULES.glob("*.py")])
 
 
 @cache

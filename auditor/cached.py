@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pydantic import ValidationError
 
 from .cache import Store
-from .cache_key import cache_key, hash_touched
+from .cache_key import cache_key, hash_touched, own_files
 from .models import ModelSource, resolve
 from .result import AuditResult, Verdict
 from .spec import AuditSpec
@@ -82,7 +82,8 @@ def _may_be_kept(result: AuditResult, files: Iterable[str]) -> bool:
     """
     if result.error or any(f.verdict in (Verdict.ABORT, Verdict.UNKNOWN) for f in result.findings):
         return False
-    return all(_written(name) < _STARTED for name in files)
+    own = (str(file) for file in own_files())
+    return all(_written(name) < _STARTED for name in (*files, *own))
 
 
 def _written(name: str) -> float:
