@@ -136,11 +136,11 @@ class Recorder(TorchDispatchMode):
 
     def _carry(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         outputs = tensors_in(out)
-        known = all(self.carrier.knows(t) for t in tensors_in((args, kwargs)))
+        known = not _is_random(func) and all(self.carrier.knows(t) for t in tensors_in((args, kwargs)))
         if known and all(t.numel() <= CARRY_LIMIT for t in outputs):
             values = self.carrier.real_call(func, args, kwargs)
             if values is not None:
-                self.carrier.adopt(out, values)
+                self.carrier.adopt(out, values.zero_() if _is_uninitialised(func) else values)
                 return
         if _describe(func)[1]:
             for tensor in outputs:
@@ -321,6 +321,17 @@ def _identity(tensor: torch.Tensor) -> tuple[Any, ...]:
 @lru_cache(maxsize=4096)
 def _describe(func: Any) -> tuple[str, bool]:
     return str(func), func._schema.is_mutable
+
+
+@lru_cache(maxsize=4096)
+def _is_random(func: Any) -> bool:
+    return torch.Tag.nondeterministic_seeded in func.tags
+
+
+@lru_cache(maxsize=4096)
+def _is_uninitialised(func: Any) -> bool:
+    """Whatever is in fresh memory would make two audits differ."""
+    return func._schema.name.startswith(("aten::empty", "aten::new_empty"))
 
 
 _UNRECORDED = frozenset({"aten.detach.default", "prim.device.default"})
