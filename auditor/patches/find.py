@@ -84,7 +84,7 @@ def _library_patch(
     spec: AuditSpec, source: ModelSource, facts: Facts, findings: tuple[Finding, ...]
 ) -> Iterator[Fix]:
     proposed = _proposals(facts, findings)
-    patch = Search(spec, source, findings).patch(proposed) if proposed else None
+    patch = Search(spec, source, findings, facts.setup_failure is not None).patch(proposed) if proposed else None
     if patch is not None:
         yield Fix(
             title=patch.title(),

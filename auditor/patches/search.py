@@ -46,6 +46,8 @@ class Search:
     spec: AuditSpec
     source: ModelSource
     findings: tuple[Finding, ...]
+    set_up_fails: bool = False
+    """Nothing runs with the installed library, so that there is nothing to leave alone."""
     trials: int = 0
     best: Patch | None = None
 
@@ -79,8 +81,9 @@ class Search:
         reason = self._objection(outcome)
         if reason:
             return replace(trial, status="failed", reason=reason)
-        proof = "the audit of the patched library is compatible, at other batch sizes, too"
-        return replace(trial, status="verified", reason=f"{proof}; every adapter alone gives what it gave before")
+        proof = "the audit of the patched library is compatible" + (", at other batch sizes, too" if outcome.others else "")
+        kept = "" if self.set_up_fails else "; every adapter alone gives what it gave before"
+        return replace(trial, status="verified", reason=proof + kept)
 
     def _objection(self, outcome: Outcome) -> str:
         if outcome.result is None:
@@ -93,6 +96,8 @@ class Search:
         wrong = [why for why in outcome.others.values() if why]
         if wrong:
             return f"at another batch size the patched library does not agree: {wrong[0]}"
+        if self.set_up_fails:
+            return ""
         return changed_alone(self._before(), outcome.alone, self.findings)
 
     def _before(self) -> Mapping[str, object]:

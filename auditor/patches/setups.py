@@ -13,7 +13,9 @@ from ..result import Fix
 from ..spec import AuditSpec
 from .trial import Request, run
 
-MAX_TRIED = 5
+MAX_TRIED = 8
+COMMON_METHODS = ("lora", "seq_bn", "par_bn", "prefix_tuning")
+"""Methods that most models and compositions support, cheap ones first."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def options(spec: AuditSpec) -> Iterator[SetUp]:
     yield from _one_by_one(spec, tree)
     yield from _one_row(spec, tree)
     yield from _all_layers(spec)
+    yield from _other_methods(spec)
 
 
 def _batch_split(spec: AuditSpec, tree: Block) -> Iterator[SetUp]:
@@ -122,6 +125,16 @@ def _all_layers(spec: AuditSpec) -> Iterator[SetUp]:
     changed = spec.model_copy(update={"adapter": None, "adapters": everywhere, "skip_layers": None})
     code = "".join(f"model.add_adapter({n!r}, config={m!r})\n" for n, m in everywhere.items())
     yield SetUp("adapters in all layers (no leave_out, no skip_layers); needs training anew", (changed,), code)
+
+
+def _other_methods(spec: AuditSpec) -> Iterator[SetUp]:
+    """The same composition of adapters of one other method: to be trained anew, the very last resort."""
+    names = adapter_names(spec.composition())
+    for method in COMMON_METHODS:
+        if any(spec.method_of(n) != method for n in names):
+            changed = spec.model_copy(update={"adapter": method, "adapters": {}, "skip_layers": None})
+            code = "".join(f"model.add_adapter({n!r}, config={method!r})\n" for n in names)
+            yield SetUp(f"{method} adapters in the same composition; needs training anew", (changed,), code)
 
 
 def _without_leave_out(method: str) -> str:

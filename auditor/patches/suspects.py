@@ -30,7 +30,8 @@ class Suspect:
 
 def meetings(facts: Facts, finding: Finding) -> Iterator[Suspect]:
     """Ops where operands with and without the lanes meet."""
-    if finding.rule in ("AA101", "AA102", "AA105") or (finding.rule == "AA201" and finding.primary.line):
+    sizes_differ = finding.rule == "AA105" and "size" in finding.message
+    if finding.rule in ("AA101", "AA102") or sizes_differ or (finding.rule == "AA201" and finding.primary.line):
         yield from _own(facts, finding)
     if finding.invariant in VALUES and facts.static is not None:
         for failure in facts.static.trace.failures[:MAX_SUSPECTS]:

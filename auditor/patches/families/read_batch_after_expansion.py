@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 METHODS = ("view", "reshape", "expand", "new_zeros", "new_ones")
 KEEPS_ROWS = ("contiguous", "float", "to", "type_as", "clone", "detach", "half", "double")
+HOISTED = "to_reshape"
+"""Name of a tensor that gets a statement of its own, so that its size can be read."""
 SWAPS = ("transpose", "permute", "swapaxes")
 
 
@@ -70,9 +72,11 @@ def _rewritten(
     module: Module, statement: ast.stmt, call: ast.Call, keeps_rows: bool
 ) -> Iterator[tuple[Edit, ...]]:
     assert isinstance(call.func, ast.Attribute)
-    sizes, place = _sizes(module, statement, call)
-    if not sizes:
+    only = _one_argument(call)
+    if isinstance(only, ast.Name):
+        yield _with_own_rows(module, statement, call, f"{{}}.shape[0], *{only.id}[1:]")
         return
+    sizes = list(only.elts) if isinstance(only, (ast.Tuple, ast.List)) else list(call.args)
     batch, rest = sizes[0], sizes[1:]
     target = batch
     if isinstance(batch, ast.BinOp):
@@ -84,30 +88,30 @@ def _rewritten(
         root = _same_rows(call.func.value)
         if root is not None:
             yield (Edit.of(target, f"{module.code(root)}.shape[0]"),)
-        elif place is statement:
+        else:
             yield _hoisted(module, statement, call.func.value, target)
     if target is batch and not any(_is_minus_one(s) for s in rest):
         yield (Edit.of(batch, "-1"),)
 
 
-def _sizes(module: Module, statement: ast.stmt, call: ast.Call) -> tuple[list[ast.expr], ast.stmt]:
-    """The sizes as expressions, and the statement they are written in (`view(*shape)`: where it is made)."""
-    if len(call.args) > 1:
-        return list(call.args), statement
-    only = call.args[0].value if isinstance(call.args[0], ast.Starred) else call.args[0]
-    if isinstance(only, (ast.Tuple, ast.List)):
-        return list(only.elts), statement
-    function = module.function(statement.lineno)
-    if isinstance(only, ast.Name) and function is not None:
-        for node in reversed(list(ast.walk(function))):
-            if isinstance(node, ast.Assign) and node.lineno < statement.lineno and _assigns(node, only.id):
-                if isinstance(node.value, (ast.Tuple, ast.List)):
-                    return list(node.value.elts), node
-    return [], statement
+def _one_argument(call: ast.Call) -> ast.expr | None:
+    """The only argument: all sizes in one (`view(shape)`, `view(*shape)`, `view((a, b))`)."""
+    if len(call.args) != 1:
+        return None
+    return call.args[0].value if isinstance(call.args[0], ast.Starred) else call.args[0]
 
 
-def _assigns(node: ast.Assign, name: str) -> bool:
-    return any(isinstance(t, ast.Name) and t.id == name for t in node.targets)
+def _with_own_rows(module: Module, statement: ast.stmt, call: ast.Call, sizes: str) -> tuple[Edit, ...]:
+    """Take the first size from the tensor and the others from the shape that was given."""
+    assert isinstance(call.func, ast.Attribute)
+    root = _same_rows(call.func.value)
+    if root is not None:
+        return (Edit.of(call.args[0], sizes.format(module.code(root))),)
+    return (
+        Edit.before(statement, f"{HOISTED} = {module.code(call.func.value)}"),
+        Edit.of(call.func.value, HOISTED),
+        Edit.of(call.args[0], sizes.format(HOISTED)),
+    )
 
 
 def _same_rows(node: ast.expr) -> ast.expr | None:
@@ -131,11 +135,10 @@ def _leaves_first_axis(method: str, node: ast.Call) -> bool:
 
 def _hoisted(module: Module, statement: ast.stmt, receiver: ast.expr, batch: ast.expr) -> tuple[Edit, ...]:
     """Name the tensor in a statement of its own, and read its size."""
-    name = "reshaped"
     return (
-        Edit.before(statement, f"{name} = {module.code(receiver)}"),
-        Edit.of(receiver, name),
-        Edit.of(batch, f"{name}.shape[0]"),
+        Edit.before(statement, f"{HOISTED} = {module.code(receiver)}"),
+        Edit.of(receiver, HOISTED),
+        Edit.of(batch, f"{HOISTED}.shape[0]"),
     )
 
 

@@ -135,10 +135,14 @@ def replicating(module: Module, statement: ast.stmt, pairs: Sequence[Pair]) -> t
     edits: dict[Edit, None] = {}
     for shared, expanded in pairs:
         reference = first_tensor_name(expanded)
-        if reference is None or module.code(reference) == module.code(shared):
+        if reference is None or module.code(reference) == module.code(shared) or _no_tensor(shared):
             return ()
         edits |= dict.fromkeys(_one(module, statement, shared, module.code(reference)))
     return tuple(edits)
+
+
+def _no_tensor(node: ast.expr) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr in ("device", "dtype", "shape", "data", "T")
 
 
 def _one(module: Module, statement: ast.stmt, shared: ast.expr, like: str) -> tuple[Edit, ...]:

@@ -1,0 +1,60 @@
+"""Set-ups that are offered instead: their specs and the Python to paste."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from adapter_audit.auditor.compose import parse
+from adapter_audit.auditor.patches.setups import _without_leave_out, options, python
+from adapter_audit.auditor.spec import AuditSpec
+
+from .conftest import Fixed
+
+
+@pytest.mark.parametrize(
+    "compose", ["parallel(a,b)", "batchsplit(a,b;2,1)", "stack(a,parallel(b,c))", "average(a,b;0.3,0.7)", "multitask(a,b)"]
+)
+def test_every_option_can_be_audited_and_its_code_is_python(compose: str) -> None:
+    spec = AuditSpec.read({"model": "m", "compose": compose, "adapter": "lora[r=2,leave_out=[0]]"})
+    titles = []
+    for option in options(spec):
+        ast.parse(option.code)
+        for other in option.specs:
+            other.check()
+            other.composition()
+        titles.append(option.title)
+    assert len(set(titles)) == len(titles)
+
+
+def test_one_by_one_covers_every_row_of_every_lane() -> None:
+    spec = AuditSpec.read({"model": "m", "compose": "parallel(a,b)", "adapters": {"a": "lora", "b": "seq_bn"}, "batch": 3})
+    option = next(o for o in options(spec) if o.title.startswith("run the adapters"))
+    assert [(s.compose, s.batch, s.adapters) for s in option.specs] == [
+        ("stack(a)", 3, {"a": "lora"}),
+        ("stack(b)", 3, {"b": "seq_bn"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("lora[leave_out=[0]]", "lora"),
+        ("lora[leave_out=[0,1],r=2]", "lora[r=2]"),
+        ("lora[r=2,leave_out=[1]]|par_bn", "lora[r=2]|par_bn"),
+        ("seq_bn", "seq_bn"),
+    ],
+)
+def test_leave_out_is_taken_out(method: str, expected: str) -> None:
+    assert _without_leave_out(method) == expected
+
+
+def test_python_of_a_composition() -> None:
+    assert python(parse("stack(a,batchsplit(b,c;2,1))")) == "ac.Stack('a', ac.BatchSplit('b', 'c', batch_sizes=[2, 1]))"
+
+
+def test_set_up_is_found_where_no_patch_is(fixed: Fixed) -> None:
+    result = fixed(model="adapter_audit.auditor.toys:bert", compose="parallel(a,b)", adapter="prompt_tuning")
+    fixes = [fix for finding in result.findings for fix in finding.fixes]
+    assert any(f.kind == "setup-change" and f.status == "verified" for f in fixes)
