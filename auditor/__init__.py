@@ -17,7 +17,7 @@ __all__ = ["AuditResult", "AuditSpec", "audit", "audit_model"]
 
 
 def audit(spec: AuditSpec | Mapping[str, object], **options: Any) -> AuditResult:
-    """Audit one composition; `options` are the fields of `pipeline.AuditOptions`.
+    """Audit one composition; `options` are the fields of `options.AuditOptions`.
 
     Raises AuditError (with `exit_code` and a one-line message) when the request cannot be audited.
     """

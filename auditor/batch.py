@@ -42,9 +42,10 @@ def audit_line(line: Line, options: Mapping[str, Any]) -> str:
 
     `options` are those of an audit and `store`, the cache; without one nothing is kept or looked up.
     """
-    from .cached import Request, audit_cached
+    from .cached import audit_cached
+    from .options import AuditOptions
 
-    request = Request(**{name: value for name, value in options.items() if name != "store"})
+    request = AuditOptions(**{name: value for name, value in options.items() if name != "store"})
     try:
         spec = AuditSpec.read_line(line.text)
         result = audit_cached(spec.model_copy(update={"id": line.id}), request, options.get("store"))

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Collection
+from dataclasses import asdict
 
 from pydantic import ValidationError
 
 from .cache import Store
 from .cache_key import cache_key, hash_touched, own_files
 from .models import ModelSource, resolve
-from .result import AuditResult, Verdict
+from .options import AuditOptions
+from .result import AuditResult
 from .spec import AuditSpec
 from .trace.sites import absolute_file
 
@@ -21,33 +22,24 @@ _STARTED = 0.0 if "transformers" in sys.modules else time.time()
 """Before this moment nothing of the audited libraries was loaded; 0 when that is not known."""
 
 
-@dataclass(frozen=True)
-class Request:
-    """How an audit is done, as plain data (`pipeline.AuditOptions`, which this must not import)."""
-
-    static_only: bool = False
-    offline: bool = False
-    graph: bool = False
-    select: frozenset[str] = frozenset()
-    ignore: frozenset[str] = frozenset()
-
-
-def lookup(spec: AuditSpec, request: Request, store: Store | None) -> AuditResult | None:
+def lookup(spec: AuditSpec, options: AuditOptions, store: Store | None) -> AuditResult | None:
     """The stored result, or None. Neither torch nor the pipeline is imported; raises UsageError."""
     spec.check()
-    return _found(spec, resolve(spec.model, offline=request.offline), request, store)
+    return _found(spec, resolve(spec.model, offline=options.offline), options, store)
 
 
-def audit_cached(spec: AuditSpec, request: Request, store: Store | None) -> AuditResult:
+def audit_cached(spec: AuditSpec, options: AuditOptions, store: Store | None) -> AuditResult:
     """The stored result of this audit, or a new one. Raises AuditError like `audit`."""
     spec.check()
-    source = resolve(spec.model, offline=request.offline)
-    found = _found(spec, source, request, store)
-    return found if found is not None else _audited(spec, source, request, store)
+    source = resolve(spec.model, offline=options.offline)
+    found = _found(spec, source, options, store)
+    return found if found is not None else _audited(spec, source, options, store)
 
 
-def _found(spec: AuditSpec, source: ModelSource, request: Request, store: Store | None) -> AuditResult | None:
-    key = _key(spec, source, request) if store else None
+def _found(
+    spec: AuditSpec, source: ModelSource, options: AuditOptions, store: Store | None
+) -> AuditResult | None:
+    key = _key(spec, source, options) if store else None
     text = store.load(key, hash_touched) if store and key else None
     if text is None:
         return None
@@ -59,31 +51,28 @@ def _found(spec: AuditSpec, source: ModelSource, request: Request, store: Store 
     return result.model_copy(update=own)
 
 
-def _audited(spec: AuditSpec, source: ModelSource, request: Request, store: Store | None) -> AuditResult:
-    from .pipeline import AuditOptions, audit_with_files
+def _audited(spec: AuditSpec, source: ModelSource, options: AuditOptions, store: Store | None) -> AuditResult:
+    from .pipeline import audit_with_files
 
-    key = _key(spec, source, request) if store else None
-    result, files = audit_with_files(spec, source, AuditOptions(**asdict(request)))
-    if store and key and _may_be_kept(result, files):
+    key = _key(spec, source, options) if store else None
+    result, files = audit_with_files(spec, source, options)
+    if store and key and _may_be_kept(files):
         digests = {name: hash_touched(name) for name in files}
         store.save(key, {n: d for n, d in digests.items() if d is not None}, result.model_dump_json())
     return result
 
 
-def _key(spec: AuditSpec, source: ModelSource, request: Request) -> str | None:
-    return cache_key(spec, source, {k: v for k, v in asdict(request).items() if k != "offline"})
+def _key(spec: AuditSpec, source: ModelSource, options: AuditOptions) -> str | None:
+    return cache_key(spec, source, {k: v for k, v in asdict(options).items() if k != "offline"})
 
 
-def _may_be_kept(result: AuditResult, files: Iterable[str]) -> bool:
-    """Whether the result follows from content alone.
+def _may_be_kept(files: Collection[str]) -> bool:
+    """Whether the result follows from the content of files, and from this content.
 
-    The death of a process may be the machine's doing (memory, time). And a file that was written after this
-    process started may have been loaded in its older form.
+    A file that was written after this process started may have been loaded in its older form.
     """
-    if result.error or any(f.verdict in (Verdict.ABORT, Verdict.UNKNOWN) for f in result.findings):
-        return False
     own = (str(file) for file in own_files())
-    return all(_written(name) < _STARTED for name in (*files, *own))
+    return bool(files) and all(_written(name) < _STARTED for name in (*files, *own))
 
 
 def _written(name: str) -> float:

@@ -12,6 +12,7 @@ from .compose import adapter_names, lane_count
 from .errors import AuditError, BuildError
 from .facts import Axes, Facts
 from .models import ModelSource, resolve
+from .options import AuditOptions
 from .result import (
     AuditResult,
     Coverage,
@@ -29,18 +30,6 @@ from .spec import AuditSpec
 if TYPE_CHECKING:
     from .facts import ProbeFacts, StaticFacts
     from .probe import Probe
-
-
-@dataclass(frozen=True)
-class AuditOptions:
-    """How an audit is done (the spec says what is audited)."""
-
-    static_only: bool = False
-    offline: bool = False
-    graph: bool = False
-    """Attach the recorded graph to the result (HTML and GraphML reports)."""
-    select: frozenset[str] = frozenset()
-    ignore: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -73,7 +62,10 @@ def audit_model(model: Any, inputs: Mapping[str, Any] | None = None, **options: 
 def audit_with_files(
     spec: AuditSpec, source: ModelSource, options: AuditOptions
 ) -> tuple[AuditResult, frozenset[str]]:
-    """Audit a checked spec; also the source files that the result depends on (see `touched`)."""
+    """Audit a checked spec; also the source files that the result follows from (see `touched`).
+
+    There are none when a process died on the way: that may be the machine's doing, and is not to be kept.
+    """
     check_environment()
     from .build import build
     from .probe import Probe
@@ -107,7 +99,8 @@ def audit_with_files(
         setup_failure=subject.setup_failure,
     )
     activity = () if subject.setup_failure else subject.backend.activity(subject.model, facts.names)
-    files = touched_files(subject.model, facts, subject.backend.package)
+    died = bool(lost) or (outcome is not None and bool(outcome.died))
+    files = frozenset[str]() if died else touched_files(subject.model, facts, subject.backend.package)
     return conclude(spec, facts, options, timer, activity), files
 
 

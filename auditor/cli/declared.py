@@ -10,9 +10,10 @@ from typing import Any
 import rich_click as click
 
 from ..cache import Store
-from ..cached import Request, audit_cached, lookup
+from ..cached import audit_cached, lookup
 from ..config_file import Declared, declared_specs
 from ..errors import AuditError, BuildError, ExitCode, UsageError
+from ..options import AuditOptions
 from ..result import AuditResult
 from ..spec import AuditSpec
 from .options import exit_code, parsed_reports, write_reports
@@ -102,7 +103,7 @@ def _made_by_many(missing: Sequence[Declared], project: Project, jobs: int) -> I
                 yield Outcome(declared, error=BuildError("a worker process died", do="run with --jobs 1"))
 
 
-def _attempt(spec: AuditSpec, request: Request, store: Store | None) -> AuditResult | tuple[str, int]:
+def _attempt(spec: AuditSpec, request: AuditOptions, store: Store | None) -> AuditResult | tuple[str, int]:
     try:
         return audit_cached(spec, request, store)
     except AuditError as error:

@@ -14,8 +14,8 @@ from click.core import ParameterSource
 
 from ..baseline import Baseline, written
 from ..cache import Store, open_store
-from ..cached import Request
 from ..config_file import ConfigFile, load_config
+from ..options import AuditOptions
 from ..policy import Policy
 from ..result import AuditResult
 from ..rule_names import rule_id, rule_ids
@@ -55,7 +55,7 @@ class Project:
     """Everything that was decided before the first audit."""
 
     file: ConfigFile
-    request: Request
+    request: AuditOptions
     policy: Policy
     store: Store | None
     fail_on: str
@@ -68,7 +68,7 @@ class Project:
         config = file.config
         for entry in (*config.ignore, *(entry for audit in config.audits for entry in audit.ignore)):
             rule_id(entry.rule)
-        request = Request(
+        request = AuditOptions(
             static_only=options["static_only"] or config.static_only,
             offline=options["offline"] or config.offline,
             graph=graph,

@@ -184,10 +184,10 @@ def test_a_touched_name_is_looked_for_where_imports_look() -> None:
 
 def test_a_key_needs_no_heavy_import() -> None:
     code = (
-        "import sys; from adapter_audit.auditor.cached import Request, lookup, Store\n"
+        "import sys; from adapter_audit.auditor.cached import AuditOptions, lookup, Store\n"
         "from adapter_audit.auditor.spec import AuditSpec; from pathlib import Path\n"
         "spec = AuditSpec(model='t5-base', compose='parallel:2')\n"
-        "assert lookup(spec, Request(), Store(Path('no/such/cache'))) is None\n"
+        "assert lookup(spec, AuditOptions(), Store(Path('no/such/cache'))) is None\n"
         "print([n for n in ('torch', 'transformers', 'adapters', 'networkx', 'libcst') if n in sys.modules])"
     )
     done = subprocess.run(

@@ -24,7 +24,7 @@ EXPECTED = {
 FAMILY = """
 import json, os, random, sys, time
 from pathlib import Path
-from adapter_audit.auditor.cached import Request, audit_cached  # before the libraries are loaded
+from adapter_audit.auditor.cached import AuditOptions, audit_cached  # before the libraries are loaded
 from adapter_audit.auditor.cache import Store
 from adapter_audit.auditor.spec import AuditSpec
 import torch, adapters, transformers
@@ -42,7 +42,7 @@ def work(seed, rounds):
         for _ in range(rounds):
             for spec in choice.sample(specs, len(specs)):
                 started = time.process_time()
-                verdict = audit_cached(spec, Request(static_only=True), store).verdict.value
+                verdict = audit_cached(spec, AuditOptions(static_only=True), store).verdict.value
                 answer = [Path(spec.model).name, spec.adapter, verdict, time.process_time() - started]
                 print(json.dumps(answer), file=out)
 

@@ -20,11 +20,11 @@ MODELING = "adapters/models/bert/modeling_bert.py"
 ANSWER = """
 import sys
 from pathlib import Path
-from adapter_audit.auditor.cached import Request, lookup
+from adapter_audit.auditor.cached import AuditOptions, lookup
 from adapter_audit.auditor.cache import open_store
 from adapter_audit.auditor.spec import AuditSpec
 spec = AuditSpec(model="bert", compose="parallel:2", adapter="seq_bn")
-found = lookup(spec, Request(), open_store(None))
+found = lookup(spec, AuditOptions(), open_store(None))
 assert "torch" not in sys.modules
 print("miss" if found is None else found.verdict.value)
 """

@@ -1,0 +1,17 @@
+"""How an audit is done (the spec says what is audited). Light: the cache asks for it before the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class AuditOptions:
+    """Options of one audit; every field but `offline` is part of the cache's key."""
+
+    static_only: bool = False
+    offline: bool = False
+    graph: bool = False
+    """Attach the recorded graph to the result (HTML and GraphML reports)."""
+    select: frozenset[str] = frozenset()
+    ignore: frozenset[str] = frozenset()
