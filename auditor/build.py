@@ -21,6 +21,8 @@ from .errors import BuildError, UsageError
 from .inputs import InputMaker, input_maker
 from .models import ModelSource
 from .spec import AuditSpec
+from .trace.metadevice import values_on_meta
+from .trace.metavalues import MetaValues
 from .trace.records import Failure
 from .trace.sites import is_deliberate, traceback_sites
 
@@ -66,7 +68,7 @@ def build(
     for name in adapter_names(tree):
         backend.check_method(spec.method_of(name))
     with _default_dtype(dtype), torch.device(device):
-        model = bare_model(spec, source)
+        model = _bare_on(device, spec, source)
         if device == "meta":
             model.to("meta")  # a function's model may have real weights
         elif dtype is not None:
@@ -80,6 +82,17 @@ def build(
         subject.inputs = input_maker(model, spec, tree, dtype or torch.float32)
         _check_length(subject)
     return subject
+
+
+def _bare_on(device: str, spec: AuditSpec, source: ModelSource) -> Any:
+    """Some constructors read small tensors (drop path rates, rotary frequencies), which meta refuses."""
+    try:
+        return bare_model(spec, source)
+    except BuildError as error:
+        if device != "meta" or "meta" not in str(error):
+            raise
+    with MetaValues() as values, values_on_meta(values.carrier):
+        return bare_model(spec, source)
 
 
 def set_up(subject: Subject) -> Failure | None:

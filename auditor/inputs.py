@@ -18,6 +18,8 @@ from .errors import UsageError
 from .spec import AuditSpec
 
 Inputs = dict[str, Any]
+WHOLE_SEQUENCE_TASKS = ("SequenceClassification", "TokenClassification", "QuestionAnswering")
+"""Task heads of encoder-decoders that put the same sequence into both sides (naming of transformers)."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class InputMaker:
     """Rows and width of the input embedding, for `inputs_embeds`."""
     decodes: bool
     """An encoder-decoder whose decoder is fed separately."""
+    makes_decoder: bool = False
+    """The task head feeds the decoder with the encoder's input itself, and counts on its length."""
     dtype: torch.dtype = torch.float32
 
     def make(self, rows: int, seed: int = 0) -> Inputs:
@@ -64,7 +68,7 @@ class InputMaker:
 
     def _decoder(self, inputs: Inputs, rows: int, tokens: int, generator: torch.Generator) -> None:
         wanted = {n for n in self.spec.inputs if n.startswith("decoder_")}
-        if not self.decodes or self.spec.mode in ("generate", "beam"):
+        if not self.decodes or self.spec.mode in ("generate", "beam") or (self.makes_decoder and not wanted):
             return
         if "decoder_inputs_embeds" in wanted:
             inputs["decoder_inputs_embeds"] = self._embeds(generator, rows, tokens)
@@ -136,7 +140,15 @@ def input_maker(model: Any, spec: AuditSpec, tree: Block, dtype: torch.dtype = t
                 why=f"its forward takes {', '.join(sorted(signature))}",
             )
     return InputMaker(
-        model.config, signature, main, spec, tree, _embedding(model), _decodes(model, signature), dtype
+        model.config,
+        signature,
+        main,
+        spec,
+        tree,
+        _embedding(model),
+        _decodes(model, signature),
+        any(task in type(model).__name__ for task in WHOLE_SEQUENCE_TASKS),
+        dtype,
     )
 
 

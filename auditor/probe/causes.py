@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def first_departure(bench: Bench, reference: Reference) -> Departure | None:
     """The first op of the composition whose value, on the reference's rows, is not its twin's."""
-    alone = bench.recorded(reference.tree, reference.rows)
+    alone = bench.recorded(reference.tree)
     composed = bench.recorded(bench.tree)
     twins = {record.key: record for record in alone.trace.records}
     cut = _Cut(bench, reference)
@@ -54,28 +54,28 @@ class _Cut:
         return max(known, default=None)
 
     def _one(self, mine: torch.Tensor, twin: torch.Tensor) -> float | None:
-        if mine.shape == twin.shape and self.lanes == 1 and len(self.reference.rows) == self.rows:
-            return deviation(mine, twin)
-        own = self._own_rows(mine, twin)
-        if own is not None:
-            return deviation(own, twin)
-        return deviation(mine, twin) if mine.shape == twin.shape else None
-
-    def _own_rows(self, mine: torch.Tensor, twin: torch.Tensor) -> torch.Tensor | None:
-        """Along the one axis that differs: this lane's rows of N*B*k, where the twin has rows*k."""
         if mine.dim() != twin.dim():
             return None
+        axis = self._batch_axis(mine, twin)
+        if axis is None:
+            return deviation(mine, twin) if mine.shape == twin.shape else None
+        per_row = twin.shape[axis] // self.rows
+        own = _rows_along(mine, axis, self.reference.output_rows(self.rows), per_row)
+        return deviation(own, _rows_along(twin, axis, self.reference.rows, per_row))
+
+    def _batch_axis(self, mine: torch.Tensor, twin: torch.Tensor) -> int | None:
+        """The axis of N*B*k rows where the twin has B*k; without lanes, the first axis if it is a batch."""
         axes = [i for i in range(mine.dim()) if mine.shape[i] != twin.shape[i]]
-        if len(axes) != 1:
+        if not axes and self.lanes == 1 and mine.dim() and mine.shape[0] % self.rows == 0:
+            return 0
+        if len(axes) != 1 or twin.shape[axes[0]] % self.rows:
             return None
-        axis, count = axes[0], len(self.reference.rows)
-        per_row, rest = divmod(twin.shape[axis], count)
-        if rest or mine.shape[axis] != self.lanes * self.rows * per_row:
-            return None
-        index = [
-            row * per_row + k for row in self.reference.output_rows(self.rows) for k in range(per_row)
-        ]
-        return mine.index_select(axis, torch.tensor(index))
+        return axes[0] if mine.shape[axes[0]] == self.lanes * twin.shape[axes[0]] else None
+
+
+def _rows_along(value: torch.Tensor, axis: int, rows: tuple[int, ...], per_row: int) -> torch.Tensor:
+    index = [row * per_row + k for row in rows for k in range(per_row)]
+    return value.index_select(axis, torch.tensor(index))
 
 
 def _values(recorder: Recorder, record: Record) -> list[torch.Tensor]:

@@ -19,7 +19,7 @@ from ..inputs import Inputs
 from ..references import Reference
 from .bench import Bench, Ran, Tensors
 from .causes import first_departure, init_departure
-from .compare import changed, worst_output
+from .compare import answers, masked_deviation, worst_output
 from .precision import deviation
 from .weights import randomise_adapter
 
@@ -92,7 +92,7 @@ def check_gradients(bench: Bench) -> list[Discrepancy]:
     if bench.spec.mode != "train":
         raise NotApplicable
     ran = _composed(bench)
-    alone = [bench.reference(r) for r in bench.references]
+    alone = [bench.gradients_of(r) for r in bench.references]
     if any(r.failure is not None for r in alone):
         raise NotApplicable
     expected: dict[str, torch.Tensor] = {}
@@ -133,16 +133,21 @@ def _has_effect(bench: Bench, ran: Ran, own: list[Reference], name: str) -> bool
         other = bench.run(bench.tree)
     if other.failure is not None:
         return True  # it runs with some values and not with others: that is an effect
-    total = bench.rows * lane_count(bench.tree)
-    for output, value in ran.outputs.items():
-        if value.dim() and value.shape[0] != total:
-            continue
-        rows = [row for r in own for row in r.output_rows(bench.rows)]
-        mine = {output: value[rows] if value.dim() else value}
-        theirs = {k: v[rows] if v.dim() else v for k, v in other.outputs.items() if k == output}
-        if changed(mine, theirs, SMALLEST_EFFECT):
+    return any(_moved(bench, ran, other, reference) for reference in own)
+
+
+def _moved(bench: Bench, ran: Ran, other: Ran, reference: Reference) -> bool:
+    """Whether any answer in the reference's rows differs between two runs of the composition."""
+    rows = reference.output_rows(bench.rows)
+    before = {n: v[list(rows)] for n, v in ran.outputs.items() if v.dim() and v.shape[0] > max(rows)}
+    if not before:
+        return True  # the lanes are not there: that is what is wrong
+    for name, value in answers(before).items():
+        if name not in other.outputs or other.outputs[name].shape != ran.outputs[name].shape:
             return True
-    return not any(v.dim() and v.shape[0] == total for v in ran.outputs.values())
+        if masked_deviation(bench, name, other.outputs[name][list(rows)], value, reference.rows) > SMALLEST_EFFECT:
+            return True
+    return False
 
 
 @contextmanager
@@ -215,6 +220,26 @@ def _replaced(tree: Node, old: Node, new: Node) -> Node:
     return replace(tree, children=tuple(_replaced(c, old, new) for c in tree.children))
 
 
+def check_padding(bench: Bench) -> list[Discrepancy]:
+    """Rows of a BatchSplit or MultiTask part are the same without the other, differently padded rows."""
+    parts = [r for r in bench.references if len(r.rows) < bench.rows]
+    if not parts or "attention_mask" not in bench.inputs:
+        raise NotApplicable
+    for part in parts:
+        whole, alone = bench.reference(part), bench.known(part.tree, part.rows)
+        if whole.failure is not None or alone.failure is not None:
+            continue
+        mine = {n: v[list(part.rows)] for n, v in whole.outputs.items() if v.dim() and v.shape[0] == bench.rows}
+        for name, value in answers(alone.outputs).items():
+            if name not in mine or mine[name].shape != value.shape or value.shape[0] != len(part.rows):
+                continue
+            amount = masked_deviation(bench, name, mine[name], value, part.rows)
+            if amount > bench.tolerance:
+                who = "+".join(adapter_names(part.tree))
+                return [Discrepancy(check="padding", subject=who, output=name, deviation=amount)]
+    return []
+
+
 def check_cache(bench: Bench) -> list[Discrepancy]:
     """Decoding with a cache gives what full forwards give, where it does so without adapters."""
     if bench.spec.mode != "generate":
@@ -269,6 +294,7 @@ CHECKS: tuple[Callable[[Bench], list[Discrepancy]], ...] = (
     check_effect,
     check_init,
     check_neutrality,
+    check_padding,
     check_cache,
     check_purity,
 )

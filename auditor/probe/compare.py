@@ -23,15 +23,16 @@ def worst_output(
 ) -> tuple[str, float]:
     """The answer that deviates most, and by how much.
 
-    `rows` are rows of `actual`; `source` the caller's rows that `expected` was made of (for the padding).
-    Outputs of `expected` with another number of rows than `source` have no row-wise meaning and are left out.
+    `rows` are rows of `actual`, `source` those of `expected` (of the caller's B). Outputs without a row for
+    each of B, or with one for each pair of rows (image-text similarities), have no row-wise meaning.
     """
     worst, amount = "", 0.0
     for name, value in answers(expected).items():
-        if value.shape[0] != len(source):
+        if value.shape[0] != bench.rows or value.shape == (bench.rows, bench.rows):
             continue
         mine = _rows_of(actual.get(name), rows)
-        found = float("inf") if mine is None else _masked_deviation(bench, name, mine, value, source)
+        theirs = value[list(source)]
+        found = float("inf") if mine is None else masked_deviation(bench, name, mine, theirs, source)
         if found > amount:
             worst, amount = name, found
     return worst, amount
@@ -44,10 +45,10 @@ def _rows_of(value: torch.Tensor | None, rows: tuple[int, ...]) -> torch.Tensor 
     return value[list(rows)]
 
 
-def _masked_deviation(
+def masked_deviation(
     bench: Bench, name: str, mine: torch.Tensor, value: torch.Tensor, source: tuple[int, ...]
 ) -> float:
-    """Positions that are padding mean nothing and are left out."""
+    """`deviation`; positions that are padding mean nothing and are left out."""
     mask = _mask_for(bench, name, value)
     if mask is None or mine.shape != value.shape:
         return deviation(mine, value)
@@ -71,11 +72,3 @@ def _mask_for(bench: Bench, name: str, value: torch.Tensor) -> torch.Tensor | No
     front = torch.ones(mask.shape[0], length - known, dtype=mask.dtype)  # prompts come first
     result: torch.Tensor = torch.cat([front, mask], dim=1).bool()
     return result
-
-
-def changed(one: Tensors, other: Tensors, limit: float) -> bool:
-    """Whether any answer differs by more than `limit`."""
-    for name, value in answers(one).items():
-        if name not in other or deviation(other[name], value) > limit:
-            return True
-    return False

@@ -50,7 +50,8 @@ def no_defaults(model_type: str) -> Mapping[str, Any]:
 
 def shrink(config: Mapping[str, Any], defaults: Defaults = no_defaults) -> tuple[dict[str, Any], list[str]]:
     """The shrunk configuration, and what was changed in words."""
-    small = dict(config)
+    known = defaults(str(config.get("model_type", "")))
+    small = {**{name: value for name, value in known.items() if _is_size(name)}, **config}
     notes: list[str] = []
     for name in NESTED:
         if isinstance(small.get(name), Mapping):
@@ -60,9 +61,15 @@ def shrink(config: Mapping[str, Any], defaults: Defaults = no_defaults) -> tuple
     _intermediate(small)
     _vocabulary(small)
     _images(small)
-    fields = {**defaults(str(config.get("model_type", ""))), **small}
+    fields = {**known, **small}
     small.update({name: 0.0 for name, value in fields.items() if _is_chance(name, value)})
     return small, notes
+
+
+def _is_size(name: str) -> bool:
+    """What shrinks, or must fit what shrinks (the padding token lies in the vocabulary)."""
+    sizes = (*HIDDEN, *HEADS, *KV_HEADS, *HEAD_SIZES, *INTERMEDIATE, "vocab_size")
+    return name in sizes or name.endswith(SPECIAL)
 
 
 def _is_chance(name: str, value: Any) -> bool:

@@ -8,24 +8,19 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from . import kernels
-from .carry import CARRY_LIMIT, Carrier
 from .metadevice import values_on_meta
+from .metavalues import NOWHERE, SCALAR, MetaValues, describe, tensors_in
 from .records import Failure, Key, Operand, Record, Shape, Site, Trace
 from .repair import Repairs
 from .sites import current_site, is_deliberate, traceback_sites
 
-aten = torch.ops.aten
-NOWHERE = Site("", 0, "")
 LIBRARY = "adapters"
 MAX_RECORDS = 150_000
 """More than any model needs for a few tokens: a loop that waits for a value that meta cannot give."""
@@ -44,7 +39,7 @@ class ModuleCall:
     seen: dict[tuple[str, int, str], int] = field(default_factory=lambda: defaultdict(int))
 
 
-class Recorder(TorchDispatchMode):
+class Recorder(MetaValues):
     """Records ops while it is active; use `recording(...)`, which also follows the module calls.
 
     `values=True` keeps a copy of what every op returned (probe runs of small models).
@@ -53,7 +48,6 @@ class Recorder(TorchDispatchMode):
     def __init__(self, model: torch.nn.Module, *, repairs: Repairs | None = None, values: bool = False) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.trace = Trace()
-        self.carrier = Carrier()
         self.values: list[Any] | None = [] if values else None
         self.module_outputs: dict[tuple[str, int], Any] = {}
         self._repairs = repairs
@@ -72,14 +66,14 @@ class Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one op on the values at hand and write it down."""
         kwargs = kwargs or {}
-        name, mutable = _describe(func)
-        if name == "aten._local_scalar_dense.default":
-            return self._scalar(args[0])
+        name, mutable = describe(func)
+        if name == SCALAR:
+            return self.scalar(args[0])
         if name in _UNRECORDED:
             return func(*args, **kwargs)
         record = self._begin(name, mutable, args, kwargs)
         try:
-            out = self._run(func, args, kwargs)
+            out = self.run(func, args, kwargs)
         except Exception as error:
             out = self._repair_op(record, error, args)
         else:
@@ -120,74 +114,6 @@ class Recorder(TorchDispatchMode):
         source = "" if producer is not None else self._names.get(id(tensor), "")
         return Operand(tuple(tensor.shape), producer, source)
 
-    def _run(self, func: Any, args: Any, kwargs: Any) -> Any:
-        if not self._on_meta(args, kwargs):
-            return func(*args, **kwargs)
-        args, kwargs = self._plain_indices(func, args, kwargs)
-        try:
-            out = kernels.call(func, args, kwargs)
-        except Exception:
-            values = self.carrier.real_call(func, args, kwargs)  # raises the real error, if it is one
-            if values is None:
-                raise
-            return self.carrier.to_meta(values)
-        self._carry(func, args, kwargs, out)
-        return out
-
-    def _carry(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
-        outputs = tensors_in(out)
-        known = not _is_random(func) and all(self.carrier.knows(t) for t in tensors_in((args, kwargs)))
-        if known and all(t.numel() <= CARRY_LIMIT for t in outputs):
-            values = self.carrier.real_call(func, args, kwargs)
-            if values is not None:
-                self.carrier.adopt(out, values.zero_() if _is_uninitialised(func) else values)
-                return
-        if _describe(func)[1]:
-            for tensor in outputs:
-                self.carrier.forget(tensor)
-        else:
-            self._guess(outputs)
-
-    def _guess(self, outputs: list[torch.Tensor]) -> None:
-        """Integers and booleans that follow from unknown numbers (the next token, "is any of it NaN").
-
-        Zero and False are taken for them, so that what follows is at least consistent with itself: a
-        loop that waits for the end of a sequence must see the same sequence at each turn.
-        """
-        for tensor in outputs:
-            if tensor.dtype in _GUESSED and tensor.numel() <= GUESS_LIMIT and not self.carrier.knows(tensor):
-                self.carrier.attach(tensor, torch.zeros(tensor.shape, dtype=tensor.dtype))
-                self.trace.guesses += 1
-
-    def _plain_indices(self, func: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
-        """Boolean indices with known values become integer ones: meta cannot count the True."""
-        if func not in (aten.index.Tensor, aten.index_put.default, aten.index_put_.default):
-            return args, kwargs
-        indices: list[Any] = []
-        for index in args[1]:
-            if index is None or index.dtype not in (torch.bool, torch.uint8) or index.device.type != "meta":
-                indices.append(index)
-                continue
-            value = self.carrier.value(index)
-            if value is None:
-                return args, kwargs
-            indices.extend(self.carrier.to_meta(list(value.nonzero().unbind(1))))
-        return (args[0], indices, *args[2:]), kwargs
-
-    def _on_meta(self, args: Any, kwargs: Any) -> bool:
-        device = kwargs.get("device")
-        if device is not None and torch.device(device).type == "meta":
-            return True
-        return any(t.device.type == "meta" for t in tensors_in((args, kwargs)))
-
-    def _scalar(self, tensor: torch.Tensor) -> Any:
-        value = self.carrier.value(tensor)
-        if value is not None:
-            return value.item()
-        site = current_site(sys._getframe(2)) or NOWHERE
-        self.trace.unknowns.append(f"the value of a tensor asked for at {site.file}:{site.line}")
-        return torch.zeros((), dtype=tensor.dtype).item()
-
     def _repair_op(self, record: Record, error: Exception, args: Any) -> Any:
         out = self._repairs.op_output(record.key, args) if self._repairs is not None else None
         follows = record.key[:4] in self._mended
@@ -213,6 +139,14 @@ class Recorder(TorchDispatchMode):
             return out
         record.repaired = True
         return expected
+
+    def unknown(self, site: Site) -> None:
+        """Note a question that nobody can answer on meta."""
+        self.trace.unknowns.append(f"the value of a tensor asked for at {site.file}:{site.line}")
+
+    def guessed(self) -> None:
+        """Count a made-up value."""
+        self.trace.guesses += 1
 
     # -- modules -------------------------------------------------------------------------------------
 
@@ -289,24 +223,6 @@ def recording(recorder: Recorder) -> Iterator[Recorder]:
         torch.nn.Module.__call__ = original  # type: ignore[method-assign]
 
 
-def tensors_in(value: Any) -> list[torch.Tensor]:
-    """All tensors in nested lists, tuples and dicts, in order (a fast pytree flatten)."""
-    found: list[torch.Tensor] = []
-    _collect(value, found)
-    return found
-
-
-def _collect(value: Any, found: list[torch.Tensor]) -> None:
-    if isinstance(value, torch.Tensor):
-        found.append(value)
-    elif isinstance(value, (tuple, list)):
-        for item in value:
-            _collect(item, found)
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            _collect(item, found)
-
-
 def _identity(tensor: torch.Tensor) -> tuple[Any, ...]:
     if tensor.layout is not torch.strided:
         return (id(tensor),)
@@ -318,24 +234,5 @@ def _identity(tensor: torch.Tensor) -> tuple[Any, ...]:
     )
 
 
-@lru_cache(maxsize=4096)
-def _describe(func: Any) -> tuple[str, bool]:
-    return str(func), func._schema.is_mutable
-
-
-@lru_cache(maxsize=4096)
-def _is_random(func: Any) -> bool:
-    return torch.Tag.nondeterministic_seeded in func.tags
-
-
-@lru_cache(maxsize=4096)
-def _is_uninitialised(func: Any) -> bool:
-    """Whatever is in fresh memory would make two audits differ."""
-    return func._schema.name.startswith(("aten::empty", "aten::new_empty"))
-
-
 _UNRECORDED = frozenset({"aten.detach.default", "prim.device.default"})
-_GUESSED = (torch.int64, torch.int32, torch.bool)
-GUESS_LIMIT = 1 << 16
-
 __all__ = ["Recorder", "Shape", "recording", "tensors_in"]

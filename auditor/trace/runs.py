@@ -27,29 +27,40 @@ class Run:
     recorder: Recorder | None = None
 
 
-def execute(model: Any, inputs: Inputs, mode: str, *, use_cache: bool = True) -> Any:
-    """Run the model once: forward, forward and backward, or generate."""
+def execute(
+    model: Any, inputs: Inputs, mode: str, *, use_cache: bool = True, learn_from: tuple[int, ...] | None = None
+) -> Any:
+    """Run the model once: forward, forward and backward (of some rows only: `learn_from`), or generate."""
     if mode == "train":
-        return _train(model, inputs)
+        return _train(model, inputs, learn_from)
     with torch.no_grad():
         if mode == "forward":
             return model(**inputs)
         return _generate(model, inputs, beams=2 if mode == "beam" else 1, use_cache=use_cache)
 
 
-def _train(model: Any, inputs: Inputs) -> Any:
+def _train(model: Any, inputs: Inputs, learn_from: tuple[int, ...] | None) -> Any:
     """Forward and backward of a sum over all rows: its gradients add up over lanes, a mean's do not."""
     model.train()
     try:
         with torch.enable_grad():
             output = model(**inputs)
-            answers = (t for name, t in named_tensors(output) if name != "loss" and t.requires_grad)
-            total = sum(_weighted(t) for t in answers)
-            if isinstance(total, torch.Tensor):
+            answers = (t for name, t in named_tensors(output) if name != "loss" and t.is_floating_point())
+            total = sum(_weighted(_rows(t, learn_from)) for t in answers)
+            if isinstance(total, torch.Tensor) and _trains(model):
                 total.backward()
         return output
     finally:
         model.eval()
+
+
+def _rows(tensor: torch.Tensor, rows: tuple[int, ...] | None) -> torch.Tensor:
+    return tensor if rows is None or not tensor.dim() else tensor[list(rows)]
+
+
+def _trains(model: Any) -> bool:
+    """Whether anything is to learn; then a loss without gradient is the user's crash, too."""
+    return getattr(model, "active_adapters", None) is not None
 
 
 def _weighted(tensor: torch.Tensor) -> torch.Tensor:

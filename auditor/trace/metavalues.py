@@ -1,0 +1,166 @@
+"""A dispatch mode that runs ops on meta and carries the values that can be known.
+
+The recorder is one; alone it serves to build models whose constructors read values of small tensors.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
+
+from . import kernels
+from .carry import CARRY_LIMIT, Carrier
+from .records import Site
+from .sites import current_site
+
+aten = torch.ops.aten
+NOWHERE = Site("", 0, "")
+SCALAR = "aten._local_scalar_dense.default"
+_GUESSED = (torch.int64, torch.int32, torch.bool)
+GUESS_LIMIT = 1 << 16
+"""Largest number of integers that is made up."""
+
+
+class MetaValues(TorchDispatchMode):
+    """Runs ops; see `Carrier` for what is carried."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.carrier = Carrier()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run one op on the values at hand."""
+        kwargs = kwargs or {}
+        return self.scalar(args[0]) if describe(func)[0] == SCALAR else self.run(func, args, kwargs)
+
+    def unknown(self, site: Site) -> None:
+        """A value was asked for that nobody knows."""
+
+    def guessed(self) -> None:
+        """A value was made up."""
+
+    def run(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """One op, on meta and, where all values are known, on them too."""
+        if not self._on_meta(args, kwargs):
+            return func(*args, **kwargs)
+        args, kwargs = self._plain_indices(func, args, kwargs)
+        try:
+            out = kernels.call(func, args, kwargs)
+        except Exception:
+            values = self.carrier.real_call(func, args, kwargs)  # raises the real error, if it is one
+            if values is not None:
+                return self.carrier.to_meta(values)
+            moved = self._on_one_device(args, kwargs)
+            if moved is None:
+                raise
+            args, kwargs = moved
+            out = kernels.call(func, args, kwargs)
+        self._carry(func, args, kwargs, out)
+        return out
+
+    def _carry(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+        outputs = tensors_in(out)
+        known = not _is_random(func) and all(self.carrier.knows(t) for t in tensors_in((args, kwargs)))
+        if known and all(t.numel() <= CARRY_LIMIT for t in outputs):
+            values = self.carrier.real_call(func, args, kwargs)
+            if values is not None:
+                self.carrier.adopt(out, values.zero_() if _is_uninitialised(func) else values)
+                return
+        if describe(func)[1]:
+            for tensor in outputs:
+                self.carrier.forget(tensor)
+        else:
+            self._guess(outputs)
+
+    def _guess(self, outputs: list[torch.Tensor]) -> None:
+        """Integers and booleans that follow from unknown numbers (the next token, "is any of it NaN").
+
+        Zero and False are taken for them, so that what follows is at least consistent with itself: a
+        loop that waits for the end of a sequence must see the same sequence at each turn.
+        """
+        for tensor in outputs:
+            if tensor.dtype in _GUESSED and tensor.numel() <= GUESS_LIMIT and not self.carrier.knows(tensor):
+                self.carrier.attach(tensor, torch.zeros(tensor.shape, dtype=tensor.dtype))
+                self.guessed()
+
+    def _plain_indices(self, func: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """Boolean indices with known values become integer ones: meta cannot count the True."""
+        if func not in (aten.index.Tensor, aten.index_put.default, aten.index_put_.default):
+            return args, kwargs
+        indices: list[Any] = []
+        for index in args[1]:
+            if index is None or index.dtype not in (torch.bool, torch.uint8) or index.device.type != "meta":
+                indices.append(index)
+                continue
+            value = self.carrier.value(index)
+            if value is None:
+                return args, kwargs
+            indices.extend(self.carrier.to_meta(list(value.nonzero().unbind(1))))
+        return (args[0], indices, *args[2:]), kwargs
+
+    def _on_one_device(self, args: Any, kwargs: Any) -> tuple[Any, Any] | None:
+        """With real tensors that model code made on the CPU moved to meta; None when there are none.
+
+        On the user's machine both are on one device; that they differ is only due to meta.
+        """
+        if all(t.device.type == "meta" for t in tensors_in((args, kwargs))):
+            return None
+        moved: tuple[Any, Any] = tree_map_only(
+            torch.Tensor, lambda t: t if t.device.type == "meta" else self.carrier.to_meta(t), (args, kwargs)
+        )
+        return moved
+
+    def _on_meta(self, args: Any, kwargs: Any) -> bool:
+        device = kwargs.get("device")
+        if device is not None and torch.device(device).type == "meta":
+            return True
+        return any(t.device.type == "meta" for t in tensors_in((args, kwargs)))
+
+    def scalar(self, tensor: torch.Tensor) -> Any:
+        """The value of a one-element tensor; zero where it is unknown, which is noted."""
+        value = self.carrier.value(tensor)
+        if value is not None:
+            return value.item()
+        self.unknown(current_site(sys._getframe(2)) or NOWHERE)
+        return torch.zeros((), dtype=tensor.dtype).item()
+
+
+def tensors_in(value: Any) -> list[torch.Tensor]:
+    """All tensors in nested lists, tuples and dicts, in order (a fast pytree flatten)."""
+    found: list[torch.Tensor] = []
+    _collect(value, found)
+    return found
+
+
+def _collect(value: Any, found: list[torch.Tensor]) -> None:
+    if isinstance(value, torch.Tensor):
+        found.append(value)
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            _collect(item, found)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            _collect(item, found)
+
+
+@lru_cache(maxsize=4096)
+def describe(func: Any) -> tuple[str, bool]:
+    """Name of an operator, and whether it writes to its operands."""
+    return str(func), func._schema.is_mutable
+
+
+@lru_cache(maxsize=4096)
+def _is_random(func: Any) -> bool:
+    return torch.Tag.nondeterministic_seeded in func.tags
+
+
+@lru_cache(maxsize=4096)
+def _is_uninitialised(func: Any) -> bool:
+    """Whatever is in fresh memory would make two audits differ."""
+    return func._schema.name.startswith(("aten::empty", "aten::new_empty"))

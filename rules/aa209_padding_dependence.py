@@ -1,0 +1,45 @@
+"""AA209 padding-dependence
+
+## What it does
+Compares rows of a `BatchSplit` or `MultiTask` part in the whole, padded batch with the same rows alone.
+
+## Why is this bad
+What a row gives depends on how long the other rows are: results differ from run to run with the batches,
+with the adapter alone as well.
+
+## Example
+`adapter-audit distilbert-base-uncased --compose 'batchsplit(a,b;1,1)' --adapter prefix_tuning --mask right`
+
+## Fix
+Put rows of one length into a batch, or use eager attention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from adapter_audit.auditor.facts import Facts
+from adapter_audit.auditor.result import Confidence, Finding, Location, Severity
+
+from .base import AuditRule, Case
+from .values import amount
+
+
+class PaddingDependence(AuditRule):
+    """Other rows' padding changes a row."""
+
+    id, name, invariant = "AA209", "padding-dependence", "padding"
+    severity, confidence = Severity.WARNING, Confidence.CONFIRMED
+    requires = "probe"
+    cases = (Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "batchsplit(a,b;2,1)", "mask": "right"}),)
+
+    def check(self, facts: Facts) -> Iterator[Finding]:
+        """The first part whose rows differ."""
+        for item in facts.probe.discrepancies if facts.probe else ():
+            if item.check == "padding":
+                yield self.finding(
+                    f"rows of {item.subject} differ when the other rows are left out of the batch "
+                    f"({amount(item)} in {item.output}): padding changes what the adapter does",
+                    Location(module="", op="padding"),
+                    axis=item.subject,
+                )
