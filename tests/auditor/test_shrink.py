@@ -1,0 +1,101 @@
+"""The probe's small models: every catalogue entry shrinks to one that builds, with all that can matter kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModel
+
+from adapter_audit.auditor import catalogue
+from adapter_audit.auditor.probe.bench import _defaults
+from adapter_audit.auditor.probe.shrink import HEAD_SIZE, HEADS, HIDDEN, KV_HEADS, MAX_HEADS, MAX_VOCABULARY, shrink
+
+ENTRIES = sorted(catalogue.names())
+KEPT = (
+    *("num_hidden_layers", "num_layers", "num_decoder_layers", "encoder_layers", "decoder_layers", "n_layer", "n_layers"),
+    *("num_hidden_groups", "tie_word_embeddings", "hidden_act", "activation_function", "feed_forward_proj", "is_gated_act"),
+    *("relative_attention", "relative_attention_num_buckets", "pos_att_type", "position_buckets", "conv_kernel_size"),
+    *("layer_types", "sliding_window_pattern", "attention_bias", "mlp_bias", "model_type", "architectures"),
+)
+PARAMETERS = 3_000_000
+"""More is no small model: a probe must run in milliseconds."""
+
+
+def configuration(name: str) -> dict[str, Any]:
+    entry = catalogue.lookup(name)
+    assert entry is not None
+    return dict(entry.config)
+
+
+def first(config: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
+    return next((config[n] for n in names if isinstance(config.get(n), int)), None)
+
+
+def built(config: Mapping[str, Any]) -> torch.nn.Module:
+    data = {k: v for k, v in config.items() if k not in ("torch_dtype", "dtype", "transformers_version")}
+    made = AutoConfig.for_model(data.pop("model_type"), **data)
+    with torch.device("meta"):
+        model: torch.nn.Module = AutoModel.from_config(made)
+    return model
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_a_catalogue_entry_shrinks_to_a_model_that_builds(name: str) -> None:
+    large = configuration(name)
+    small, notes = shrink(large, _defaults)
+    model = built(small)
+    assert sum(p.numel() for p in model.parameters()) < PARAMETERS
+    assert notes or first(large, HIDDEN) is None or "text_config" in large
+    assert {k: small.get(k) for k in KEPT} == {k: large.get(k) for k in KEPT}
+    assert shrink(small, _defaults)[0] == small
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_heads_stay_grouped_as_they_were(name: str) -> None:
+    large = configuration(name)
+    small, _ = shrink(large, _defaults)
+    heads, kv = first(small, HEADS), first(small, KV_HEADS)
+    if heads is None:
+        return
+    assert heads <= max(MAX_HEADS, 2 * MAX_HEADS)
+    many, many_kv = first(large, HEADS), first(large, KV_HEADS)
+    if kv is not None and many is not None and many_kv is not None:
+        assert heads % kv == 0
+        assert (kv == heads) == (many_kv == many)
+        assert (kv == 1) == (many_kv == 1)
+
+
+def test_special_ids_stay_distinct_and_inside() -> None:
+    large = {"vocab_size": 50_000, "pad_token_id": 49_999, "eos_token_id": [49_998, 3], "bos_token_id": 49_999, "x": 1}
+    small, _ = shrink(large)
+    assert small["vocab_size"] == MAX_VOCABULARY
+    ids = [small["pad_token_id"], small["eos_token_id"][0], 3]
+    assert len(set(ids)) == 3
+    assert small["bos_token_id"] == small["pad_token_id"]
+    assert max(ids) < MAX_VOCABULARY
+    assert small["eos_token_id"][1] == 3
+
+
+def test_small_models_stay_as_they_are() -> None:
+    tiny = {"model_type": "bert", "hidden_size": 16, "num_attention_heads": 2, "vocab_size": 50, "intermediate_size": 20}
+    assert shrink(tiny) == (tiny, [])
+
+
+@pytest.mark.parametrize("model_type", ["bert", "t5", "llama", "bart", "vit", "gpt2"])
+def test_fields_that_are_left_out_shrink_too(model_type: str) -> None:
+    small, notes = shrink({"model_type": model_type}, _defaults)
+    assert notes
+    assert sum(p.numel() for p in built(small).parameters()) < PARAMETERS
+
+
+def test_the_original_is_not_touched() -> None:
+    large = configuration("openai/clip-vit-base-patch32") if catalogue.lookup("openai/clip-vit-base-patch32") else {
+        "text_config": {"hidden_size": 512, "num_attention_heads": 8}}
+    before = repr(large)
+    small, notes = shrink(large)
+    assert repr(large) == before
+    assert small["text_config"]["hidden_size"] <= MAX_HEADS * HEAD_SIZE
+    assert any(n.startswith("text_config: ") for n in notes)
