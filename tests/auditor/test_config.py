@@ -206,7 +206,10 @@ def test_a_damaged_configuration_is_one_line(
 
 
 def _read_text(text: str, factory: pytest.TempPathFactory) -> None:
-    file = factory.getbasetemp() / "pyproject.toml"
+    # Not in the base folder: configuration is looked for upwards, and other tests work below that one.
+    folder = factory.getbasetemp() / "any-config"
+    folder.mkdir(exist_ok=True)
+    file = folder / "pyproject.toml"
     file.write_bytes(text.encode("utf-8", "surrogatepass"))
     try:
         assert isinstance(declared_specs(load_config(file)), list)
