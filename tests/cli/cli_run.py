@@ -62,6 +62,12 @@ def run(arguments: tuple[str, ...], cwd: Path, env: dict[str, str]) -> Done:
     return Done(done.returncode, done.stdout, "\n".join(said), tuple(last.split()[1:]), cpu)
 
 
+def import_first(folder: Path) -> dict[str, str]:
+    """The environment in which imports look into `folder` first."""
+    paths = (str(folder), os.environ.get("PYTHONPATH", ""))
+    return {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+
+
 TINY_BERT = (
     '{"model_type": "bert", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, '
     '"intermediate_size": 64, "vocab_size": 99, "architectures": ["BertModel"]}'

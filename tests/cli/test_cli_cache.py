@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cli_run import TINY_BERT, Cli, Done, run
+from cli_run import TINY_BERT, Cli, Done, import_first, run
 
 MODELING = "adapters/models/bert/modeling_bert.py"
 ANSWER = """
@@ -38,7 +38,8 @@ class Place:
 
     @property
     def env(self) -> dict[str, str]:
-        return {"PYTHONPATH": str(self.root / "library"), "ADAPTER_AUDIT_CACHE": str(self.root / "cache")}
+        cache = {"ADAPTER_AUDIT_CACHE": str(self.root / "cache")}
+        return import_first(self.root / "library") | cache
 
     def audit(self, *options: str) -> Done:
         arguments = ("bert", "--compose", "parallel:2", "--adapter", "seq_bn", *options)

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from cli_run import Cli
+from cli_run import Cli, import_first
 
 from adapter_audit.auditor.trace.sites import absolute_file
 
@@ -130,7 +130,7 @@ def test_a_comment_in_the_modeling_file(cli: Cli, tmp_path: Path) -> None:
     source = absolute_file("adapters/__init__.py")
     assert source is not None
     shutil.copytree(Path(source).parent, library / "adapters", ignore=shutil.ignore_patterns("__pycache__"))
-    env = {"PYTHONPATH": str(library)}
+    env = import_first(library)
     found = json.loads(cli(*CRASHES, "--report", "json", env=env).out)["findings"]
     (first,) = [f for f in found if f["rule"] == "AA101"]
     file = library / first["primary"]["file"]
