@@ -43,11 +43,21 @@ def broken_cases(options: argparse.Namespace, work: Path) -> list[Record]:
 def find_all(cases: list[Record], options: argparse.Namespace, work: Path) -> list[Record]:
     """Every case with the fixes of its audit, found in processes of the chosen interpreter."""
     answers = work / "fixes.jsonl"
-    known = {r["id"]: r for r in map(json.loads, answers.read_text().splitlines())} if answers.exists() else {}
+    known = (
+        {r["id"]: r for r in map(json.loads, answers.read_text().splitlines())} if answers.exists() else {}
+    )
     todo = [c for c in cases if c["spec"]["id"] not in known]
-    command = [*shlex.split(options.python), str(Path(__file__).resolve()), "--worker", "--work", str(options.work)]
+    command = [
+        *shlex.split(options.python),
+        str(Path(__file__).resolve()),
+        "--worker",
+        "--work",
+        str(options.work),
+    ]
     shares = [todo[n :: options.jobs] for n in range(options.jobs)]
-    workers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in shares]
+    workers = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in shares
+    ]
     with answers.open("a") as file:
         for worker, share in zip(workers, shares, strict=True):
             out, _ = worker.communicate("".join(json.dumps(c["spec"]) + "\n" for c in share))
@@ -87,7 +97,9 @@ def _fixes(data: Record) -> Record:
     distinct = {json.dumps(f.model_dump(), sort_keys=True) for own in fixes.values() for f in own}
     return {
         "verdict": result.verdict.value,
-        "findings": [f.model_dump(exclude={"fixes", "evidence"}) for f in result.findings if f.status == "open"],
+        "findings": [
+            f.model_dump(exclude={"fixes", "evidence"}) for f in result.findings if f.status == "open"
+        ],
         "fixes": [json.loads(text) for text in sorted(distinct)],
         "seconds": {"audit": audited - started, "fixes": time.perf_counter() - audited},
     }
@@ -140,7 +152,10 @@ def print_times(records: list[Record]) -> None:
     pairs = [r["seconds"] for r in records if verified(r, "library-patch")]
     if pairs:
         ratios = sorted(p["fixes"] / p["audit"] for p in pairs)
-        print(f"time of verified patches, in audits: median {ratios[len(ratios) // 2]:.2f}, largest {ratios[-1]:.2f}")
+        print(
+            f"time of verified patches, in audits: median {ratios[len(ratios) // 2]:.2f}, "
+            f"largest {ratios[-1]:.2f}"
+        )
 
 
 def other_configurations(spec: Record) -> list[Record]:
@@ -175,7 +190,10 @@ def check_patches(records: list[Record], options: argparse.Namespace, work: Path
             if verdict["verdict"] not in ("ok", "invalid"):
                 bad.append({"spec": spec, "oracle": verdict, "diff": diff})
     judged = sum(counted.values()) - counted["invalid"]
-    print(f"{len(by_diff)} distinct patches; the oracle says ok for {counted['ok']} of {judged} runs: {dict(counted)}")
+    print(
+        f"{len(by_diff)} distinct patches; the oracle says ok for {counted['ok']} of {judged} runs: "
+        f"{dict(counted)}"
+    )
     (work / "bad_patches.jsonl").write_text("".join(json.dumps(b) + "\n" for b in bad))
     for item in bad[:20]:
         print(f"  {item['oracle']['verdict']}: {item['spec']['id']} {item['oracle']['detail'][:100]}")
@@ -184,8 +202,10 @@ def check_patches(records: list[Record], options: argparse.Namespace, work: Path
 def _overlay(diff: str, options: argparse.Namespace, folder: Path) -> Path:
     """Written by the public function, in the chosen interpreter."""
     code = (
-        "import sys; from adapter_audit.auditor.patches import write_overlay; from adapter_audit.auditor.result import Fix;"
-        "write_overlay([Fix(title='', kind='library-patch', diff=sys.stdin.read(), status='verified')], sys.argv[1])"
+        "import sys\nfrom adapter_audit.auditor.patches import write_overlay\n"
+        "from adapter_audit.auditor.result import Fix\n"
+        "fix = Fix(title='', kind='library-patch', diff=sys.stdin.read(), status='verified')\n"
+        "write_overlay([fix], sys.argv[1])"
     )
     subprocess.run([*shlex.split(options.python), "-c", code, str(folder)], input=diff, text=True, check=True)
     return folder.resolve()

@@ -1,4 +1,4 @@
-"""Fixes of findings, and their proof (`find_fixes`), as a diff (`combined_diff`) or a folder (`write_overlay`).
+"""Fixes of findings and their proof (`find_fixes`), as a diff (`combined_diff`) or folder (`write_overlay`).
 
 A library patch is an edit of the installed source that a family proposes (`families`), tried in a child
 process that imports the patched library and audits again. The installed files are never written.

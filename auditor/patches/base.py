@@ -37,7 +37,7 @@ class PatchFamily(Protocol):
 
     name: str
 
-    def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
+    def propose(self, facts: Facts, finding: Finding, sources: Sources, /) -> Iterator[SourceEdit]:
         """Proposals for one finding, the likeliest first; none when the finding is not of this kind."""
         ...
 
@@ -47,7 +47,10 @@ def families() -> tuple[PatchFamily, ...]:
     """One instance of every family (the `FAMILY` of each module of `families`), by name."""
     from . import families as package
 
-    modules = (importlib.import_module(f"{package.__name__}.{m.name}") for m in pkgutil.iter_modules(package.__path__))
+    modules = (
+        importlib.import_module(f"{package.__name__}.{m.name}")
+        for m in pkgutil.iter_modules(package.__path__)
+    )
     return tuple(sorted((m.FAMILY for m in modules), key=lambda f: str(f.name)))
 
 

@@ -78,7 +78,9 @@ def _changed(file: str, text: str, hunk_lines: list[str]) -> str:
             new.append(line[1:])
         else:
             if at >= len(old) or old[at].rstrip("\n") != line[1:].rstrip("\n"):
-                raise UsageError(f"the fix does not fit {file}", why="the installed file changed", do="audit again")
+                raise UsageError(
+                    f"the fix does not fit {file}", why="the installed file changed", do="audit again"
+                )
             new += [old[at]] if line[0] == " " else []
             at += 1
     return "".join(new + old[at:])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..facts import Facts
 from ..models import ModelSource
-from ..result import Environment, Finding, Fix
+from ..result import Finding, Fix
 from ..spec import AuditSpec
 from .base import SourceEdit, proposals
 from .diffs import unified
@@ -38,7 +38,6 @@ def find_fixes(
     facts: Facts,
     findings: Sequence[Finding],
     options: FixOptions | None = None,
-    environment: Environment | None = None,
 ) -> dict[str, tuple[Fix, ...]]:
     """Fingerprint of a finding -> its fixes, verified ones first.
 
@@ -51,7 +50,7 @@ def find_fixes(
         return {}
     common = _common(spec, source, facts, tuple(findings), chosen)
     return {
-        f.fingerprint: tuple(sorted((*common, *_upgrades(f, environment)), key=lambda x: x.status != "verified"))
+        f.fingerprint: tuple(sorted((*common, *_upgrades(f)), key=lambda x: x.status != "verified"))
         for f in wanted
     }
 
@@ -84,7 +83,9 @@ def _library_patch(
     spec: AuditSpec, source: ModelSource, facts: Facts, findings: tuple[Finding, ...]
 ) -> Iterator[Fix]:
     proposed = _proposals(facts, findings)
-    patch = Search(spec, source, findings, facts.setup_failure is not None).patch(proposed) if proposed else None
+    patch = (
+        Search(spec, source, findings, facts.setup_failure is not None).patch(proposed) if proposed else None
+    )
     if patch is not None:
         yield Fix(
             title=patch.title(),
@@ -103,10 +104,12 @@ def _untried(facts: Facts, findings: tuple[Finding, ...], why: str) -> list[Fix]
     patch = applied(Patch(), first.values()) if first else None
     if patch is None:
         return []
-    return [Fix(title=patch.title(), kind="library-patch", diff=unified(patch.files), reason=f"not tried: {why}")]
+    return [
+        Fix(title=patch.title(), kind="library-patch", diff=unified(patch.files), reason=f"not tried: {why}")
+    ]
 
 
-def _upgrades(finding: Finding, environment: Environment | None) -> tuple[Fix, ...]:
-    from ..pipeline import environment as current
+def _upgrades(finding: Finding) -> tuple[Fix, ...]:
+    from ..pipeline import environment
 
-    return tuple(upgrades(finding, environment or current()))
+    return tuple(upgrades(finding, environment()))

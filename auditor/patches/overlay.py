@@ -46,7 +46,9 @@ def _write(target: Path, files: Mapping[str, str]) -> None:
     fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
     try:
         for package in sorted({file.split("/")[0] for file in files}):
-            shutil.copytree(_installed(package), fresh / package, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(
+                _installed(package), fresh / package, ignore=shutil.ignore_patterns("__pycache__")
+            )
         for file, text in files.items():
             (fresh / file).write_bytes(text.encode())
         marker = {"patched": sorted(files), "content": _digest(fresh)}

@@ -66,7 +66,9 @@ class Search:
                 return judged
             self.best = self.best or judged
             answered = {_place(findings[n]) for n in choice}
-            if outcome.result is not None and not answered & {_place(f) for f in _open(outcome.result.findings)}:
+            if outcome.result is not None and not answered & {
+                _place(f) for f in _open(outcome.result.findings)
+            }:
                 found = self._deeper(trial, outcome.result.findings, outcome.proposals)
                 if found is not None:
                     return found
@@ -81,7 +83,9 @@ class Search:
         reason = self._objection(outcome)
         if reason:
             return replace(trial, status="failed", reason=reason)
-        proof = "the audit of the patched library is compatible" + (", at other batch sizes, too" if outcome.others else "")
+        proof = "the audit of the patched library is compatible" + (
+            ", at other batch sizes, too" if outcome.others else ""
+        )
         kept = "" if self.set_up_fails else "; every adapter alone gives what it gave before"
         return replace(trial, status="verified", reason=proof + kept)
 
@@ -92,7 +96,7 @@ class Search:
         if remaining:
             return f"the audit of the patched library still finds {remaining[0].rule}: {remaining[0].message}"
         if outcome.result.verdict.value != "compatible":
-            return f"the audit of the patched library says {outcome.result.verdict.value}: {outcome.result.summary}"
+            return f"the audit of the patched library is undecided: {outcome.result.summary}"
         wrong = [why for why in outcome.others.values() if why]
         if wrong:
             return f"at another batch size the patched library does not agree: {wrong[0]}"

@@ -1,4 +1,4 @@
-"""Set-ups that give the wanted result with the library as it is: the nearest ones, each verified by an audit."""
+"""Set-ups that give the wanted result with the library as it is, each verified by an audit."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def set_up_fix(spec: AuditSpec, source: ModelSource) -> Fix | None:
             return None
         if all(_clean(s, source) for s in option.specs):
             reason = f"audited: {', '.join(dict.fromkeys(s.compose for s in option.specs))} is compatible"
-            return Fix(title=option.title, kind="setup-change", code=option.code, status="verified", reason=reason)
+            return Fix(
+                title=option.title, kind="setup-change", code=option.code, status="verified", reason=reason
+            )
     return None
 
 
@@ -63,11 +65,11 @@ def _batch_split(spec: AuditSpec, tree: Block) -> Iterator[SetUp]:
     rows, lanes = spec.rows(), len(tree.children)
     split = Block("batchsplit", tree.children, (float(rows),) * lanes)
     code = (
-        f"import adapters.composition as ac\n\nn, rows = {lanes}, input_ids.shape[0]\n"
+        f"import adapters.composition as ac\n\nn, rows = {lanes}, next(iter(batch.values())).shape[0]\n"
         f"model.active_adapters = {python(split, sizes='[rows] * n')}\n"
-        "batch = {k: v.repeat(n, *[1] * (v.dim() - 1)) for k, v in batch.items()}  # every tensor of the batch\n"
+        "batch = {k: v.repeat(n, *[1] * (v.dim() - 1)) for k, v in batch.items()}  # all tensors\n"
         "output = model(**batch)  # rows i * rows to (i + 1) * rows: adapter i\n"
-    ).replace("input_ids.shape[0]", "next(iter(batch.values())).shape[0]")
+    )
     changed = spec.model_copy(update={"compose": str(split), "batch": rows * lanes})
     yield SetUp("split a batch that is written N times, instead of Parallel", (changed,), code)
 
@@ -101,7 +103,9 @@ def _one_by_one(spec: AuditSpec, tree: Block) -> Iterator[SetUp]:
         specs.setdefault(alike, alone)
     lines = [f"    ({python(part.tree)}, {list(part.rows)})," for part in parts]
     code = (
-        "import adapters.composition as ac\n\noutputs = []\nfor setup, rows in [\n" + "\n".join(lines) + "\n]:\n"
+        "import adapters.composition as ac\n\noutputs = []\nfor setup, rows in [\n"
+        + "\n".join(lines)
+        + "\n]:\n"
         "    model.active_adapters = setup\n"
         "    outputs.append(model(**{k: v[rows] for k, v in batch.items()}))  # v: tensors of the batch\n"
     )
@@ -124,7 +128,9 @@ def _all_layers(spec: AuditSpec) -> Iterator[SetUp]:
         return
     changed = spec.model_copy(update={"adapter": None, "adapters": everywhere, "skip_layers": None})
     code = "".join(f"model.add_adapter({n!r}, config={m!r})\n" for n, m in everywhere.items())
-    yield SetUp("adapters in all layers (no leave_out, no skip_layers); needs training anew", (changed,), code)
+    yield SetUp(
+        "adapters in all layers (no leave_out, no skip_layers); needs training anew", (changed,), code
+    )
 
 
 def _other_methods(spec: AuditSpec) -> Iterator[SetUp]:

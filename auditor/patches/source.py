@@ -6,6 +6,7 @@ Edits are places and new text, so that everything else stays as it is, byte for 
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,7 +41,7 @@ class Edit:
         return cls(node.lineno, node.col_offset, node.lineno, node.col_offset, text)
 
     @classmethod
-    def after(cls, node: ast.expr | ast.stmt, text: str) -> Edit:
+    def after(cls, node: ast.expr | ast.stmt | ast.alias, text: str) -> Edit:
         """Insert text where a node ends."""
         line, column = node.end_lineno or 0, node.end_col_offset or 0
         return cls(line, column, line, column, text)
@@ -54,7 +55,7 @@ def apply_edits(text: str, edits: Iterable[Edit]) -> str:
     """The text with all edits made. Equal edits are made once; raises OverlappingEdits."""
     lines = [line.encode() for line in text.splitlines(keepends=True)]
     ordered = sorted(dict.fromkeys(edits), key=lambda e: (e.line, e.column, e.end_line, e.end_column))
-    for one, other in zip(ordered, ordered[1:], strict=False):
+    for one, other in itertools.pairwise(ordered):
         if (other.line, other.column) < (one.end_line, one.end_column):
             raise OverlappingEdits(f"lines {one.line} and {other.line}")
     for edit in reversed(ordered):
@@ -81,12 +82,8 @@ class Module:
 
     def statement(self, line: int) -> ast.stmt | None:
         """The innermost statement at a line, without what is nested in it (a compound one: its header)."""
-        found: ast.stmt | None = None
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or 0):
-                if found is None or _size(node) <= _size(found):
-                    found = node
-        return found
+        around = (n for n in ast.walk(self.tree) if isinstance(n, ast.stmt))
+        return min((n for n in around if n.lineno <= line <= (n.end_lineno or 0)), key=_size, default=None)
 
     def function(self, line: int) -> ast.FunctionDef | None:
         """The innermost function around a line."""

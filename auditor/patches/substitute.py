@@ -21,7 +21,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         self.files = files
 
     def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+        self, fullname: str, path: Sequence[str] | None, _target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """The spec of a patched module; a package keeps the installed folder for its other modules."""
         file = self.files.get(fullname)

@@ -1,4 +1,4 @@
-"""The ops that a finding may be about: its own, or, for wrong values, what the shape trace has against the run."""
+"""The ops that a finding may be about: its own, or, for wrong values, what departs in the shape trace."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..trace.records import Failure, Lane, Record, Site
 from ..trace.queries import RESHAPES
+from ..trace.records import Failure, Lane, Record, Site
 from ..trace.twins import operand_lane
 
 if TYPE_CHECKING:
@@ -31,7 +31,11 @@ class Suspect:
 def meetings(facts: Facts, finding: Finding) -> Iterator[Suspect]:
     """Ops where operands with and without the lanes meet."""
     sizes_differ = finding.rule == "AA105" and "size" in finding.message
-    if finding.rule in ("AA101", "AA102") or sizes_differ or (finding.rule == "AA201" and finding.primary.line):
+    if (
+        finding.rule in ("AA101", "AA102")
+        or sizes_differ
+        or (finding.rule == "AA201" and finding.primary.line)
+    ):
         yield from _own(facts, finding)
     if finding.invariant in VALUES and facts.static is not None:
         for failure in facts.static.trace.failures[:MAX_SUSPECTS]:

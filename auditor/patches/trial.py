@@ -6,6 +6,7 @@ as plain data, since its classes are other ones than the parent's by then.
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import pickle
@@ -45,7 +46,11 @@ class Request:
         """A request for a spec. Raises ValueError for a model that only exists in this process."""
         if source.config is None and ":" not in source.name:
             raise ValueError("the model exists in this process only and cannot be built again")
-        model = {"name": source.name, "origin": source.origin, "config": source.config and dict(source.config)}
+        model = {
+            "name": source.name,
+            "origin": source.origin,
+            "config": source.config and dict(source.config),
+        }
         return cls(spec.model_dump(mode="json", exclude_none=True), model, **fields)
 
 
@@ -66,7 +71,7 @@ class Outcome:
 def run(request: Request) -> Outcome:
     """Run a request in a child process."""
     with tempfile.TemporaryDirectory(prefix="adapter-audit-") as folder:
-        context = multiprocessing.get_context("fork" if sys.platform.startswith("linux") else "spawn")
+        context: Any = multiprocessing.get_context("fork" if sys.platform.startswith("linux") else "spawn")
         receiver, sender = context.Pipe(duplex=False)
         process = context.Process(target=_child, args=(sender, request, folder))
         process.start()
@@ -84,7 +89,7 @@ def run(request: Request) -> Outcome:
             process.join()
     if data is None:
         return Outcome(trouble=f"the patched run did not end well (exit code {process.exitcode})")
-    return _outcome(pickle.loads(data))  # noqa: S301 - from our own child
+    return _outcome(pickle.loads(data))
 
 
 def _outcome(told: dict[str, Any]) -> Outcome:
@@ -113,8 +118,8 @@ def _child(sender: Connection, request: Request, folder: str) -> None:
         forget(packages | {"adapters"})
         substitute(request.patched, Path(folder))
     try:
-        from adapter_audit.auditor.patches.reaudit import answer
-
+        reaudit = importlib.import_module(f"{__package__}.reaudit")  # the fresh one
+        answer = reaudit.answer
         told = answer(request.spec, request.model, request.also, audit=request.audit, alone=request.alone)
     except Exception as error:
         told = {"trouble": f"{type(error).__name__}: {error}"}

@@ -27,7 +27,9 @@ def fixed() -> Fixed:
         source = resolve(spec.model)
         facts, result = facts_and_result(spec, source)
         fixes = find_fixes(spec, source, facts, result.findings)
-        findings = tuple(f.model_copy(update={"fixes": fixes.get(f.fingerprint, ())}) for f in result.findings)
+        findings = tuple(
+            f.model_copy(update={"fixes": fixes.get(f.fingerprint, ())}) for f in result.findings
+        )
         return result.model_copy(update={"findings": findings})
 
     return run

@@ -12,7 +12,14 @@ from adapters.composition import Parallel
 
 COMMON = {"vocab_size": 64, "pad_token_id": 0}
 CONFIGS = {
-    "t5": {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4, "decoder_start_token_id": 0},
+    "t5": {
+        "d_model": 32,
+        "d_kv": 8,
+        "d_ff": 48,
+        "num_layers": 2,
+        "num_heads": 4,
+        "decoder_start_token_id": 0,
+    },
     "llama": {
         "hidden_size": 32,
         "intermediate_size": 48,
@@ -45,15 +52,20 @@ def main(model_type: str, adapter: str, sizes: list[int]) -> None:
         worst = 0.0
         with torch.no_grad():
             model.active_adapters = Parallel("a", "b", "c")
-            together = model(**inputs).last_hidden_state
+            together = model(**fresh(inputs)).last_hidden_state
             for lane, name in enumerate(("a", "b", "c")):
                 model.active_adapters = name
-                alone = model(**inputs).last_hidden_state
+                alone = model(**fresh(inputs)).last_hidden_state
                 mine = together[lane * rows : (lane + 1) * rows]
                 assert mine.shape == alone.shape, f"{mine.shape} is not {alone.shape}"
                 worst = max(worst, float((mine - alone).abs().max()))
         assert worst < 1e-5, f"B={rows}: lanes differ by {worst}"
         print(f"B={rows} differs by {worst:.1e}")
+
+
+def fresh(inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Copies: old releases replicate the caller's mask in place, which is another bug."""
+    return {name: value.clone() for name, value in inputs.items()}
 
 
 if __name__ == "__main__":

@@ -20,7 +20,11 @@ def text() -> str:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 300), st.sampled_from(["drop", "# new\n", "-- odd\n", "\n"])), max_size=6))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 300), st.sampled_from(["drop", "# new\n", "-- odd\n", "\n"])), max_size=6
+    )
+)
 def test_there_and_back(changes: list[tuple[int, str]]) -> None:
     lines = text().splitlines(keepends=True)
     for place, change in changes:

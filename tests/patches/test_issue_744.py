@@ -113,7 +113,9 @@ def test_installed_files_survive_a_kill(seconds: float) -> None:
         " 'adapter': 'lora[leave_out=[0]]'}); source = resolve(spec.model);"
         "facts, result = facts_and_result(spec, source); find_fixes(spec, source, facts, result.findings)"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], start_new_session=True, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], start_new_session=True, stderr=subprocess.DEVNULL
+    )
     time.sleep(seconds)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -1,6 +1,6 @@
-"""Bugs of release 1.0.0: the patches do what the upstream fix does, by a script that is no part of the auditor.
+"""Bugs of release 1.0.0: the patches make lanes right, by a script that is no part of the auditor.
 
-Releases are named by ADAPTER_AUDIT_RELEASES, a list of folders (as in PATH) with `adapters` and what it needs.
+Releases are named by ADAPTER_AUDIT_RELEASES, a list of folders (as in PATH) with `adapters` and its needs.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def test_patch_makes_lanes_right(folder: str, model_type: str, tmp_path: Path) -
     from . import plain_lanes
 
     config = {"model_type": model_type, **plain_lanes.COMMON, **plain_lanes.CONFIGS[model_type]}
-    assert run(["-c", FIXING, json.dumps(config), str(tmp_path / "overlay")], folder).stdout.startswith("crash")
+    assert run(["-c", FIXING, json.dumps(config), str(tmp_path / "overlay")], folder).stdout.startswith(
+        "crash"
+    )
     lanes = [str(SCRIPT), model_type, "lora", "1", "2", "3", "4"]
     assert run(lanes, folder, fails=True).returncode != 0
     assert run(lanes, f"{tmp_path / 'overlay'}{os.pathsep}{folder}").stdout.count("differs by") == 4

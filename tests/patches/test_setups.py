@@ -14,7 +14,14 @@ from .conftest import Fixed
 
 
 @pytest.mark.parametrize(
-    "compose", ["parallel(a,b)", "batchsplit(a,b;2,1)", "stack(a,parallel(b,c))", "average(a,b;0.3,0.7)", "multitask(a,b)"]
+    "compose",
+    [
+        "parallel(a,b)",
+        "batchsplit(a,b;2,1)",
+        "stack(a,parallel(b,c))",
+        "average(a,b;0.3,0.7)",
+        "multitask(a,b)",
+    ],
 )
 def test_every_option_can_be_audited_and_its_code_is_python(compose: str) -> None:
     spec = AuditSpec.read({"model": "m", "compose": compose, "adapter": "lora[r=2,leave_out=[0]]"})
@@ -29,7 +36,9 @@ def test_every_option_can_be_audited_and_its_code_is_python(compose: str) -> Non
 
 
 def test_one_by_one_covers_every_row_of_every_lane() -> None:
-    spec = AuditSpec.read({"model": "m", "compose": "parallel(a,b)", "adapters": {"a": "lora", "b": "seq_bn"}, "batch": 3})
+    spec = AuditSpec.read(
+        {"model": "m", "compose": "parallel(a,b)", "adapters": {"a": "lora", "b": "seq_bn"}, "batch": 3}
+    )
     option = next(o for o in options(spec) if o.title.startswith("run the adapters"))
     assert [(s.compose, s.batch, s.adapters) for s in option.specs] == [
         ("stack(a)", 3, {"a": "lora"}),
@@ -51,7 +60,10 @@ def test_leave_out_is_taken_out(method: str, expected: str) -> None:
 
 
 def test_python_of_a_composition() -> None:
-    assert python(parse("stack(a,batchsplit(b,c;2,1))")) == "ac.Stack('a', ac.BatchSplit('b', 'c', batch_sizes=[2, 1]))"
+    assert (
+        python(parse("stack(a,batchsplit(b,c;2,1))"))
+        == "ac.Stack('a', ac.BatchSplit('b', 'c', batch_sizes=[2, 1]))"
+    )
 
 
 def test_set_up_is_found_where_no_patch_is(fixed: Fixed) -> None:

@@ -20,7 +20,9 @@ def module(text: str, file: str = "adapters/models/x/modeling_x.py") -> Module:
     return Module(file, text)
 
 
-def replicated(text: str, line: int, op: str, roles: tuple[int, int], file: str = "adapters/models/x/modeling_x.py") -> str:
+def replicated(
+    text: str, line: int, op: str, roles: tuple[int, int], file: str = "adapters/models/x/modeling_x.py"
+) -> str:
     source = module(text, file)
     statement = source.statement(line)
     assert statement is not None
@@ -70,7 +72,10 @@ def test_transformers_does_not_import_the_library() -> None:
     ("statement", "expected"),
     [
         ("return x.view(bsz, -1, h, d)", "return x.view(x.shape[0], -1, h, d)"),
-        ("return x.transpose(1, 2).contiguous().view(bsz, -1, d)", "return x.transpose(1, 2).contiguous().view(x.shape[0], -1, d)"),
+        (
+            "return x.transpose(1, 2).contiguous().view(bsz, -1, d)",
+            "return x.transpose(1, 2).contiguous().view(x.shape[0], -1, d)",
+        ),
         ("return x.reshape((bsz, -1))", "return x.reshape((x.shape[0], -1))"),
         ("return x.view(bsz * self.heads, -1, d)", "return x.view(x.shape[0] * self.heads, -1, d)"),
         ("return x.view(*shape)", "return x.view(x.shape[0], *shape[1:])"),
@@ -92,7 +97,9 @@ def test_names_a_computed_tensor_first() -> None:
 
 def test_leaves_the_batch_open_where_the_first_axis_holds_more() -> None:
     text = "def f(x, bsz):\n    return x.view(bsz, 4, 7, 8)\n"
-    assert [t.splitlines()[1].strip() for t in reshaped(text, 2, keeps_rows=False)] == ["return x.view(-1, 4, 7, 8)"]
+    assert [t.splitlines()[1].strip() for t in reshaped(text, 2, keeps_rows=False)] == [
+        "return x.view(-1, 4, 7, 8)"
+    ]
 
 
 def test_copies_an_absence() -> None:

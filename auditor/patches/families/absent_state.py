@@ -35,7 +35,7 @@ class AbsentState:
 
     name = "absent-state"
 
-    def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
+    def propose(self, _facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """All joins of the file that the first state decides about, with either neutral value."""
         module = sources.module(finding.primary.file)
         about_none = "None" in finding.message and finding.rule == "AA105"
@@ -43,10 +43,12 @@ class AbsentState:
             return
         joins = list(_joins(module))
         for neutral in NEUTRAL if joins else ():
-            edits = [e for join in joins for e in _neutralised(module, join, neutral)]
-            edits += [e for function in {j.function for j in joins} for e in _last_names(module, function)]
+            edits = [e for join in joins for e in _neutralised(join, neutral)]
+            edits += [e for function in {j.function for j in joins} for e in _last_names(function)]
             yield SourceEdit(
-                module.file, tuple(dict.fromkeys(edits)), f"join states of children without modules here ({neutral})"
+                module.file,
+                tuple(dict.fromkeys(edits)),
+                f"join states of children without modules here ({neutral})",
             )
 
 
@@ -64,7 +66,11 @@ def _joins(module: Module) -> Iterator[Joined]:
 
 def _over_states(node: ast.AST) -> tuple[str, str] | None:
     """Attribute and list of `[s.attribute for s in list]`."""
-    if not isinstance(node, ast.ListComp) or not isinstance(node.elt, ast.Attribute) or len(node.generators) != 1:
+    if (
+        not isinstance(node, ast.ListComp)
+        or not isinstance(node.elt, ast.Attribute)
+        or len(node.generators) != 1
+    ):
         return None
     loop = node.generators[0]
     if not isinstance(loop.iter, ast.Name) or not isinstance(loop.target, ast.Name):
@@ -72,7 +78,7 @@ def _over_states(node: ast.AST) -> tuple[str, str] | None:
     return (node.elt.attr, loop.iter.id) if ast.unparse(node.elt.value) == loop.target.id else None
 
 
-def _neutralised(module: Module, join: Joined, neutral: str) -> Iterator[Edit]:
+def _neutralised(join: Joined, neutral: str) -> Iterator[Edit]:
     like = _shaped_alike(join)
     if like is None:
         return
@@ -94,19 +100,21 @@ def _shaped_alike(join: Joined) -> str | None:
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, (ast.Name, ast.Subscript))
         and node.attr not in (join.attribute, "last", "shape", "layer_norm")
-        and ast.unparse(node.value) in (f"{join.states}[0]", ast.unparse(join.comprehension.generators[0].target))
+        and ast.unparse(node.value)
+        in (f"{join.states}[0]", ast.unparse(join.comprehension.generators[0].target))
     ]
     return found[-1] if found else None
 
 
-def _last_names(module: Module, function: ast.FunctionDef) -> Iterator[Edit]:
+def _last_names(function: ast.FunctionDef) -> Iterator[Edit]:
     """`states[-1].last`: the name of the last child that has modules."""
     for node in ast.walk(function):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Subscript):
-            if ast.unparse(node.value.slice) == "-1" and isinstance(node.value.value, ast.Name):
-                states = node.value.value.id
-                code = f"next((s.{node.attr} for s in reversed({states}) if s.{node.attr} is not None), None)"
-                yield Edit.of(node, code)
+        if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Subscript):
+            continue
+        states, place = node.value.value, node.value.slice
+        if isinstance(states, ast.Name) and ast.unparse(place) == "-1":
+            last = f"(s.{node.attr} for s in reversed({states.id}) if s.{node.attr} is not None)"
+            yield Edit.of(node, f"next({last}, None)")
 
 
 FAMILY = AbsentState()

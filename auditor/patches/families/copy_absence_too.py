@@ -22,12 +22,14 @@ class CopyAbsenceToo:
 
     name = "copy-absence-too"
 
-    def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
+    def propose(self, _facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """Give every such condition of the file an `else` that copies the absence."""
         module = sources.module(finding.primary.file) if finding.invariant == "init" else None
         if module is None:
             return
-        edits = tuple(e for node in ast.walk(module.tree) if isinstance(node, ast.If) for e in _absence(module, node))
+        edits = tuple(
+            e for node in ast.walk(module.tree) if isinstance(node, ast.If) for e in _absence(module, node)
+        )
         if edits:
             yield SourceEdit(module.file, edits, "copy the absence of an attribute, too")
 

@@ -19,7 +19,7 @@ class InitialiseModuleFirst:
 
     name = "initialise-module-first"
 
-    def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
+    def propose(self, _facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """Start the constructor with the call; a later one is taken out."""
         if "before Module.__init__() call" not in finding.message:
             return
@@ -28,7 +28,11 @@ class InitialiseModuleFirst:
         if module is None or function is None or function.name != "__init__":
             return
         first = _first_code(function)
-        moved = [n for n in function.body if isinstance(n, ast.Expr) and ast.unparse(n).startswith("super().__init__(")]
+        moved = [
+            n
+            for n in function.body
+            if isinstance(n, ast.Expr) and ast.unparse(n).startswith("super().__init__(")
+        ]
         call = module.code(moved[0]) if moved else "super().__init__()"
         removed = [Edit.of(node, "pass") for node in moved]
         yield SourceEdit(module.file, (*removed, Edit.before(first, call)), f"call `{call}` first")

@@ -41,7 +41,10 @@ class ReplicateOperand:
         found = (
             edit
             for place in meetings(facts, finding)
-            for edit in (*_at_callers(facts, place.record, place.frames, sources), *_at(facts, place.record, place.site, sources))
+            for edit in (
+                *_at_callers(facts, place.record, place.frames, sources),
+                *_at(facts, place.record, place.site, sources),
+            )
         )
         for count, edit in enumerate(dict.fromkeys(found)):
             if count < MAX_PROPOSALS:
@@ -60,8 +63,10 @@ def _at(facts: Facts, record: Record | None, site: Site, sources: Sources) -> It
             yield SourceEdit(module.file, edits, _title([module.code(shared) for shared, _ in pairs]))
 
 
-def _at_callers(facts: Facts, record: Record | None, frames: Sequence[Site], sources: Sources) -> Iterator[SourceEdit]:
-    """Where both operands came as arguments to a function outside the library: proposals at the call in it."""
+def _at_callers(
+    facts: Facts, record: Record | None, frames: Sequence[Site], sources: Sources
+) -> Iterator[SourceEdit]:
+    """Both operands came as arguments to a function outside the library: proposals at the call."""
     if len(frames) < 2 or _in_library(frames[0].file) or not _in_library(frames[1].file):
         return
     inner, outer = sources.module(frames[0].file), sources.module(frames[1].file)
@@ -99,7 +104,7 @@ def _title(values: list[str]) -> str:
 
 
 def _in_library(file: str) -> bool:
-    return file.split("/")[0] == HELPER_MODULE.split(".", maxsplit=1)[0]
+    return file.split("/", maxsplit=1)[0] == HELPER_MODULE.split(".", maxsplit=1)[0]
 
 
 def _candidates(statement: ast.stmt, facts: Facts, record: Record | None) -> Iterator[list[Pair]]:
@@ -153,7 +158,9 @@ def _one(module: Module, statement: ast.stmt, shared: ast.expr, like: str) -> tu
     if not _in_library(module.file):  # transformers must not import the library back
         code = f"{value}.repeat(max(1, {like}.shape[0] // {value}.shape[0]), *[1] * ({value}.dim() - 1))"
         rebound = f"{value} = {code}"
-        return (Edit.before(statement, rebound) if is_plain(shared) and simple else Edit.of(shared, f"({code})"),)
+        return (
+            Edit.before(statement, rebound) if is_plain(shared) and simple else Edit.of(shared, f"({code})"),
+        )
     imports = () if module.binds(HELPER) else (module.importing(HELPER_MODULE, HELPER),)
     code = f"{HELPER}({like}, {value})"
     if is_plain(shared) and simple:
