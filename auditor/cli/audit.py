@@ -10,7 +10,7 @@ from ..cached import audit_cached
 from ..errors import ExitCode, UsageError
 from ..spec import Attention, AuditSpec, ExtraInput, Mask, Mode, check_sizes
 from .declared import run_declared
-from .options import exit_code, parsed_reports, report_options, write_reports
+from .options import exit_code, needs_graph, parsed_reports, report_options, write_reports
 from .project import Project, project_options
 
 
@@ -43,7 +43,7 @@ def audit_command(model: str | None, **options: Any) -> int:
     the audits that the project's configuration declares are done.
     """
     reports = parsed_reports(options["reports"])
-    project = Project.of(options, graph=any(kind in ("html", "graph") for kind, _ in reports))
+    project = Project.of(options, graph=needs_graph(kind for kind, _ in reports))
     if not model and not options["compose"]:
         return run_declared(project, options)
     if not model or not options["compose"]:

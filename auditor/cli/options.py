@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -82,6 +82,13 @@ def parsed_reports(kinds: Sequence[str]) -> list[tuple[str, Path | None]]:
     if sum(target is None for _, target in pairs) > 1:
         raise UsageError("only one report can go to stdout", do="give the others a file: --report html=audit.html")
     return pairs
+
+
+def needs_graph(kinds: Iterable[str]) -> bool:
+    """Whether one of these reports shows the recorded graph."""
+    from adapter_audit.reports import base
+
+    return any(base.find(kind).needs_graph for kind in kinds)
 
 
 def write_atomically(target: Path, text: str) -> None:
