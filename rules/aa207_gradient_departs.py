@@ -31,7 +31,13 @@ class GradientDeparts(AuditRule):
     id, name, invariant = "AA207", "gradient-departs", "lanes"
     severity, confidence, verdict = Severity.ERROR, Confidence.CONFIRMED, Verdict.WRONG
     requires = "probe"
-    cases = (Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2", "mode": "train"}),)
+    cases = (
+        Case(
+            bad=True,
+            spec={"model": "adapter_audit.auditor.toys.broken:halves_gradients", "compose": "parallel:2", "mode": "train"},
+        ),
+        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2", "mode": "train"}),
+    )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """The worst parameter."""

@@ -30,7 +30,13 @@ class CacheDeparts(AuditRule):
     id, name, invariant = "AA208", "cache-departs", "cache parity"
     severity, confidence, verdict = Severity.ERROR, Confidence.CONFIRMED, Verdict.WRONG
     requires = "probe"
-    cases = (Case(bad=False, spec={"model": "adapter_audit.auditor.toys:t5", "compose": "parallel:2", "mode": "generate"}),)
+    cases = (
+        Case(
+            bad=True,
+            spec={"model": "adapter_audit.auditor.toys.broken:forgets_the_cache", "compose": "parallel:2", "mode": "generate"},
+        ),
+        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:t5", "compose": "parallel:2", "mode": "generate"}),
+    )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """The scores of some step differ."""

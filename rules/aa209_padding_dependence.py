@@ -31,7 +31,18 @@ class PaddingDependence(AuditRule):
     id, name, invariant = "AA209", "padding-dependence", "padding"
     severity, confidence = Severity.WARNING, Confidence.CONFIRMED
     requires = "probe"
-    cases = (Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "batchsplit(a,b;2,1)", "mask": "right"}),)
+    cases = (
+        Case(
+            bad=True,
+            spec={
+                "model": "adapter_audit.auditor.toys.broken:counts_padding",
+                "compose": "batchsplit(a,b;2,1)",
+                "adapter": "seq_bn",
+                "mask": "right",
+            },
+        ),
+        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "batchsplit(a,b;2,1)", "mask": "right"}),
+    )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """The first part whose rows differ."""

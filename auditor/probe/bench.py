@@ -198,6 +198,9 @@ def _without_chance(model: Any) -> None:
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
+        for name, value in list(vars(module).items()):
+            if "drop" in name and isinstance(value, float):
+                setattr(module, name, 0.0)  # attention code often keeps the number only
 
 
 def _small_source(source: ModelSource) -> tuple[ModelSource, list[str]]:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from . import bert
+from . import bert, t5
 
 
 def writes_into_mask() -> Any:
@@ -38,6 +38,37 @@ def fails_only_for_real() -> Any:
 def shifts_states() -> Any:
     """Adds the row number to the states under `Parallel`: lanes depart, and nothing objects."""
     return _broken_layer(lambda model, states: _shifted(states) if _is_parallel(model) else states)
+
+
+def halves_gradients() -> Any:
+    """Cuts half of the gradient off under `Parallel`; the forward pass is right."""
+    return _broken_layer(lambda model, states: (states + states.detach()) / 2 if _is_parallel(model) else states)
+
+
+def counts_padding() -> Any:
+    """Every row depends on the padding of all others (positions counted over the whole batch)."""
+    seen: dict[str, Any] = {}
+    model = _broken_layer(lambda model, states: states + 0.1 * (seen["mask"] == 0).sum())
+
+    def remember(module: Any, args: Any, kwargs: Any) -> None:
+        seen["mask"] = kwargs["attention_mask"]
+
+    model.register_forward_pre_hook(remember, with_kwargs=True)
+    return model
+
+
+def forgets_the_cache() -> Any:
+    """T5 whose steps of one token, those with a cache, are other arithmetic when adapters are active."""
+    import adapters
+
+    model = t5()
+    adapters.init(model)
+
+    def departs(module: Any, args: Any, output: Any) -> Any:
+        return _each_state(output, lambda states: _half_again(states) if model.active_adapters else states)
+
+    model.decoder.block[0].register_forward_hook(departs)
+    return model
 
 
 def changed_by_init() -> Any:
@@ -120,6 +151,10 @@ def _refused(states: Any) -> Any:
     import torch
 
     return torch.linalg.cholesky(-torch.eye(2, dtype=states.dtype)).sum() + states
+
+
+def _half_again(states: Any) -> Any:
+    return states * 1.5 if states.shape[1] == 1 else states
 
 
 def _shifted(states: Any) -> Any:
