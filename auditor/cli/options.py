@@ -84,11 +84,13 @@ def parsed_reports(kinds: Sequence[str]) -> list[tuple[str, Path | None]]:
     return pairs
 
 
+GRAPH_KINDS = ("html", "graph")
+"""Reports that show the recorded graph (JSON could, but no command asks it to)."""
+
+
 def needs_graph(kinds: Iterable[str]) -> bool:
     """Whether one of these reports shows the recorded graph."""
-    from adapter_audit.reports import base
-
-    return any(base.find(kind).needs_graph for kind in kinds)
+    return any(kind in GRAPH_KINDS for kind in kinds)
 
 
 def write_atomically(target: Path, text: str) -> None:
