@@ -78,6 +78,8 @@ def build(
     with _default_dtype(dtype), torch.device(device):
         subject = Subject(spec, tree, backend, model)
         subject.setup_failure = set_up(subject)
+        if device == "meta":
+            model.to("meta")  # some adapter parameters are made from real values, on the CPU
     if subject.setup_failure is None:
         subject.inputs = input_maker(model, spec, tree, dtype or torch.float32)
         _check_length(subject)
@@ -87,7 +89,9 @@ def build(
 def _bare_on(device: str, spec: AuditSpec, source: ModelSource) -> Any:
     """Some constructors read small tensors (drop path rates, rotary frequencies), which meta refuses."""
     try:
-        return bare_model(spec, source)
+        with _no_initial_weights(device):
+            model = bare_model(spec, source)
+        return _tied(model) if device == "meta" else model
     except BuildError as error:
         if device != "meta" or "meta" not in str(error):
             raise
@@ -95,10 +99,27 @@ def _bare_on(device: str, spec: AuditSpec, source: ModelSource) -> Any:
         return bare_model(spec, source)
 
 
+def _no_initial_weights(device: str) -> contextlib.AbstractContextManager[Any]:
+    """Initial values of meta tensors are nothing, and most of the time of building a large model."""
+    if device != "meta":
+        return contextlib.nullcontext()
+    from transformers.modeling_utils import no_init_weights
+
+    skipping: contextlib.AbstractContextManager[Any] = no_init_weights()
+    return skipping
+
+
+def _tied(model: Any) -> Any:
+    """Tie what transformers ties at the end of the initialisation that was skipped."""
+    if hasattr(model, "tie_weights"):
+        model.tie_weights()
+    return model
+
+
 def set_up(subject: Subject) -> Failure | None:
     """Prepare the model, add all adapters and make the composition active once."""
     spec, backend, model = subject.spec, subject.backend, subject.model
-    names = [n for n in adapter_names(subject.tree)]
+    names = list(adapter_names(subject.tree))
     try:
         backend.prepare(model)
         backend.add(model, {n: spec.method_of(n) for n in names if not _has_adapter(model, n)}, subject.tree)
@@ -151,9 +172,12 @@ def bare_model(spec: AuditSpec, source: ModelSource) -> Any:
 def _from_factory(source: ModelSource) -> Any:
     assert source.factory is not None
     try:
-        return source.factory()
+        model = source.factory()
     except Exception as error:
         raise BuildError(f"{source.name} failed", why=f"{type(error).__name__}: {error}") from error
+    if not isinstance(model, torch.nn.Module):
+        raise UsageError(f"{source.name} returns no model", why=f"it returns {type(model).__name__}")
+    return model
 
 
 def make_config(spec: AuditSpec, source: ModelSource) -> Any:

@@ -6,6 +6,7 @@ import platform
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from .compose import adapter_names, lane_count
@@ -260,6 +261,7 @@ def check_environment() -> None:
             raise BuildError(f"{name} {have} is not supported", why=f"needs {wanted}", do="install another release")
 
 
+@cache
 def _version(name: str) -> str:
     from importlib.metadata import PackageNotFoundError, version
 

@@ -39,7 +39,7 @@ class Carrier:
 
     def value(self, tensor: torch.Tensor) -> torch.Tensor | None:
         """The real value of a tensor, or None when it is unknown."""
-        if tensor.device.type != "meta":
+        if not tensor.is_meta:
             return tensor
         if tensor.layout is not torch.strided:
             return None
@@ -50,13 +50,13 @@ class Carrier:
 
     def knows(self, tensor: torch.Tensor) -> bool:
         """Whether the tensor's value is known (cheaper than `value`)."""
-        if tensor.device.type != "meta":
+        if not tensor.is_meta:
             return True
         return tensor.layout is torch.strided and tensor.untyped_storage()._cdata in self._shadows
 
     def forget(self, tensor: torch.Tensor) -> None:
         """The tensor was written with an unknown value."""
-        if tensor.device.type == "meta" and tensor.layout is torch.strided:
+        if tensor.is_meta and tensor.layout is torch.strided:
             self._shadows.pop(tensor.untyped_storage()._cdata, None)
 
     def real_call(self, func: Any, args: Any, kwargs: Any) -> Any | None:
@@ -84,7 +84,7 @@ class Carrier:
     def adopt(self, outputs: Any, values: Any) -> None:
         """Attach the values of a real run to the outputs of the meta run, leaf by leaf."""
         for meta, value in zip(tree_leaves(outputs), tree_leaves(values), strict=True):
-            if not isinstance(meta, torch.Tensor) or meta.device.type != "meta":
+            if not isinstance(meta, torch.Tensor) or not meta.is_meta:
                 continue
             if meta.untyped_storage()._cdata in self._shadows:
                 continue  # a view or an in-place result: the shadow storage was written already

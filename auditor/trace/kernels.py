@@ -3,6 +3,8 @@
 Many meta kernels are decompositions in Python that cost a millisecond (layer norm, addition with
 broadcasting); a model repeats the same few hundred combinations of op and shapes in every layer. Only
 pure ops whose outputs are new tensors are remembered; views and in-place ops must alias their operands.
+Small float operands are worked out by the real CPU kernel on zeros: that is quicker than the
+decomposition, and raises what the user's run would raise.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from typing import Any, NamedTuple
 import torch
 
 LIMIT = 20_000
+SMALL = 1 << 14
+"""Elements up to which the real kernel is quicker than the decomposition."""
 _memory: dict[Any, Any] = {}
 
 
@@ -38,12 +42,34 @@ def call(func: Any, args: Any, kwargs: Any) -> Any:
     except TypeError:  # an argument that cannot be hashed or is no plain meta tensor
         return func(*args, **kwargs)
     if found is None:
-        out = func(*args, **kwargs)
-        layouts = _layouts(out)
-        if layouts is not None and len(_memory) < LIMIT:
-            _memory[key] = layouts
-        return out
+        real = _on_zeros(func, args, kwargs)
+        out = func(*args, **kwargs) if real is None else real
+        found = _layouts(out)
+        if found is None:
+            return out if real is None else func(*args, **kwargs)
+        if len(_memory) < LIMIT:
+            _memory[key] = found
+        if real is None:
+            return out
     return found.make() if isinstance(found, Layout) else tuple(layout.make() for layout in found)
+
+
+def _on_zeros(func: Any, args: Any, kwargs: Any) -> Any:
+    """The op on real zeros of the operands' layouts; None where that is dear or does not serve."""
+    operands = [t for a in args for t in (a if isinstance(a, (tuple, list)) else (a,)) if isinstance(t, torch.Tensor)]
+    if not operands or any(not t.is_floating_point() or t.numel() > SMALL for t in operands):
+        return None
+    if any(isinstance(v, (torch.Tensor, torch.device)) for v in kwargs.values()):
+        return None
+    return func(*(_zeros(a) for a in args), **kwargs)
+
+
+def _zeros(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="cpu").zero_()
+    if isinstance(value, (tuple, list)):
+        return type(value)(_zeros(v) for v in value)
+    return value
 
 
 @lru_cache(maxsize=4096)
@@ -57,7 +83,7 @@ def _is_pure(func: Any) -> bool:
 
 def _described(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
-        if value.device.type != "meta" or value.layout is not torch.strided or value.requires_grad:
+        if not value.is_meta or value.layout is not torch.strided:
             raise TypeError
         return (tuple(value.shape), value.stride(), value.dtype)
     if isinstance(value, (tuple, list)):
@@ -76,5 +102,5 @@ def _layouts(out: Any) -> Layout | tuple[Layout, ...] | None:
 
 
 def _layout(tensor: torch.Tensor) -> Layout | None:
-    plain = tensor.device.type == "meta" and tensor.layout is torch.strided and type(tensor) is torch.Tensor
+    plain = tensor.layout is torch.strided and type(tensor) is torch.Tensor
     return Layout(tuple(tensor.shape), tensor.stride(), tensor.dtype) if plain else None

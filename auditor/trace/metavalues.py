@@ -37,7 +37,9 @@ class MetaValues(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one op on the values at hand."""
         kwargs = kwargs or {}
-        return self.scalar(args[0]) if describe(func)[0] == SCALAR else self.run(func, args, kwargs)
+        if describe(func)[0] == SCALAR:
+            return self.scalar(args[0])
+        return self.run(func, args, kwargs, tensors_in((args, kwargs)))
 
     def unknown(self, site: Site) -> None:
         """A value was asked for that nobody knows."""
@@ -45,11 +47,12 @@ class MetaValues(TorchDispatchMode):
     def guessed(self) -> None:
         """A value was made up."""
 
-    def run(self, func: Any, args: Any, kwargs: Any) -> Any:
+    def run(self, func: Any, args: Any, kwargs: Any, operands: list[torch.Tensor]) -> Any:
         """One op, on meta and, where all values are known, on them too."""
-        if not self._on_meta(args, kwargs):
+        if not self._on_meta(operands, kwargs):
             return func(*args, **kwargs)
         args, kwargs = self._plain_indices(func, args, kwargs)
+        self._check_bounds(func, args)
         try:
             out = kernels.call(func, args, kwargs)
         except Exception:
@@ -61,10 +64,10 @@ class MetaValues(TorchDispatchMode):
                 raise
             args, kwargs = moved
             out = kernels.call(func, args, kwargs)
-        self._carry(func, args, kwargs, out)
+        self._carry(func, args, kwargs, out, operands)
         return out
 
-    def _carry(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+    def _carry(self, func: Any, args: Any, kwargs: Any, out: Any, operands: list[torch.Tensor]) -> None:
         outputs = tensors_in(out)
         known = not _is_random(func) and all(self.carrier.knows(t) for t in tensors_in((args, kwargs)))
         if known and all(t.numel() <= CARRY_LIMIT for t in outputs):
@@ -104,23 +107,43 @@ class MetaValues(TorchDispatchMode):
             indices.extend(self.carrier.to_meta(list(value.nonzero().unbind(1))))
         return (args[0], indices, *args[2:]), kwargs
 
+    def _check_bounds(self, func: Any, args: Any) -> None:
+        """Indices with known values are held to the size they index, which meta kernels do not do."""
+        if func is aten.gather.default or func is aten.index_select.default:
+            pairs = [(args[1], args[2])]
+        elif func is aten.index.Tensor:
+            pairs = list(enumerate(args[1]))
+        elif func is aten.embedding.default:
+            pairs = [(0, args[1])]
+        else:
+            return
+        for axis, index in pairs:
+            value = None if index is None or index.dtype != torch.int64 else self.carrier.value(index)
+            size = args[0].shape[axis] if args[0].dim() else 1
+            if value is not None and value.numel():
+                low, high = int(value.min()), int(value.max())
+                if high >= size or low < -size:
+                    raise IndexError(
+                        f"index {high if high >= size else low} is out of bounds for dimension {axis} with size {size}"
+                    )
+
     def _on_one_device(self, args: Any, kwargs: Any) -> tuple[Any, Any] | None:
         """With real tensors that model code made on the CPU moved to meta; None when there are none.
 
         On the user's machine both are on one device; that they differ is only due to meta.
         """
-        if all(t.device.type == "meta" for t in tensors_in((args, kwargs))):
+        if all(t.is_meta for t in tensors_in((args, kwargs))):
             return None
         moved: tuple[Any, Any] = tree_map_only(
-            torch.Tensor, lambda t: t if t.device.type == "meta" else self.carrier.to_meta(t), (args, kwargs)
+            torch.Tensor, lambda t: t if t.is_meta else self.carrier.to_meta(t), (args, kwargs)
         )
         return moved
 
-    def _on_meta(self, args: Any, kwargs: Any) -> bool:
-        device = kwargs.get("device")
-        if device is not None and torch.device(device).type == "meta":
+    def _on_meta(self, operands: list[torch.Tensor], kwargs: Any) -> bool:
+        if any(t.is_meta for t in operands):
             return True
-        return any(t.device.type == "meta" for t in tensors_in((args, kwargs)))
+        device = kwargs.get("device")
+        return device is not None and torch.device(device).type == "meta"
 
     def scalar(self, tensor: torch.Tensor) -> Any:
         """The value of a one-element tensor; zero where it is unknown, which is noted."""
@@ -141,12 +164,20 @@ def tensors_in(value: Any) -> list[torch.Tensor]:
 def _collect(value: Any, found: list[torch.Tensor]) -> None:
     if isinstance(value, torch.Tensor):
         found.append(value)
-    elif isinstance(value, (tuple, list)):
+        return
+    kind = type(value)
+    if kind in _PLAIN:
+        return
+    if kind is tuple or kind is list or isinstance(value, (tuple, list)):
         for item in value:
             _collect(item, found)
     elif isinstance(value, Mapping):
         for item in value.values():
             _collect(item, found)
+
+
+_PLAIN = frozenset({int, float, bool, str, type(None), torch.dtype, torch.device})
+"""What most arguments are; `isinstance` of the abstract Mapping is slow."""
 
 
 @lru_cache(maxsize=4096)

@@ -19,7 +19,7 @@ from .metadevice import values_on_meta
 from .metavalues import NOWHERE, SCALAR, MetaValues, describe, tensors_in
 from .records import Failure, Key, Operand, Record, Shape, Site, Trace
 from .repair import Repairs
-from .sites import current_site, is_deliberate, traceback_sites
+from .sites import current_site, is_deliberate, stack_sites, traceback_sites
 
 LIBRARY = "adapters"
 MAX_RECORDS = 150_000
@@ -51,8 +51,7 @@ class Recorder(MetaValues):
         self.values: list[Any] | None = [] if values else None
         self.module_outputs: dict[tuple[str, int], Any] = {}
         self._repairs = repairs
-        self._names = {id(t): name for name, t in (*model.named_parameters(), *model.named_buffers())}
-        self._paths = {id(m): name for name, m in model.named_modules()}
+        self._names, self._paths = names_in(model)
         self._calls: dict[str, int] = defaultdict(int)
         self._stack = [ModuleCall("", -1)]
         self._made: dict[int, int] = {}
@@ -71,9 +70,10 @@ class Recorder(MetaValues):
             return self.scalar(args[0])
         if name in _UNRECORDED:
             return func(*args, **kwargs)
-        record = self._begin(name, mutable, args, kwargs)
+        tensors = tensors_in((args, kwargs))
+        record = self._begin(name, mutable, tensors)
         try:
-            out = self.run(func, args, kwargs)
+            out = self.run(func, args, kwargs, tensors)
         except Exception as error:
             out = self._repair_op(record, error, args)
         else:
@@ -81,14 +81,14 @@ class Recorder(MetaValues):
         self._end(record, out, (func, args, kwargs))
         return out
 
-    def _begin(self, name: str, mutable: bool, args: Any, kwargs: Any) -> Record:
+    def _begin(self, name: str, mutable: bool, tensors: list[torch.Tensor]) -> Record:
         site = current_site(sys._getframe(2)) or NOWHERE
         call = self._stack[-1]
         seen = (site.file, site.line, name)
         occurrence = call.seen[seen]
         call.seen[seen] = occurrence + 1
         key = Key(call.path, call.number, site.file, site.line, name, occurrence)
-        operands = tuple(self._operand(t) for t in tensors_in((args, kwargs)))
+        operands = tuple(self._operand(t) for t in tensors)
         if len(self.trace.records) >= MAX_RECORDS:
             raise RunawayRun(f"the run did not end within {MAX_RECORDS} operations")
         record = Record(len(self.trace.records), key, site, operands, mutates=mutable)
@@ -192,9 +192,7 @@ class Recorder(MetaValues):
         self.trace.failures.append(self._failure(error, record, repaired=False, module=module))
 
     def _failure(self, error: Exception, record: int | None, *, repaired: bool, module: str) -> Failure:
-        sites = traceback_sites(error.__traceback__)
-        if not sites and record is not None:
-            sites = (self.trace.records[record].site,)
+        sites = traceback_sites(error.__traceback__) + stack_sites(sys._getframe(1))
         return Failure(
             kind=type(error).__name__,
             message=str(error),
@@ -205,6 +203,18 @@ class Recorder(MetaValues):
             repaired=repaired,
             frames=sites,
         )
+
+
+def names_in(model: torch.nn.Module) -> tuple[dict[int, str], dict[int, str]]:
+    """Names of all parameters and buffers, and paths of all modules, by identity; one walk for both."""
+    names: dict[int, str] = {}
+    paths: dict[int, str] = {}
+    for path, module in model.named_modules():
+        paths[id(module)] = path
+        for name, tensor in (*module._parameters.items(), *module._buffers.items()):
+            if tensor is not None:
+                names.setdefault(id(tensor), f"{path}.{name}" if path else name)
+    return names, paths
 
 
 @contextmanager

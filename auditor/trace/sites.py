@@ -15,6 +15,7 @@ from types import FrameType, TracebackType
 from .records import Site
 
 _PACKAGE = str(Path(__file__).resolve().parents[2]) + os.sep
+_STARTER = str(Path(__file__).with_name("runs.py"))
 _STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
 _RAISE = dis.opmap["RAISE_VARARGS"]
 _FRAMEWORK = ("torch/", "contextlib.py", "functools.py")
@@ -56,13 +57,27 @@ def _outside_site_packages(filename: str) -> str | None:
 
 
 def current_site(frame: FrameType | None) -> Site | None:
-    """The innermost model-code line at or above `frame`."""
-    while frame is not None:
+    """The innermost model-code line at or above `frame`, up to where the run was started.
+
+    None for ops that no model code asked for: those of the backward pass.
+    """
+    while frame is not None and frame.f_code.co_filename != _STARTER:
         file = relative_file(frame.f_code.co_filename)
         if file is not None:
             return Site(file, frame.f_lineno, frame.f_code.co_name)
         frame = frame.f_back
     return None
+
+
+def stack_sites(frame: FrameType | None) -> tuple[Site, ...]:
+    """All model-code lines at or above `frame`, innermost first, up to where the run was started."""
+    sites = []
+    while frame is not None and frame.f_code.co_filename != _STARTER:
+        file = relative_file(frame.f_code.co_filename)
+        if file is not None:
+            sites.append(Site(file, frame.f_lineno, frame.f_code.co_name))
+        frame = frame.f_back
+    return tuple(sites)
 
 
 def traceback_sites(traceback: TracebackType | None) -> tuple[Site, ...]:

@@ -62,6 +62,8 @@ def operand_lane(trace: Trace, record: Record, position: int) -> Lane:
 def _state(record: Record, trace: Trace, table: TwinTable) -> Lane:
     if not record.shapes:
         return Lane.CONSTANT
+    if not record.site.file:
+        return Lane.UNKNOWN  # the backward pass: gradients add up over rows and have no lanes to follow
     if record.repaired:
         return Lane.EXPANDED if record.twin != record.twin_expanded else Lane.CONSTANT
     inputs = [operand_lane(trace, record, i) for i in range(len(record.operands))]
