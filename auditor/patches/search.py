@@ -14,7 +14,7 @@ from ..models import ModelSource
 from ..result import Finding
 from ..spec import AuditSpec
 from .base import SourceEdit
-from .compare import changed_alone
+from .compare import changed_alone, is_comparable
 from .source import OverlappingEdits, Sources, apply_edits
 from .trial import Outcome, Request, run
 
@@ -86,7 +86,8 @@ class Search:
         proof = "the audit of the patched library is compatible" + (
             ", at other batch sizes, too" if outcome.others else ""
         )
-        kept = "" if self.set_up_fails else "; every adapter alone gives what it gave before"
+        compared = not self.set_up_fails and is_comparable(self.findings)
+        kept = "; every adapter alone gives what it gave before" if compared else ""
         return replace(trial, status="verified", reason=proof + kept)
 
     def _objection(self, outcome: Outcome) -> str:
@@ -100,9 +101,9 @@ class Search:
         wrong = [why for why in outcome.others.values() if why]
         if wrong:
             return f"at another batch size the patched library does not agree: {wrong[0]}"
-        if self.set_up_fails:
+        if self.set_up_fails or not is_comparable(self.findings):
             return ""
-        return changed_alone(self._before(), outcome.alone, self.findings)
+        return changed_alone(self._before(), outcome.alone)
 
     def _before(self) -> Mapping[str, object]:
         """Outputs of the installed library, adapter by adapter."""

@@ -105,15 +105,18 @@ class Module:
         return False
 
     def importing(self, module: str, name: str) -> Edit:
-        """The edit that imports a name, beside the imports from the same module or after the last one."""
+        """The edit that imports a name, beside the imports from the same module or after the last one.
+
+        Without a module, `name` is itself one.
+        """
         imports = [n for n in self.tree.body if isinstance(n, (ast.Import, ast.ImportFrom))]
         for node in imports:
-            if isinstance(node, ast.ImportFrom) and self._names(node, module):
+            if module and isinstance(node, ast.ImportFrom) and self._names(node, module):
                 return Edit.after(node.names[-1], f", {name}") if _flat(node) else _spread(node, name)
+        statement = f"from {module} import {name}" if module else f"import {name}"
         if not imports:
-            first = self.tree.body[0]
-            return Edit.before(first, f"from {module} import {name}\n")
-        return Edit.after(imports[-1], f"\nfrom {module} import {name}")
+            return Edit.before(self.tree.body[0], f"{statement}\n")
+        return Edit.after(imports[-1], f"\n{statement}")
 
     def _names(self, node: ast.ImportFrom, module: str) -> bool:
         """Whether an import, absolute or relative, is from `module`."""

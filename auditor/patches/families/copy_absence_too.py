@@ -24,7 +24,7 @@ class CopyAbsenceToo:
 
     def propose(self, _facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """Give every such condition of the file an `else` that copies the absence."""
-        module = sources.module(finding.primary.file) if finding.invariant == "init" else None
+        module = sources.module(finding.primary.file) if finding.rule == "AA204" else None
         if module is None:
             return
         edits = tuple(

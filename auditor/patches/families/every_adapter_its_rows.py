@@ -1,0 +1,185 @@
+"""Only the first adapter of a composition is applied, to all rows: apply every one to its own rows.
+
+Lanes of a Parallel (which replicates the rows where nothing has yet), parts of a BatchSplit, and the
+adapters of a Stack one after the other. Other blocks keep to their first adapter.
+"""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...trace.sites import absolute_file
+from ..base import SourceEdit
+from ..source import Edit, Module, Sources
+
+if TYPE_CHECKING:
+    from ...facts import Facts
+    from ...result import Finding
+
+LIBRARY = "adapters"
+NEEDED = {
+    f"{LIBRARY}.composition": ("BatchSplit", "Parallel", "Stack"),
+    f"{LIBRARY}.context": ("ForwardContext",),
+}
+RULES = ("AA104", "AA201", "AA203")
+
+CODE = """\
+more = []
+
+def apply_rows(setup, states):
+    if isinstance(setup, str):
+        if setup in {modules}:
+            {result} = {modules}[setup](states{arguments})
+        return states
+    if isinstance(setup, Stack):
+        for child in setup:
+            states = apply_rows(child, states)
+        return states
+    if not isinstance(setup, (Parallel, BatchSplit)):
+        return apply_rows(setup.first(), states)
+    sizes = getattr(setup, "batch_sizes", None)
+    if isinstance(setup, Parallel):
+        context = ForwardContext.get_context()
+        rows = getattr(context, "original_batch_size", states.shape[0])
+        if not context.adapters_parallelized or states.shape[0] == rows:
+            context.adapters_parallelized, context.original_batch_size = True, states.shape[0]
+            states = states.repeat(len(setup), *[1] * (states.dim() - 1))
+        sizes = states.shape[0] // len(setup)
+    return torch.cat([apply_rows(child, part) for child, part in zip(setup, states.split(sizes))])
+
+{tensor} = apply_rows({setup}, {tensor})
+"""
+
+
+class OnlyFirst(NamedTuple):
+    """`if <first> in <modules>: <targets> = <modules>[<first>](<tensor>, ...)`, with `<first> = <setup>.first()`."""
+
+    node: ast.If
+    setup: ast.expr
+    modules: ast.expr
+    call: ast.Call
+    targets: list[ast.expr]
+
+
+class EveryAdapterItsRows:
+    """See the module's docstring."""
+
+    name = "every-adapter-its-rows"
+
+    def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
+        """Only files whose adapters' modules ran; one proposal a file."""
+        if finding.rule not in RULES or len(facts.names) < 2:
+            return
+        ran = _parts_that_ran(facts)
+        bare: list[SourceEdit] = []
+        for file in _files():
+            module = sources.module(file)
+            found = list(_only_first(module)) if module is not None else []
+            if module is None or not found:
+                continue
+            title = f"apply every adapter to its rows, not the first one to all ({Path(file).stem})"
+            edit = SourceEdit(file, (*_imports(module), *(_applied(module, f) for f in found)), title)
+            if any(_attribute(f) in ran for f in found):
+                yield edit
+            elif not all(_attribute(f) for f in found):
+                bare.append(edit)  # nothing tells whether it ran
+        yield from bare
+
+
+def _parts_that_ran(facts: Facts) -> frozenset[str]:
+    """Names of modules and their parents that ran any op."""
+    if facts.static is None:
+        return frozenset()
+    paths = {record.key.module for record in facts.static.trace.records}
+    return frozenset(part for path in paths for part in path.split(".") if part)
+
+
+def _attribute(found: OnlyFirst) -> str:
+    """Name of the attribute that holds the adapters' modules; empty where the object itself does."""
+    return found.modules.attr if isinstance(found.modules, ast.Attribute) else ""
+
+
+@cache
+def _files() -> tuple[str, ...]:
+    """Files of the library that ask a composition for its first adapter."""
+    start = absolute_file(f"{LIBRARY}/__init__.py")
+    root = Path(start).parent if start else None
+    paths = root.rglob("*.py") if root else ()
+    asking = (p for p in paths if ".first()" in p.read_text(encoding="utf-8"))
+    return tuple(sorted(p.relative_to(root.parent).as_posix() for p in asking if root))
+
+
+def _only_first(module: Module) -> Iterator[OnlyFirst]:
+    for function in (n for n in ast.walk(module.tree) if isinstance(n, ast.FunctionDef)):
+        first: dict[str, ast.expr] = {}
+        for node in ast.walk(function):
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                setup = _asked_for_first(node.value)
+                if setup is not None:
+                    first[node.targets[0].id] = setup
+        for node in ast.walk(function):
+            if isinstance(node, ast.If):
+                yield from _matched(node, first)
+
+
+def _asked_for_first(node: ast.expr) -> ast.expr | None:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "first":
+        return node.func.value
+    return None
+
+
+def _matched(node: ast.If, first: dict[str, ast.expr]) -> Iterator[OnlyFirst]:
+    test, body = node.test, node.body
+    if not isinstance(test, ast.Compare) or not isinstance(test.left, ast.Name) or node.orelse:
+        return
+    name, modules = test.left.id, test.comparators[0]
+    if name not in first or not isinstance(test.ops[0], ast.In):
+        return
+    calls = [n for n in body if isinstance(n, ast.Assign) and isinstance(n.value, ast.Call)]
+    if len(body) != len(calls) or len(calls) != 1:
+        return
+    call, target = calls[0].value, calls[0].targets[0]
+    assert isinstance(call, ast.Call)
+    targets = list(target.elts) if isinstance(target, ast.Tuple) else [target]
+    same = bool(call.args) and ast.unparse(call.args[0]) == ast.unparse(targets[0])
+    if same and ast.unparse(call.func) == f"{ast.unparse(modules)}[{name}]":
+        yield OnlyFirst(node, first[name], modules, call, targets)
+
+
+def _applied(module: Module, found: OnlyFirst) -> Edit:
+    rest = found.targets[1:]
+    more = [
+        *(ast.unparse(a) for a in found.call.args[1:]),
+        *(f"{k.arg}={ast.unparse(k.value)}" for k in found.call.keywords),
+    ]
+    code = CODE.format(
+        modules=module.code(found.modules),
+        setup=module.code(found.setup),
+        tensor=module.code(found.targets[0]),
+        result="states, *more[:]" if rest else "states",
+        arguments="".join(f", {a}" for a in more),
+    )
+    if rest:
+        names = ", ".join(module.code(t) for t in rest)
+        code += f"{names}{',' if len(rest) == 1 else ''} = more or ({names},)\n"
+    else:
+        code = code.removeprefix("more = []\n\n")
+    indented = textwrap.indent(code, " " * found.node.col_offset).strip()
+    return Edit.of(found.node, indented)
+
+
+def _imports(module: Module) -> Iterator[Edit]:
+    for origin, names in NEEDED.items():
+        missing = [n for n in names if not module.binds(n)]
+        if missing and origin.replace(".", "/") + ".py" != module.file:
+            yield module.importing(origin, ", ".join(missing))
+    if not module.binds("torch"):
+        yield module.importing("", "torch")
+
+
+FAMILY = EveryAdapterItsRows()
