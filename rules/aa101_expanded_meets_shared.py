@@ -49,7 +49,7 @@ class ExpandedMeetsShared(AuditRule):
         if facts.static is None or stop is None:
             return
         meetings = [f for f in facts.static.trace.failures if is_meeting(facts, f)]
-        for group in group_by_site(facts, meetings):
+        for group in group_by_site(meetings):
             yield self._report(facts, facts.static, group, confidence if group[0] is stop else self.confidence)
 
     def _report(

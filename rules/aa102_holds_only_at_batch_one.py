@@ -86,7 +86,7 @@ def _broadcasting_pair(static: StaticFacts, record: Record, lanes: int) -> tuple
             continue
         for s, other in enumerate(states):
             same_rank = len(shapes[s]) == len(shapes[e])
-            if other is Lane.SHARED and same_rank and shapes[s][0] == 1 and shapes[e][0] == lanes:
-                if record.operands[s].producer is not None:
-                    return e, s
+            made = record.operands[s].producer is not None
+            if made and other is Lane.SHARED and same_rank and shapes[s][0] == 1 and shapes[e][0] == lanes:
+                return e, s
     return None

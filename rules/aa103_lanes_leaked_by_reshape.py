@@ -56,7 +56,7 @@ class LanesLeakedByReshape(AuditRule):
     def _report(self, facts: Facts, static: StaticFacts, roots: list[Record]) -> Finding | None:
         root = roots[0]
         stop, confidence = first_stop(facts)
-        symptom = _symptom(facts, static, roots)
+        symptom = _symptom(static, roots)
         if stop is None and (facts.probe is not None or not _reaches_output(static, root)):
             return None
         related: list[Related] = []
@@ -94,7 +94,7 @@ def _roots(facts: Facts, static: StaticFacts) -> list[Record]:
     return sorted([*failing, *static.graph.leak_roots(leaked)], key=lambda r: r.index) if leaked or failing else []
 
 
-def _symptom(facts: Facts, static: StaticFacts, roots: list[Record]) -> Failure | None:
+def _symptom(static: StaticFacts, roots: list[Record]) -> Failure | None:
     """The first failure that depends on one of the roots."""
     indices = {r.index for r in roots}
     for failure in static.trace.failures:

@@ -60,7 +60,7 @@ def is_leak(facts: Facts, failure: Failure) -> bool:
     return Lane.LEAKED in lanes or (record.key.op in RESHAPES and Lane.EXPANDED in lanes)
 
 
-def group_by_site(facts: Facts, failures: list[Failure]) -> list[list[Failure]]:
+def group_by_site(failures: list[Failure]) -> list[list[Failure]]:
     """Failures at the same source line are one finding (the same code in several layers)."""
     groups: dict[object, list[Failure]] = {}
     for failure in failures:

@@ -39,7 +39,9 @@ MARKED = re.compile(r"(<!-- generated: help -->\n)(.*?)(<!-- end -->)", re.DOTAL
 def main() -> int:
     """Write the pages; with `--check` only say which are out of date (exit 1)."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, fail where something is out of date")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, fail where something is out of date"
+    )
     check = parser.parse_args().check
     wanted = pages()
     stale = [path for path in RULES.glob("*.md") if path not in wanted]
@@ -113,9 +115,13 @@ def _command(spec: Mapping[str, object]) -> str:
 
 def rules_index(rules: list[type[Rule]]) -> str:
     """All rules in tables, by block."""
-    text = [f"{NOTE}# Rules\n\nA rule that is unsure says so; it is never silent and never guesses. `adapter-audit explain AA101` prints a page.\n"]
+    text = [
+        f"{NOTE}# Rules\n\nA rule that is unsure says so; it is never silent and never guesses. `adapter-audit explain AA101` prints a page.\n"
+    ]
     for digit, words in BLOCKS.items():
-        text.append(f"\n## {words}\n\n| rule | name | severity | reads | what it reports |\n|---|---|---|---|---|\n")
+        text.append(
+            f"\n## {words}\n\n| rule | name | severity | reads | what it reports |\n|---|---|---|---|---|\n"
+        )
         text += [_row(rule) for rule in rules if rule.id[2] == digit]
     return "".join(text)
 
@@ -144,7 +150,13 @@ def help_text(*command: str) -> str:
     """What `--help` prints, 100 columns wide, without colour."""
     environment = {**os.environ, "COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1", "TERM": "dumb"}
     done = subprocess.run(
-        [sys.executable, "-c", "import sys; sys.argv[0] = 'adapter-audit'; from adapter_audit.auditor.cli import entry; entry()", *command, "--help"],
+        [
+            sys.executable,
+            "-c",
+            "import sys; sys.argv[0] = 'adapter-audit'; from adapter_audit.auditor.cli import entry; entry()",
+            *command,
+            "--help",
+        ],
         capture_output=True,
         text=True,
         check=True,

@@ -67,7 +67,7 @@ class AdaptersBackend:
 
     def block(self, tree: Node) -> Any:
         """Our tree as a block of `adapters.composition`."""
-        import adapters.composition as composition
+        from adapters import composition
 
         if isinstance(tree, str):
             return tree

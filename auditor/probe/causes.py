@@ -152,6 +152,6 @@ def with_static_indices(facts: ProbeFacts, static: StaticFacts | None) -> ProbeF
     for item in facts.discrepancies:
         departure = item.departure
         if departure is not None and departure.key is not None:
-            item = replace(item, departure=replace(departure, index=index.get(departure.key)))
-        moved.append(item)
+            departure = replace(departure, index=index.get(departure.key))
+        moved.append(replace(item, departure=departure))
     return replace(facts, discrepancies=tuple(moved))

@@ -43,7 +43,7 @@ Defaults = Callable[[str], Mapping[str, Any]]
 """Model type -> the values that fields have when a configuration leaves them out."""
 
 
-def no_defaults(model_type: str) -> Mapping[str, Any]:
+def no_defaults(_model_type: str) -> Mapping[str, Any]:
     """Nothing is known about fields that are left out."""
     return {}
 

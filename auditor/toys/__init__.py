@@ -51,7 +51,11 @@ def distilbert() -> Any:
 def deberta_v2() -> Any:
     """Encoder with disentangled attention over relative positions."""
     return _model(
-        "DebertaV2Model", "DebertaV2Config", **_encoder(), relative_attention=True, pos_att_type=["p2c", "c2p"]
+        "DebertaV2Model",
+        "DebertaV2Config",
+        **_encoder(),
+        relative_attention=True,
+        pos_att_type=["p2c", "c2p"],
     )
 
 

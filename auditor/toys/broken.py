@@ -27,7 +27,9 @@ def writes_into_mask() -> Any:
 
 def kills_the_process() -> Any:
     """Aborts under `Parallel`, as a double free does (`Tensor.set_` on an expanded tensor, release 1.0.0)."""
-    return _broken_layer(lambda model, states: os.abort() if _is_parallel(model) and _is_real(states) else states)
+    return _broken_layer(
+        lambda model, states: os.abort() if _is_parallel(model) and _is_real(states) else states
+    )
 
 
 def fails_only_for_real() -> Any:
@@ -42,7 +44,9 @@ def shifts_states() -> Any:
 
 def halves_gradients() -> Any:
     """Cuts half of the gradient off under `Parallel`; the forward pass is right."""
-    return _broken_layer(lambda model, states: (states + states.detach()) / 2 if _is_parallel(model) else states)
+    return _broken_layer(
+        lambda model, states: (states + states.detach()) / 2 if _is_parallel(model) else states
+    )
 
 
 def counts_padding() -> Any:

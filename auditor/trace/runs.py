@@ -88,9 +88,10 @@ def _generate(model: Any, inputs: Inputs, beams: int, use_cache: bool) -> Any:
 def recorded_run(model: Any, inputs: Inputs, mode: str, recorder: Recorder) -> Run:
     """Run under a recorder; an exception that ends the run becomes part of it."""
     run = Run(trace=recorder.trace, recorder=recorder)
+    given = on_device_of(model, inputs, recorder)
     with recording(recorder):
         try:
-            output = execute(model, on_device_of(model, inputs, recorder), mode)
+            output = execute(model, given, mode)
         except Exception as error:
             recorder.stopped(error)
             run.failure = next((f for f in recorder.trace.failures if not f.repaired), None)

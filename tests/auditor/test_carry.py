@@ -157,8 +157,20 @@ def test_fresh_memory_is_the_same_in_every_audit() -> None:
 
 
 def test_the_world_is_as_before_after_a_recording() -> None:
-    before = (torch.tensor, Tensor.tolist, Tensor.numpy, torch.nn.Module.__call__, torch.amp.autocast_mode.autocast.__init__)
+    before = (
+        torch.tensor,
+        Tensor.tolist,
+        Tensor.numpy,
+        torch.nn.Module.__call__,
+        torch.amp.autocast_mode.autocast.__init__,
+    )
     with pytest.raises(ZeroDivisionError), recording(Recorder(torch.nn.Identity())):
         raise ZeroDivisionError
-    after = (torch.tensor, Tensor.tolist, Tensor.numpy, torch.nn.Module.__call__, torch.amp.autocast_mode.autocast.__init__)
+    after = (
+        torch.tensor,
+        Tensor.tolist,
+        Tensor.numpy,
+        torch.nn.Module.__call__,
+        torch.amp.autocast_mode.autocast.__init__,
+    )
     assert before == after

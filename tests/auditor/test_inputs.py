@@ -24,7 +24,18 @@ from adapter_audit.auditor.inputs import (
 )
 from adapter_audit.auditor.spec import AuditSpec
 
-ALL = (toys.bert, toys.roberta, toys.distilbert, toys.deberta_v2, toys.gpt2, toys.llama, toys.t5, toys.bart, toys.mbart, toys.vit)
+ALL = (
+    toys.bert,
+    toys.roberta,
+    toys.distilbert,
+    toys.deberta_v2,
+    toys.gpt2,
+    toys.llama,
+    toys.t5,
+    toys.bart,
+    toys.mbart,
+    toys.vit,
+)
 
 
 def made(model: Any, rows: int = 3, compose: str = "parallel:2", **fields: object) -> dict[str, Any]:

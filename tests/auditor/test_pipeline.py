@@ -96,7 +96,9 @@ def test_findings_point_into_the_graph() -> None:
 
 
 def test_what_is_active_where() -> None:
-    result = audited(adapters={"a": "seq_bn", "b": "seq_bn[leave_out=[0]]"}, compose="parallel(a,b)", static_only=True)
+    result = audited(
+        adapters={"a": "seq_bn", "b": "seq_bn[leave_out=[0]]"}, compose="parallel(a,b)", static_only=True
+    )
     by_layer = {row.layer: row.adapters for row in result.activity if row.adapters}
     assert by_layer[1] == ("a", "b")
     assert by_layer[0] == ("a",)
@@ -109,7 +111,7 @@ def test_what_is_active_where() -> None:
         ({"model": "toy_factories:missing"}, UsageError, "has no function 'missing'"),
         ({"adapter": "lorra"}, UsageError, "did you mean"),
         ({"adapter": "lora[rank=3]"}, UsageError, "arguments of lora"),
-        ({"head": "SequenceClasification", "model": "bert-base-uncased"}, UsageError, "unknown head"),
+        ({"head": "SequenceWhatever", "model": "bert-base-uncased"}, UsageError, "unknown head"),
         ({"seq_len": 600, "model": "bert-base-uncased"}, UsageError, "--seq-len 512 or less"),
         ({"inputs": ["decoder_input_ids"]}, UsageError, "does not exist for this model"),
         ({"mode": "generate", "model": "google/vit-base-patch16-224"}, UsageError, "cannot generate"),
@@ -153,7 +155,9 @@ def test_versions_of_what_is_not_there_are_empty(monkeypatch: pytest.MonkeyPatch
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr("importlib.metadata.version", missing)
+    pipeline._version.cache_clear()
     assert environment().torch == ""
+    pipeline._version.cache_clear()
 
 
 def test_a_dying_child_is_told_with_its_place() -> None:
@@ -202,7 +206,9 @@ def finding(verdict: Verdict, severity: Severity = Severity.ERROR, status: Any =
         ([Verdict.NO_EFFECT], ("why",), Verdict.NO_EFFECT),
     ],
 )
-def test_the_worst_verdict_wins(verdicts: list[Verdict], unknowns: tuple[str, ...], expected: Verdict) -> None:
+def test_the_worst_verdict_wins(
+    verdicts: list[Verdict], unknowns: tuple[str, ...], expected: Verdict
+) -> None:
     findings = tuple(finding(v) for v in verdicts)
     assert overall_verdict(findings, unknowns) is expected
 
@@ -218,7 +224,10 @@ def facts(**more: Any) -> Facts:
 
 
 def test_one_sentence_in_plain_words() -> None:
-    assert summarise(Verdict.CRASH, facts(), (finding(Verdict.CRASH),), ()) == "parallel(a,b) on 3 rows: it is so."
+    assert (
+        summarise(Verdict.CRASH, facts(), (finding(Verdict.CRASH),), ())
+        == "parallel(a,b) on 3 rows: it is so."
+    )
     assert "could not be decided: why" in summarise(Verdict.UNKNOWN, facts(), (), ("why",))
     assert "nothing wrong" in summarise(Verdict.COMPATIBLE, facts(), (), ())
 

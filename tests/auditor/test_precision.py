@@ -14,7 +14,17 @@ from adapter_audit.auditor.probe.precision import TOLERANCE, KeepDouble, deviati
 from adapter_audit.auditor.probe.weights import randomise_adapter, randomise_base
 
 NAN, INF = float("nan"), float("inf")
-METHODS = ("lora", "seq_bn", "ia3", "prefix_tuning", "compacter[reduction_factor=4]", "lora[use_gating=True]", "dora", "mam", "loreft")
+METHODS = (
+    "lora",
+    "seq_bn",
+    "ia3",
+    "prefix_tuning",
+    "compacter[reduction_factor=4]",
+    "lora[use_gating=True]",
+    "dora",
+    "mam",
+    "loreft",
+)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +62,13 @@ def test_deviation_does_not_depend_on_the_scale(values: list[float], scale: floa
 def test_casts_to_single_precision_stay_double() -> None:
     x = torch.ones(2, dtype=torch.float64) / 3
     with KeepDouble():
-        found = [x.float(), x.to(torch.float32), x.to(dtype=torch.float32), torch.zeros(2, dtype=torch.float32), x.type(torch.float32)]
+        found = [
+            x.float(),
+            x.to(torch.float32),
+            x.to(dtype=torch.float32),
+            torch.zeros(2, dtype=torch.float32),
+            x.type(torch.float32),
+        ]
         softened = torch.nn.functional.softmax(x, dim=0, dtype=torch.float32)
         half = x.to(torch.float16)
     assert {t.dtype for t in (*found, softened)} == {torch.float64}
@@ -78,7 +94,9 @@ def test_base_weights_are_seeded_and_well_conditioned() -> None:
     for a, b in zip(one.parameters(), two.parameters(), strict=True):
         assert torch.equal(a, b)
     with torch.no_grad():
-        out = one(input_ids=torch.arange(6).reshape(1, 6), decoder_input_ids=torch.arange(4).reshape(1, 4)).logits
+        out = one(
+            input_ids=torch.arange(6).reshape(1, 6), decoder_input_ids=torch.arange(4).reshape(1, 4)
+        ).logits
     assert out.isfinite().all()
     assert 1e-3 < out.abs().max() < 1e3
 

@@ -21,7 +21,12 @@ from adapter_audit.auditor.references import references, row_tree
         ("batchsplit(a,b;2,1)", 3, None, [(0, (0, 1), "a"), (0, (2,), "b")]),
         ("multitask(a,b)", 3, [1, 0, 1], [(0, (0, 2), "b"), (0, (1,), "a")]),
         ("average(a,b)", 2, None, [(0, (0, 1), "average(a,b)")]),
-        ("stack(x,batchsplit(a,stack(b,c);1,1))", 2, None, [(0, (0,), "stack(x,a)"), (0, (1,), "stack(x,stack(b,c))")]),
+        (
+            "stack(x,batchsplit(a,stack(b,c);1,1))",
+            2,
+            None,
+            [(0, (0,), "stack(x,a)"), (0, (1,), "stack(x,stack(b,c))")],
+        ),
         (
             "batchsplit(batchsplit(a,b;1,1),c;2,1)",
             3,
@@ -36,7 +41,9 @@ from adapter_audit.auditor.references import references, row_tree
         ),
     ],
 )
-def test_examples(text: str, rows: int, tasks: list[int] | None, expected: list[tuple[int, object, str]]) -> None:
+def test_examples(
+    text: str, rows: int, tasks: list[int] | None, expected: list[tuple[int, object, str]]
+) -> None:
     found = references(parse(text), rows, tasks)
     assert [(r.lane, r.rows, str(r.tree)) for r in found] == expected
 

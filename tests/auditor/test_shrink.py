@@ -11,13 +11,42 @@ from transformers import AutoConfig, AutoModel
 
 from adapter_audit.auditor import catalogue
 from adapter_audit.auditor.probe.bench import _defaults
-from adapter_audit.auditor.probe.shrink import HEAD_SIZE, HEADS, HIDDEN, KV_HEADS, MAX_HEADS, MAX_VOCABULARY, shrink
+from adapter_audit.auditor.probe.shrink import (
+    HEAD_SIZE,
+    HEADS,
+    HIDDEN,
+    KV_HEADS,
+    MAX_HEADS,
+    MAX_VOCABULARY,
+    shrink,
+)
 
 ENTRIES = sorted(catalogue.names())
 KEPT = (
-    *("num_hidden_layers", "num_layers", "num_decoder_layers", "encoder_layers", "decoder_layers", "n_layer", "n_layers"),
-    *("num_hidden_groups", "tie_word_embeddings", "hidden_act", "activation_function", "feed_forward_proj", "is_gated_act"),
-    *("relative_attention", "relative_attention_num_buckets", "pos_att_type", "position_buckets", "conv_kernel_size"),
+    *(
+        "num_hidden_layers",
+        "num_layers",
+        "num_decoder_layers",
+        "encoder_layers",
+        "decoder_layers",
+        "n_layer",
+        "n_layers",
+    ),
+    *(
+        "num_hidden_groups",
+        "tie_word_embeddings",
+        "hidden_act",
+        "activation_function",
+        "feed_forward_proj",
+        "is_gated_act",
+    ),
+    *(
+        "relative_attention",
+        "relative_attention_num_buckets",
+        "pos_att_type",
+        "position_buckets",
+        "conv_kernel_size",
+    ),
     *("layer_types", "sliding_window_pattern", "attention_bias", "mlp_bias", "model_type", "architectures"),
 )
 PARAMETERS = 3_000_000
@@ -69,7 +98,13 @@ def test_heads_stay_grouped_as_they_were(name: str) -> None:
 
 
 def test_special_ids_stay_distinct_and_inside() -> None:
-    large = {"vocab_size": 50_000, "pad_token_id": 49_999, "eos_token_id": [49_998, 3], "bos_token_id": 49_999, "x": 1}
+    large = {
+        "vocab_size": 50_000,
+        "pad_token_id": 49_999,
+        "eos_token_id": [49_998, 3],
+        "bos_token_id": 49_999,
+        "x": 1,
+    }
     small, _ = shrink(large)
     assert small["vocab_size"] == MAX_VOCABULARY
     ids = [small["pad_token_id"], small["eos_token_id"][0], 3]
@@ -80,7 +115,13 @@ def test_special_ids_stay_distinct_and_inside() -> None:
 
 
 def test_small_models_stay_as_they_are() -> None:
-    tiny = {"model_type": "bert", "hidden_size": 16, "num_attention_heads": 2, "vocab_size": 50, "intermediate_size": 20}
+    tiny = {
+        "model_type": "bert",
+        "hidden_size": 16,
+        "num_attention_heads": 2,
+        "vocab_size": 50,
+        "intermediate_size": 20,
+    }
     assert shrink(tiny) == (tiny, [])
 
 
@@ -92,8 +133,11 @@ def test_fields_that_are_left_out_shrink_too(model_type: str) -> None:
 
 
 def test_the_original_is_not_touched() -> None:
-    large = configuration("openai/clip-vit-base-patch32") if catalogue.lookup("openai/clip-vit-base-patch32") else {
-        "text_config": {"hidden_size": 512, "num_attention_heads": 8}}
+    large = (
+        configuration("openai/clip-vit-base-patch32")
+        if catalogue.lookup("openai/clip-vit-base-patch32")
+        else {"text_config": {"hidden_size": 512, "num_attention_heads": 8}}
+    )
     before = repr(large)
     small, notes = shrink(large)
     assert repr(large) == before

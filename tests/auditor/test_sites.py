@@ -99,7 +99,9 @@ def raised_by(function: object, *arguments: object) -> BaseException:
         ("shapes", False),
     ],
 )
-def test_a_refusal_is_a_raise_statement_of_the_library(library: ModuleType, name: str, expected: bool) -> None:
+def test_a_refusal_is_a_raise_statement_of_the_library(
+    library: ModuleType, name: str, expected: bool
+) -> None:
     error = raised_by(getattr(library, name))
     assert is_deliberate(error.__traceback__, "refusing_library") is expected
     assert not is_deliberate(error.__traceback__, "another_library")
@@ -139,7 +141,10 @@ def test_an_installed_engine_is_no_model_code(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sites, "_PACKAGE", root)
     clear()
     assert relative_file(root + os.path.join("auditor", "trace", "recorder.py")) is None
-    assert relative_file(root + os.path.join("auditor", "toys", "broken.py")) == "adapter_audit/auditor/toys/broken.py"
+    assert (
+        relative_file(root + os.path.join("auditor", "toys", "broken.py"))
+        == "adapter_audit/auditor/toys/broken.py"
+    )
     clear()
 
 
@@ -150,7 +155,9 @@ def test_the_current_site_is_the_innermost_model_line() -> None:
     assert current_site(None) is None
 
 
-@pytest.mark.parametrize(("file", "line"), [(None, 1), ("x.py", None), ("no/such/file.py", 1), ("adapters/__init__.py", 10**6)])
+@pytest.mark.parametrize(
+    ("file", "line"), [(None, 1), ("x.py", None), ("no/such/file.py", 1), ("adapters/__init__.py", 10**6)]
+)
 def test_source_that_cannot_be_read_is_empty(file: str | None, line: int | None) -> None:
     assert source_line(file, line) == ""
 

@@ -41,7 +41,9 @@ def trace_of(*steps: tuple[Shape, tuple[int, ...]], ops: dict[int, str] | None =
     return Trace(records=records)
 
 
-def classified(trace: Trace, shared: dict[int, Shape], expanded: dict[int, Shape] | None = None) -> list[Lane]:
+def classified(
+    trace: Trace, shared: dict[int, Shape], expanded: dict[int, Shape] | None = None
+) -> list[Lane]:
     names = {r.index: r.key for r in trace.records}
     first = {names[i]: s for i, s in shared.items()}
     wide = {names[i]: s for i, s in (expanded or {i: (s[0] * N, *s[1:]) for i, s in shared.items()}).items()}
@@ -51,7 +53,9 @@ def classified(trace: Trace, shared: dict[int, Shape], expanded: dict[int, Shape
 
 def test_shapes_of_twins_tell_the_state() -> None:
     trace = trace_of(((3, 4), ()), ((6, 4), (0,)), ((3, 8), (1,)), ((5,), ()))
-    lanes = classified(trace, {0: (3, 4), 1: (3, 4), 2: (3, 4), 3: (5,)}, {0: (6, 4), 1: (6, 4), 2: (6, 4), 3: (5,)})
+    lanes = classified(
+        trace, {0: (3, 4), 1: (3, 4), 2: (3, 4), 3: (5,)}, {0: (6, 4), 1: (6, 4), 2: (6, 4), 3: (5,)}
+    )
     assert lanes == [Lane.SHARED, Lane.EXPANDED, Lane.LEAKED, Lane.CONSTANT]
 
 
@@ -67,7 +71,13 @@ def test_what_follows_a_leak_leaks() -> None:
 
 def test_ops_without_twin_follow_their_operands() -> None:
     trace = trace_of(((3, 4), ()), ((6, 4), (0,)), ((6, 4), (1,)), ((3, 4), (2,)), ((6, 4), (3, 3)))
-    assert classified(trace, {0: (3, 4)}) == [Lane.SHARED, Lane.EXPANDED, Lane.EXPANDED, Lane.LANE, Lane.EXPANDED]
+    assert classified(trace, {0: (3, 4)}) == [
+        Lane.SHARED,
+        Lane.EXPANDED,
+        Lane.EXPANDED,
+        Lane.LANE,
+        Lane.EXPANDED,
+    ]
 
 
 def test_weights_are_constant_and_inputs_shared() -> None:
@@ -89,7 +99,16 @@ def chain() -> Trace:
         ((3, 8), (4, 6)),
         ops={2: "aten.transpose.int", 3: "aten.view.default", 6: "aten.view.default"},
     )
-    states = [Lane.SHARED, Lane.EXPANDED, Lane.EXPANDED, Lane.LEAKED, Lane.LEAKED, Lane.SHARED, Lane.SHARED, Lane.LEAKED]
+    states = [
+        Lane.SHARED,
+        Lane.EXPANDED,
+        Lane.EXPANDED,
+        Lane.LEAKED,
+        Lane.LEAKED,
+        Lane.SHARED,
+        Lane.SHARED,
+        Lane.LEAKED,
+    ]
     for record, state in zip(trace.records, states, strict=True):
         record.lane = state
     return trace
@@ -171,10 +190,16 @@ DTYPES = st.sampled_from([torch.float32, torch.float64, torch.int64, torch.bool]
 
 
 @given(st.sampled_from(OPS), SIZES, DTYPES, st.sampled_from([1, 1.0, True, None]), st.booleans())
-def test_remembered_kernels_are_those_of_torch(op: Any, shape: Shape, dtype: Any, other: Any, turned: bool) -> None:
+def test_remembered_kernels_are_those_of_torch(
+    op: Any, shape: Shape, dtype: Any, other: Any, turned: bool
+) -> None:
     one = torch.empty(shape, dtype=dtype, device="meta")
     one = one.transpose(0, -1) if turned else one
-    second = torch.empty(shape, dtype=torch.float32, device="meta").transpose(0, -1) if turned else torch.empty(shape, device="meta")
+    second = (
+        torch.empty(shape, dtype=torch.float32, device="meta").transpose(0, -1)
+        if turned
+        else torch.empty(shape, device="meta")
+    )
     arguments = (one, second if other is None or op is aten.maximum.default else other)
     try:
         expected = op(*arguments)
@@ -184,7 +209,11 @@ def test_remembered_kernels_are_those_of_torch(op: Any, shape: Shape, dtype: Any
         return
     for _ in range(2):
         found = kernels.call(op, arguments, {})
-        assert (found.shape, found.stride(), found.dtype) == (expected.shape, expected.stride(), expected.dtype)
+        assert (found.shape, found.stride(), found.dtype) == (
+            expected.shape,
+            expected.stride(),
+            expected.dtype,
+        )
         assert found is not expected
 
 

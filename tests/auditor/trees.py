@@ -10,9 +10,13 @@ plain_names = st.from_regex(r"[A-Za-z0-9_.+\-]{1,6}", fullmatch=True)
 names = st.one_of(plain_names, st.text(min_size=1, max_size=5))
 
 
-def blocks(children: st.SearchStrategy[Node], kinds: tuple[str, ...] = tuple(KINDS)) -> st.SearchStrategy[Block]:
+def blocks(
+    children: st.SearchStrategy[Node], kinds: tuple[str, ...] = tuple(KINDS)
+) -> st.SearchStrategy[Block]:
     """A block of any of these kinds, with numbers for its children where it takes some."""
-    return st.builds(_block, st.sampled_from(kinds), st.lists(st.tuples(children, numbers()), min_size=1, max_size=3))
+    return st.builds(
+        _block, st.sampled_from(kinds), st.lists(st.tuples(children, numbers()), min_size=1, max_size=3)
+    )
 
 
 def numbers() -> st.SearchStrategy[float]:
