@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .result import AuditResult
-from .spec import AuditSpec
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from .result import AuditResult
+    from .spec import AuditSpec
 
 __all__ = ["AuditResult", "AuditSpec", "audit", "audit_model"]
 
@@ -35,3 +35,16 @@ def audit_model(model: Any, inputs: Mapping[str, Any] | None = None, **options: 
     from .pipeline import audit_model as run
 
     return run(model, inputs, **options)
+
+
+def __getattr__(name: str) -> Any:
+    """Load the models (and pydantic) only when they are used: `lint` and `--help` do without."""
+    if name == "AuditResult":
+        from .result import AuditResult
+
+        return AuditResult
+    if name == "AuditSpec":
+        from .spec import AuditSpec
+
+        return AuditSpec
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

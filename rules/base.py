@@ -11,19 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from adapter_audit.auditor.result import (
-    Confidence,
-    Evidence,
-    Finding,
-    Fix,
-    Location,
-    Related,
-    Severity,
-    Verdict,
-    fingerprint,
-)
+from adapter_audit.auditor.words import Confidence, Severity, Verdict
 
 if TYPE_CHECKING:
+    from adapter_audit.auditor.result import Evidence, Finding, Fix, Location, Related
     from adapter_audit.auditor.facts import Facts
 
 Fidelity = Literal["config", "meta", "probe", "source"]
@@ -86,6 +77,8 @@ class Rule:
         verdict: Verdict | None = None,
     ) -> Finding:
         """A finding with this rule's metadata filled in."""
+        from adapter_audit.auditor.result import Finding, fingerprint
+
         return Finding(
             rule=self.id,
             name=self.name,
