@@ -1,0 +1,134 @@
+"""The pages of docs/findings: their scripts print what they say, and their patches mend what they show.
+
+Every script runs twice, on the installed library and on a copy with the page's patch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+FINDINGS = sorted((Path(__file__).parents[1] / "docs" / "findings").glob("[0-9]*.md"))
+RELEASE = "1.3.0"
+SECONDS = 120
+
+
+class Page(NamedTuple):
+    """What a page shows."""
+
+    script: str
+    output: str
+    patch: str
+    console: str
+
+
+def read(path: Path) -> Page:
+    text = path.read_text(encoding="utf-8")
+
+    def block(language: str) -> str:
+        (found,) = re.findall(rf"^```{language}\n(.*?)^```", text, re.S | re.M)
+        return str(found)
+
+    return Page(block("python"), block("text"), block("diff"), block("console"))
+
+
+RUN_ALL = """
+import contextlib, io, json, os, sys, traceback
+import torch, transformers
+from transformers import BertModel, DistilBertModel, GPT2Model, GPTJModel, LlamaModel, MistralModel
+
+torch.set_num_threads(1)
+for number, (script, library) in enumerate(json.load(sys.stdin)):
+    child = os.fork()
+    if child == 0:
+        if library:
+            sys.path.insert(0, library)
+        printed = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(printed):
+                exec(compile(script, "<finding>", "exec"), {"__name__": "__main__"})
+        except BaseException:
+            printed.write(traceback.format_exc())
+        with open(sys.argv[1] + "/" + str(number), "w", encoding="utf-8") as file:
+            file.write(printed.getvalue())
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+"""Imports the libraries that take seconds once; each script then has a process of its own."""
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, bool], str]:
+    """What every script prints: by page, and whether on the patched library."""
+    folder = tmp_path_factory.mktemp("findings")
+    jobs = [(path, patched) for path in FINDINGS for patched in (False, True)]
+    work = [(read(p).script, str(patched_copy(p, folder / p.stem)) if fixed else "") for p, fixed in jobs]
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", RUN_ALL, str(folder)],
+        input=json.dumps(work),
+        text=True,
+        stderr=subprocess.PIPE,
+        timeout=SECONDS,
+        check=False,
+        env=dict(os.environ, OMP_NUM_THREADS="1"),
+    )
+    assert done.returncode == 0, done.stderr
+    return {
+        (p.stem, fixed): (folder / str(n)).read_text(encoding="utf-8") for n, (p, fixed) in enumerate(jobs)
+    }
+
+
+def patched_copy(path: Path, folder: Path) -> Path:
+    """A copy of the library with the page's patch."""
+    shutil.copytree(installed(), folder / "adapters", ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run(["git", "apply", "-"], input=read(path).patch, text=True, check=True, cwd=folder)
+    return folder
+
+
+def installed() -> Path:
+    """The folder of the installed library; not imported, so that this test stays light."""
+    from importlib.util import find_spec
+
+    found = find_spec("adapters")
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).parent
+
+
+def test_pages_are_for_the_installed_release() -> None:
+    assert version("adapters") == RELEASE
+    assert len(FINDINGS) >= 5
+
+
+@pytest.mark.parametrize("path", FINDINGS, ids=lambda p: p.stem)
+def test_script_prints_what_the_page_says(path: Path, printed: dict[tuple[str, bool], str]) -> None:
+    assert read(path).output.endswith("defect\n")
+    assert printed[path.stem, False] == read(path).output
+
+
+@pytest.mark.parametrize("path", FINDINGS, ids=lambda p: p.stem)
+def test_patch_mends_what_the_page_shows(path: Path, printed: dict[tuple[str, bool], str]) -> None:
+    assert printed[path.stem, True].endswith("as expected\n")
+
+
+@pytest.mark.parametrize("path", FINDINGS, ids=lambda p: p.stem)
+def test_lines_named_as_cause_are_there(path: Path) -> None:
+    named = re.findall(r"^- `adapters/(\S+?):(\d+)`: `([^`]+)`$", path.read_text(encoding="utf-8"), re.M)
+    assert named
+    for file, line, code in named:
+        there = (installed() / file).read_text(encoding="utf-8").splitlines()[int(line) - 1]
+        assert code.split("...")[0].split("([")[0] in there
+
+
+@pytest.mark.parametrize("path", FINDINGS, ids=lambda p: p.stem)
+def test_page_is_in_the_index(path: Path) -> None:
+    assert f"]({path.name})" in (path.parent / "index.md").read_text(encoding="utf-8")
