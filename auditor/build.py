@@ -42,7 +42,7 @@ class Subject:
     notes: list[str] = field(default_factory=list)
 
     def activate(self, tree: Node | None) -> None:
-        """Make a composition active (None: no adapter), with the spec's skipped layers, as the mode needs it."""
+        """Make a composition active (None: no adapter), with the skipped layers, as the mode needs it."""
         if self.spec.mode == "train" and tree is not None:
             self.backend.activate(self.model, tree, self.spec.skip_layers)  # validates for the model type
             self.backend.start_training(self.model, tree)
@@ -161,10 +161,7 @@ def failure_of(error: Exception, package: str) -> Failure:
 
 def bare_model(spec: AuditSpec, source: ModelSource) -> Any:
     """The model without adapters, in eval mode, on the current default device."""
-    if source.factory is not None:
-        model = _from_factory(source)
-    else:
-        model = _from_config(spec, make_config(spec, source))
+    model = _from_factory(source) if source.factory else _from_config(spec, make_config(source))
     model.eval()
     return model
 
@@ -180,7 +177,7 @@ def _from_factory(source: ModelSource) -> Any:
     return model
 
 
-def make_config(spec: AuditSpec, source: ModelSource) -> Any:
+def make_config(source: ModelSource) -> Any:
     """The transformers configuration object. Raises UsageError for an unknown model_type."""
     from transformers import AutoConfig
 
@@ -222,9 +219,13 @@ def model_class(spec: AuditSpec, config: Any) -> Any:
     import transformers
 
     if spec.head:
-        cls = getattr(transformers, f"AutoModelFor{spec.head}", None) or getattr(transformers, spec.head, None)
+        cls = getattr(transformers, f"AutoModelFor{spec.head}", None) or getattr(
+            transformers, spec.head, None
+        )
         if cls is None:
-            known = sorted(n[len("AutoModelFor") :] for n in dir(transformers) if n.startswith("AutoModelFor"))
+            known = sorted(
+                n[len("AutoModelFor") :] for n in dir(transformers) if n.startswith("AutoModelFor")
+            )
             raise UsageError(f"unknown head {spec.head!r}", do=f"known heads: {', '.join(known)}")
         return cls
     named = getattr(transformers, (getattr(config, "architectures", None) or [""])[0], None)
@@ -244,7 +245,9 @@ def _generating_class(config: Any) -> Any:
 
     for auto in ("AutoModelForCausalLM", "AutoModelForSeq2SeqLM", "AutoModelForSpeechSeq2Seq"):
         cls = getattr(transformers, auto)
-        if type(config) in cls._model_mapping and (auto != "AutoModelForCausalLM" or not config.is_encoder_decoder):
+        if type(config) in cls._model_mapping and (
+            auto != "AutoModelForCausalLM" or not config.is_encoder_decoder
+        ):
             return cls
     raise UsageError(f"models of type {config.model_type} cannot generate", do="use --mode forward")
 
@@ -276,5 +279,3 @@ def _default_dtype(dtype: torch.dtype | None) -> Iterator[None]:
         yield
     finally:
         torch.set_default_dtype(before)
-
-

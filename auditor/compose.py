@@ -47,9 +47,7 @@ class ComposeError(UsageError):
     def __init__(self, text: str, position: int, why: str, do: str = "") -> None:
         self.text, self.position = text, position
         shown = text if len(text) <= 60 else text[:57] + "..."
-        super().__init__(
-            f"cannot read the composition {shown!r} at character {position + 1}", why=why, do=do
-        )
+        super().__init__(f"cannot read the composition {shown!r} at character {position + 1}", why=why, do=do)
 
     @property
     def pointer(self) -> str:
@@ -152,7 +150,9 @@ def _node_from_saved(data: Any, source: str, depth: int) -> Node:
     if kind == "single" and len(children) == 1 and isinstance(children[0], str):
         return children[0]
     if kind not in KINDS or not children:
-        raise UsageError(f"{source}: unknown block type {data.get('type')!r}", do=f"known: {', '.join(KINDS)}")
+        raise UsageError(
+            f"{source}: unknown block type {data.get('type')!r}", do=f"known: {', '.join(KINDS)}"
+        )
     numbers = None
     if kind in NUMBERED:
         raw = (data.get("kwargs") or {}).get(NUMBERED[kind])
@@ -217,7 +217,9 @@ class _Parser:
         if match is None:
             found = self.text[self.at : self.at + 1]
             raise self.error(
-                f"expected an adapter name or a block, found {found!r}" if found else "the expression ends too early",
+                f"expected an adapter name or a block, found {found!r}"
+                if found
+                else "the expression ends too early",
                 do="write for example parallel(a,b) or parallel:5",
             )
         self.at = match.end()
@@ -279,7 +281,9 @@ class _Parser:
             children.append(self.expression(depth + 1))
         numbers = self.numbers(kind, len(children)) if self.peek() == ";" else None
         if self.peek() != ")":
-            raise self.error("expected ',' or ')'" if self.peek() else "the block is not closed, expected ')'")
+            raise self.error(
+                "expected ',' or ')'" if self.peek() else "the block is not closed, expected ')'"
+            )
         self.at += 1
         return Block(kind, tuple(children), numbers)
 

@@ -28,7 +28,9 @@ class Axes:
 
     def describe(self, shape: Shape, twin: Shape | None = None, twin_expanded: Shape | None = None) -> str:
         """A shape in terms of axes, e.g. `[N*B, 12, S, 64]`; the twins tell which axis is the batch."""
-        same_rank = twin is not None and twin_expanded is not None and len(twin) == len(shape) == len(twin_expanded)
+        same_rank = (
+            twin is not None and twin_expanded is not None and len(twin) == len(shape) == len(twin_expanded)
+        )
         parts = []
         for i, size in enumerate(shape):
             batch = bool(same_rank and twin[i] != twin_expanded[i]) if same_rank else i == 0  # type: ignore[index]

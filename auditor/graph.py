@@ -40,7 +40,9 @@ def fx_graph(trace: Trace) -> Any:
 
         fx_args, fx_kwargs = tree_map_only(torch.Tensor, node_of, (args, kwargs))
         node = graph.call_function(func, fx_args, fx_kwargs)
-        node.meta.update(val=record.shapes, module=record.key.module, site=record.site, lane=record.lane.value)
+        node.meta.update(
+            val=record.shapes, module=record.key.module, site=record.site, lane=record.lane.value
+        )
         made[record.index] = node
     return graph
 

@@ -91,7 +91,10 @@ class InputMaker:
 
     def _labels(self, rows: int, tokens: int, generator: torch.Generator) -> Inputs:
         if "start_positions" in self.signature:
-            return {"start_positions": torch.zeros(rows).long(), "end_positions": torch.full((rows,), tokens - 1)}
+            return {
+                "start_positions": torch.zeros(rows).long(),
+                "end_positions": torch.full((rows,), tokens - 1),
+            }
         if "labels" not in self.signature:
             return {}
         name = (self.spec.head or "") + (getattr(self.config, "architectures", None) or [""])[0]

@@ -110,7 +110,9 @@ def _from_hub(name: str) -> ModelSource:
     try:
         from huggingface_hub import hf_hub_download
     except ImportError as error:
-        raise UsageError(f"unknown model {name!r}", why="huggingface_hub is not installed", do=_suggest(name)) from error
+        raise UsageError(
+            f"unknown model {name!r}", why="huggingface_hub is not installed", do=_suggest(name)
+        ) from error
     try:
         file = hf_hub_download(name, "config.json", etag_timeout=HUB_TIMEOUT)
     except Exception as error:
@@ -137,7 +139,9 @@ def _load_factory(name: str) -> Callable[..., Any]:
         raise BuildError(f"cannot import {module_name}", why=_brief(error)) from error
     factory = getattr(module, function, None)
     if not callable(factory):
-        raise UsageError(f"{module_name} has no function {function!r}", do="write --model package.module:function")
+        raise UsageError(
+            f"{module_name} has no function {function!r}", do="write --model package.module:function"
+        )
     return factory  # type: ignore[no-any-return]
 
 

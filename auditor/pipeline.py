@@ -27,7 +27,6 @@ from .result import (
 )
 from .spec import AuditSpec
 
-
 if TYPE_CHECKING:
     from .facts import ProbeFacts, StaticFacts
     from .probe import Probe
@@ -117,13 +116,15 @@ def _outcome(probe: Probe | None, static: StaticFacts | None) -> tuple[ProbeFact
         return None, f"the probe failed: {error}"
 
 
-def conclude(spec: AuditSpec, facts: Facts, options: AuditOptions, timer: Timer, activity: Any) -> AuditResult:
+def conclude(
+    spec: AuditSpec, facts: Facts, options: AuditOptions, timer: Timer, activity: Any
+) -> AuditResult:
     """Run the rules on the facts and put the result together."""
     from .explain import with_explanations
 
     findings, skipped = run_rules(facts, options)
     findings = tuple(with_explanations(f, environment()) for f in findings)
-    unknowns = _unknowns(facts, findings)
+    unknowns = _unknowns(facts)
     verdict = overall_verdict(findings, unknowns)
     return AuditResult(
         id=spec.id,
@@ -157,7 +158,9 @@ def run_rules(facts: Facts, options: AuditOptions) -> tuple[tuple[Finding, ...],
             continue
         findings.extend(_filtered(rule.check(facts), options))
     order = {s: -s.rank for s in Severity}
-    return tuple(sorted(findings, key=lambda f: (f.status != "open", order[f.severity], f.rule))), tuple(skipped)
+    return tuple(sorted(findings, key=lambda f: (f.status != "open", order[f.severity], f.rule))), tuple(
+        skipped
+    )
 
 
 def _filtered(findings: Iterator[Finding], options: AuditOptions) -> Iterator[Finding]:
@@ -180,7 +183,7 @@ def _not_run(requires: str, facts: Facts) -> str:
 
 
 def overall_verdict(findings: tuple[Finding, ...], unknowns: tuple[str, ...]) -> Verdict:
-    """The worst verdict of the open findings; `unknown` only where nothing was found and something is open."""
+    """The worst verdict of the open findings; `unknown` only where nothing was found and some are open."""
     order = list(Verdict)
     verdicts = [f.verdict for f in findings if f.status == "open"]
     worst = max(verdicts, key=order.index, default=Verdict.COMPATIBLE)
@@ -201,7 +204,7 @@ def summarise(
     return f"{what}: {first.message}." if first else f"{what}: {verdict.value}."
 
 
-def _unknowns(facts: Facts, findings: tuple[Finding, ...]) -> tuple[str, ...]:
+def _unknowns(facts: Facts) -> tuple[str, ...]:
     found: list[str] = []
     if facts.static is not None:
         found += dict.fromkeys(facts.static.trace.unknowns)
@@ -256,9 +259,13 @@ def check_environment() -> None:
     for name, wanted in REQUIRED.items():
         have = _version(name)
         if not have:
-            raise BuildError(f"{name} is not installed", do="install the extra: pip install 'adapter-audit[models]'")
+            raise BuildError(
+                f"{name} is not installed", do="install the extra: pip install 'adapter-audit[models]'"
+            )
         if not SpecifierSet(wanted).contains(have.split("+")[0], prereleases=True):
-            raise BuildError(f"{name} {have} is not supported", why=f"needs {wanted}", do="install another release")
+            raise BuildError(
+                f"{name} {have} is not supported", why=f"needs {wanted}", do="install another release"
+            )
 
 
 @cache

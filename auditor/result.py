@@ -76,7 +76,7 @@ class Finding(_Model):
     related: tuple[Related, ...] = ()
     lanes: tuple[int, ...] = ()
     shapes: dict[str, str] = Field(default_factory=dict)
-    """Role of the tensor -> shape in numbers and axes, e.g. `{"expanded": "[15, 12, 7, 7] = [N*B, 12, S, S]"}`."""
+    """Role of the tensor -> shape in numbers and axes, e.g. `"expanded": "[15, 12, 7, 7] = [N*B, 12, S, S]"`."""
     evidence: tuple[Evidence, ...] = ()
     fixes: tuple[Fix, ...] = ()
     modules: tuple[str, ...] = ()

@@ -173,7 +173,9 @@ def _fill_children(tree: Block, rows: int | None, tokens: int | None) -> tuple[N
         own = int(tree.numbers[index]) if tree.numbers else None
         return (own if tree.kind == "batchsplit" else rows), (own if tree.kind == "split" else tokens)
 
-    return tuple(c if isinstance(c, str) else _fill_numbers(c, *sizes(i)) for i, c in enumerate(tree.children))
+    return tuple(
+        c if isinstance(c, str) else _fill_numbers(c, *sizes(i)) for i, c in enumerate(tree.children)
+    )
 
 
 def _shares(total: int, parts: int) -> tuple[float, ...]:

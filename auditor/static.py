@@ -47,7 +47,7 @@ def _traced(subject: Subject, maker: InputMaker) -> StaticFacts:
 
 @contextlib.contextmanager
 def _without_collector() -> Iterator[None]:
-    """A trace makes many objects that live until its end: looking for garbage among them is a quarter of the time."""
+    """A trace makes many objects that live until its end: collecting garbage is a quarter of its time."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -74,7 +74,9 @@ def _reference_trees(subject: Subject) -> dict[int, Node | None]:
 
 
 def _skeleton(tree: Node) -> str:
-    return "." if isinstance(tree, str) else f"{tree.kind}({','.join(map(_skeleton, tree.children))};{tree.numbers})"
+    if isinstance(tree, str):
+        return "."
+    return f"{tree.kind}({','.join(map(_skeleton, tree.children))};{tree.numbers})"
 
 
 def _widened(subject: Subject, lanes: int, inputs: Inputs, first: Run) -> Run:

@@ -1,1 +1,1 @@
-"""Rule plug-ins: one file a rule, found by walking this package and the `adapter_audit.rules` entry points."""
+"""Rules: one file each, found by walking this package and the entry points `adapter_audit.rules`."""

@@ -31,8 +31,22 @@ class DeclaredUnsupported(AuditRule):
     severity, confidence, verdict = Severity.ERROR, Confidence.CONFIRMED, Verdict.REFUSED
     requires = "config"
     cases = (
-        Case(bad=True, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel(fuse(a,b),c)", "adapter": "seq_bn"}),
-        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel(a,b)", "adapter": "seq_bn"}),
+        Case(
+            bad=True,
+            spec={
+                "model": "adapter_audit.auditor.toys:bert",
+                "compose": "parallel(fuse(a,b),c)",
+                "adapter": "seq_bn",
+            },
+        ),
+        Case(
+            bad=False,
+            spec={
+                "model": "adapter_audit.auditor.toys:bert",
+                "compose": "parallel(a,b)",
+                "adapter": "seq_bn",
+            },
+        ),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:

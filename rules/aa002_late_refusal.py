@@ -34,8 +34,14 @@ class LateRefusal(AuditRule):
     severity, confidence, verdict = Severity.ERROR, Confidence.CERTAIN, Verdict.REFUSED
     requires = "meta"
     cases = (
-        Case(bad=True, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "fuse(a,b)", "adapter": "lora"}),
-        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "fuse(a,b)", "adapter": "seq_bn"}),
+        Case(
+            bad=True,
+            spec={"model": "adapter_audit.auditor.toys:bert", "compose": "fuse(a,b)", "adapter": "lora"},
+        ),
+        Case(
+            bad=False,
+            spec={"model": "adapter_audit.auditor.toys:bert", "compose": "fuse(a,b)", "adapter": "seq_bn"},
+        ),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:

@@ -34,13 +34,22 @@ class ExpandedMeetsShared(AuditRule):
     severity, confidence, verdict = Severity.ERROR, Confidence.CERTAIN, Verdict.CRASH
     requires = "meta"
     cases = (
-        Case(bad=True, spec={"model": "adapter_audit.auditor.toys.broken:two_defects", "compose": "parallel:2"}),
+        Case(
+            bad=True, spec={"model": "adapter_audit.auditor.toys.broken:two_defects", "compose": "parallel:2"}
+        ),
         Case(
             bad=True,
-            spec={"model": "adapter_audit.auditor.toys:t5", "compose": "parallel:2", "adapter": "lora[leave_out=[0]]"},
+            spec={
+                "model": "adapter_audit.auditor.toys:t5",
+                "compose": "parallel:2",
+                "adapter": "lora[leave_out=[0]]",
+            },
             release=">=1.3,<1.4",
         ),
-        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:t5", "compose": "parallel:2", "adapter": "seq_bn"}),
+        Case(
+            bad=False,
+            spec={"model": "adapter_audit.auditor.toys:t5", "compose": "parallel:2", "adapter": "seq_bn"},
+        ),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
@@ -50,7 +59,9 @@ class ExpandedMeetsShared(AuditRule):
             return
         meetings = [f for f in facts.static.trace.failures if is_meeting(facts, f)]
         for group in group_by_site(meetings):
-            yield self._report(facts, facts.static, group, confidence if group[0] is stop else self.confidence)
+            yield self._report(
+                facts, facts.static, group, confidence if group[0] is stop else self.confidence
+            )
 
     def _report(
         self, facts: Facts, static: StaticFacts, group: list[Failure], confidence: Confidence
@@ -94,5 +105,7 @@ def _chain(related: list[Related], meeting: Location) -> list[Evidence]:
         "expanded-at": "the other operand became N*B rows here",
     }
     ordered = sorted(related, key=lambda r: r.node or 0)
-    steps = [Evidence(text=words[r.role], location=Location(**r.model_dump(exclude={"role"}))) for r in ordered]
+    steps = [
+        Evidence(text=words[r.role], location=Location(**r.model_dump(exclude={"role"}))) for r in ordered
+    ]
     return [*steps, Evidence(text="the two meet here", location=meeting)]

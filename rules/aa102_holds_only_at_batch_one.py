@@ -36,10 +36,23 @@ class HoldsOnlyAtBatchOne(AuditRule):
     cases = (
         Case(
             bad=True,
-            spec={"model": "adapter_audit.auditor.toys:t5", "compose": "parallel:2", "adapter": "lora[leave_out=[0]]", "batch": 1},
+            spec={
+                "model": "adapter_audit.auditor.toys:t5",
+                "compose": "parallel:2",
+                "adapter": "lora[leave_out=[0]]",
+                "batch": 1,
+            },
             release=">=1.3,<1.4",
         ),
-        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:t5", "compose": "parallel:2", "adapter": "lora", "batch": 1}),
+        Case(
+            bad=False,
+            spec={
+                "model": "adapter_audit.auditor.toys:t5",
+                "compose": "parallel:2",
+                "adapter": "lora",
+                "batch": 1,
+            },
+        ),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:

@@ -36,9 +36,21 @@ class LanesLeakedByReshape(AuditRule):
     severity, confidence, verdict = Severity.ERROR, Confidence.CERTAIN, Verdict.CRASH
     requires = "meta"
     cases = (
-        Case(bad=True, spec={"model": "adapter_audit.auditor.toys:t5", "compose": "parallel:2"}, release="<1.0.1"),
-        Case(bad=True, spec={"model": "adapter_audit.auditor.toys:mbart", "compose": "parallel:2"}, release=">=1.3,<1.4"),
-        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:t5", "compose": "parallel:2"}, release=">=1.3,<1.4"),
+        Case(
+            bad=True,
+            spec={"model": "adapter_audit.auditor.toys:t5", "compose": "parallel:2"},
+            release="<1.0.1",
+        ),
+        Case(
+            bad=True,
+            spec={"model": "adapter_audit.auditor.toys:mbart", "compose": "parallel:2"},
+            release=">=1.3,<1.4",
+        ),
+        Case(
+            bad=False,
+            spec={"model": "adapter_audit.auditor.toys:t5", "compose": "parallel:2"},
+            release=">=1.3,<1.4",
+        ),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
@@ -91,7 +103,11 @@ def _roots(facts: Facts, static: StaticFacts) -> list[Record]:
         if f.record is not None and is_leak(facts, f) and Lane.LEAKED not in operand_lanes(facts, f)
     ]
     leaked = [r.index for r in static.trace.records if r.lane is Lane.LEAKED]
-    return sorted([*failing, *static.graph.leak_roots(leaked)], key=lambda r: r.index) if leaked or failing else []
+    return (
+        sorted([*failing, *static.graph.leak_roots(leaked)], key=lambda r: r.index)
+        if leaked or failing
+        else []
+    )
 
 
 def _symptom(static: StaticFacts, roots: list[Record]) -> Failure | None:
@@ -112,13 +128,21 @@ def _message(facts: Facts, root: Record, symptom: Failure | None) -> str:
     got = facts.axes.describe(root.shape, root.twin, root.twin_expanded)
     wanted = facts.axes.describe(root.twin_expanded or (), root.twin, root.twin_expanded)
     if root.error:
-        return f"the reshape was written for the caller's B rows and fails on the expanded tensor; it should give {wanted}"
-    text = f"the reshape moves the lanes out of the batch axis: it gives {list(root.shape)} = {got}, expected {wanted}"
+        return (
+            "the reshape was written for the caller's B rows and fails on the expanded tensor; "
+            f"it should give {wanted}"
+        )
+    text = (
+        "the reshape moves the lanes out of the batch axis: "
+        f"it gives {list(root.shape)} = {got}, expected {wanted}"
+    )
     return text if symptom is not None else f"{text}; nothing objects later, so lanes are mixed silently"
 
 
 def _shapes(facts: Facts, static: StaticFacts, root: Record, symptom: Failure | None) -> dict[str, str]:
-    shapes = {"reshaped": f"{list(root.shape)} = {facts.axes.describe(root.shape, root.twin, root.twin_expanded)}"}
+    shapes = {
+        "reshaped": f"{list(root.shape)} = {facts.axes.describe(root.shape, root.twin, root.twin_expanded)}"
+    }
     if root.twin_expanded:
         shapes["expected"] = str(list(root.twin_expanded))
     if symptom is not None and symptom.record is not None and symptom.record != root.index:
@@ -165,7 +189,9 @@ def _chain(facts: Facts, root: Record, related: list[Related]) -> list[Evidence]
     by_role = {r.role: r for r in related}
     steps = []
     if "expanded-at" in by_role:
-        steps.append(Evidence(text="the tensor became N*B rows here", location=_plain(by_role["expanded-at"])))
+        steps.append(
+            Evidence(text="the tensor became N*B rows here", location=_plain(by_role["expanded-at"]))
+        )
     steps.append(Evidence(text="this reshape was written for B rows", location=facts.location(root)))
     if "symptom" in by_role:
         steps.append(Evidence(text="the crash shows up here", location=_plain(by_role["symptom"])))

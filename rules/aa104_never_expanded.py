@@ -31,8 +31,18 @@ class NeverExpanded(AuditRule):
     severity, confidence, verdict = Severity.ERROR, Confidence.CERTAIN, Verdict.WRONG
     requires = "meta"
     cases = (
-        Case(bad=True, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2", "adapter": "prompt_tuning"}),
-        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2", "adapter": "lora"}),
+        Case(
+            bad=True,
+            spec={
+                "model": "adapter_audit.auditor.toys:bert",
+                "compose": "parallel:2",
+                "adapter": "prompt_tuning",
+            },
+        ),
+        Case(
+            bad=False,
+            spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2", "adapter": "lora"},
+        ),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
@@ -45,8 +55,13 @@ class NeverExpanded(AuditRule):
         if not name or not found or not expected or found[0] == expected[0]:
             return
         yield self.finding(
-            f"{name} has {found[0]} rows where {facts.axes.lanes} adapters on {facts.axes.rows} rows give {expected[0]}: "
-            + ("no module replicated the batch" if found[0] < expected[0] else "it was replicated more than once"),
+            f"{name} has {found[0]} rows where {facts.axes.lanes} adapters on {facts.axes.rows} rows "
+            f"give {expected[0]}: "
+            + (
+                "no module replicated the batch"
+                if found[0] < expected[0]
+                else "it was replicated more than once"
+            ),
             Location(module="", op="output", shape=found, axes=facts.axes.describe(found)),
             axis="batch",
             shapes={"output": f"{list(found)}", "expected": f"{list(expected)}"},

@@ -34,13 +34,27 @@ class OperationFails(AuditRule):
     severity, confidence, verdict = Severity.ERROR, Confidence.CERTAIN, Verdict.CRASH
     requires = "config"
     cases = (
-        Case(bad=True, spec={"model": "adapter_audit.auditor.toys.broken:fails_only_for_real", "compose": "parallel:2"}),
         Case(
             bad=True,
-            spec={"model": "adapter_audit.auditor.toys:llama", "compose": "parallel:2", "adapter": "prefix_tuning"},
+            spec={"model": "adapter_audit.auditor.toys.broken:fails_only_for_real", "compose": "parallel:2"},
+        ),
+        Case(
+            bad=True,
+            spec={
+                "model": "adapter_audit.auditor.toys:llama",
+                "compose": "parallel:2",
+                "adapter": "prefix_tuning",
+            },
             release=">=1.1.1,<1.3",
         ),
-        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2", "adapter": "prefix_tuning"}),
+        Case(
+            bad=False,
+            spec={
+                "model": "adapter_audit.auditor.toys:bert",
+                "compose": "parallel:2",
+                "adapter": "prefix_tuning",
+            },
+        ),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:

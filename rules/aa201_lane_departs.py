@@ -33,14 +33,25 @@ class LaneDeparts(AuditRule):
     severity, confidence, verdict = Severity.ERROR, Confidence.CONFIRMED, Verdict.WRONG
     requires = "probe"
     cases = (
-        Case(bad=True, spec={"model": "adapter_audit.auditor.toys.broken:shifts_states", "compose": "parallel:2"}),
-        Case(bad=True, spec={"model": "adapter_audit.auditor.toys:bart", "compose": "parallel:2", "mask": "none"}, release="<1.0.1"),
+        Case(
+            bad=True,
+            spec={"model": "adapter_audit.auditor.toys.broken:shifts_states", "compose": "parallel:2"},
+        ),
+        Case(
+            bad=True,
+            spec={"model": "adapter_audit.auditor.toys:bart", "compose": "parallel:2", "mask": "none"},
+            release="<1.0.1",
+        ),
         Case(
             bad=True,
             spec={"model": "adapter_audit.auditor.toys:vit", "compose": "parallel:2", "adapter": "ia3"},
             release=">=1.3,<1.4",
         ),
-        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bart", "compose": "parallel:2"}, release=">=1.3,<1.4"),
+        Case(
+            bad=False,
+            spec={"model": "adapter_audit.auditor.toys:bart", "compose": "parallel:2"},
+            release=">=1.3,<1.4",
+        ),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:

@@ -31,9 +31,20 @@ class InitChangesModel(AuditRule):
     severity, confidence, verdict = Severity.ERROR, Confidence.CONFIRMED, Verdict.WRONG
     requires = "probe"
     cases = (
-        Case(bad=True, spec={"model": "adapter_audit.auditor.toys.broken:changed_by_init", "compose": "parallel:2"}),
-        Case(bad=True, spec={"model": "adapter_audit.auditor.toys:llama", "compose": "parallel:2"}, release=">=1.1.1,<1.3"),
-        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:llama", "compose": "parallel:2"}, release=">=1.3,<1.4"),
+        Case(
+            bad=True,
+            spec={"model": "adapter_audit.auditor.toys.broken:changed_by_init", "compose": "parallel:2"},
+        ),
+        Case(
+            bad=True,
+            spec={"model": "adapter_audit.auditor.toys:llama", "compose": "parallel:2"},
+            release=">=1.1.1,<1.3",
+        ),
+        Case(
+            bad=False,
+            spec={"model": "adapter_audit.auditor.toys:llama", "compose": "parallel:2"},
+            release=">=1.3,<1.4",
+        ),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:

@@ -32,8 +32,14 @@ class NotNeutral(AuditRule):
     severity, confidence, verdict = Severity.ERROR, Confidence.CONFIRMED, Verdict.WRONG
     requires = "probe"
     cases = (
-        Case(bad=True, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "average(a,b)", "adapter": "seq_bn"}),
-        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "split(a,b)", "adapter": "seq_bn"}),
+        Case(
+            bad=True,
+            spec={"model": "adapter_audit.auditor.toys:bert", "compose": "average(a,b)", "adapter": "seq_bn"},
+        ),
+        Case(
+            bad=False,
+            spec={"model": "adapter_audit.auditor.toys:bert", "compose": "split(a,b)", "adapter": "seq_bn"},
+        ),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:

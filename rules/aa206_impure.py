@@ -33,9 +33,16 @@ class Impure(AuditRule):
     cases = (
         Case(
             bad=True,
-            spec={"model": "adapter_audit.auditor.toys.broken:writes_into_mask", "compose": "parallel(a,b)", "mask": "right"},
+            spec={
+                "model": "adapter_audit.auditor.toys.broken:writes_into_mask",
+                "compose": "parallel(a,b)",
+                "mask": "right",
+            },
         ),
-        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel(a,b)", "mask": "right"}),
+        Case(
+            bad=False,
+            spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel(a,b)", "mask": "right"},
+        ),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:

@@ -34,9 +34,16 @@ class GradientDeparts(AuditRule):
     cases = (
         Case(
             bad=True,
-            spec={"model": "adapter_audit.auditor.toys.broken:halves_gradients", "compose": "parallel:2", "mode": "train"},
+            spec={
+                "model": "adapter_audit.auditor.toys.broken:halves_gradients",
+                "compose": "parallel:2",
+                "mode": "train",
+            },
         ),
-        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2", "mode": "train"}),
+        Case(
+            bad=False,
+            spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2", "mode": "train"},
+        ),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
@@ -44,7 +51,8 @@ class GradientDeparts(AuditRule):
         for item in facts.probe.discrepancies if facts.probe else ():
             if item.check == "gradient":
                 yield self.finding(
-                    f"the gradient of {item.subject} is not that of training its adapter alone ({amount(item)})",
+                    f"the gradient of {item.subject} is not that of training its adapter alone "
+                    f"({amount(item)})",
                     Location(module=item.subject, op="backward"),
                     axis="gradient",
                 )

@@ -33,9 +33,16 @@ class CacheDeparts(AuditRule):
     cases = (
         Case(
             bad=True,
-            spec={"model": "adapter_audit.auditor.toys.broken:forgets_the_cache", "compose": "parallel:2", "mode": "generate"},
+            spec={
+                "model": "adapter_audit.auditor.toys.broken:forgets_the_cache",
+                "compose": "parallel:2",
+                "mode": "generate",
+            },
         ),
-        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:t5", "compose": "parallel:2", "mode": "generate"}),
+        Case(
+            bad=False,
+            spec={"model": "adapter_audit.auditor.toys:t5", "compose": "parallel:2", "mode": "generate"},
+        ),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:

@@ -41,7 +41,14 @@ class PaddingDependence(AuditRule):
                 "mask": "right",
             },
         ),
-        Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "batchsplit(a,b;2,1)", "mask": "right"}),
+        Case(
+            bad=False,
+            spec={
+                "model": "adapter_audit.auditor.toys:bert",
+                "compose": "batchsplit(a,b;2,1)",
+                "mask": "right",
+            },
+        ),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:

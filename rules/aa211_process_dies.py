@@ -32,7 +32,10 @@ class ProcessDies(AuditRule):
     severity, confidence, verdict = Severity.ERROR, Confidence.CONFIRMED, Verdict.ABORT
     requires = "probe"
     cases = (
-        Case(bad=True, spec={"model": "adapter_audit.auditor.toys.broken:kills_the_process", "compose": "parallel:2"}),
+        Case(
+            bad=True,
+            spec={"model": "adapter_audit.auditor.toys.broken:kills_the_process", "compose": "parallel:2"},
+        ),
         Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2"}),
     )
 

@@ -31,7 +31,10 @@ class HalvesDisagree(AuditRule):
     severity, confidence = Severity.NOTE, Confidence.CONFIRMED
     requires = "probe"
     cases = (
-        Case(bad=True, spec={"model": "adapter_audit.auditor.toys.broken:fails_only_for_real", "compose": "parallel:2"}),
+        Case(
+            bad=True,
+            spec={"model": "adapter_audit.auditor.toys.broken:fails_only_for_real", "compose": "parallel:2"},
+        ),
         Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2"}),
     )
 
@@ -45,5 +48,9 @@ class HalvesDisagree(AuditRule):
             return
         stop = executed or traced
         assert stop is not None
-        who = "the execution stops and the shape trace does not" if executed else "the shape trace stops, the execution does not"
+        who = (
+            "the execution stops and the shape trace does not"
+            if executed
+            else "the shape trace stops, the execution does not"
+        )
         yield self.finding(f"{who}: {stop.kind}: {stop.message}"[:300], facts.place(stop.site, stop.module))

@@ -31,7 +31,9 @@ def executed_at(facts: Facts, told: Failure | None) -> list[Related]:
         return []
     seen = [s for s in stop.frames if told is None or s != told.site][:4]
     return [
-        Related(role="raised-at", module=stop.module, file=s.file, line=s.line, code=source_line(s.file, s.line))
+        Related(
+            role="raised-at", module=stop.module, file=s.file, line=s.line, code=source_line(s.file, s.line)
+        )
         for s in seen
     ]
 

@@ -25,7 +25,9 @@ def all_rules() -> tuple[type[Rule], ...]:
     for module in (*_package_modules(), *_plugin_modules()):
         for rule in _rules_in(module):
             if found.setdefault(rule.id, rule) is not rule:
-                raise ValueError(f"rule id {rule.id} is used by {found[rule.id].__module__} and {module.__name__}")
+                raise ValueError(
+                    f"rule id {rule.id} is used by {found[rule.id].__module__} and {module.__name__}"
+                )
     return tuple(found[key] for key in sorted(found))
 
 

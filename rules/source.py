@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from adapter_audit.auditor.result import Confidence, Severity, Verdict
+from adapter_audit.auditor.words import Confidence, Severity, Verdict
 
 from .base import Fidelity, Rule
 
@@ -65,7 +65,7 @@ class SourceRule(Rule):
         """Yield what is wrong with the file; what cannot be decided goes to `source.unchecked`."""
         raise NotImplementedError
 
-    def flaw(  # noqa: PLR0913 - keyword-only fields of one value
+    def flaw(
         self,
         source: SourceFile,
         position: tuple[int, int],

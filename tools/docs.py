@@ -116,7 +116,8 @@ def _command(spec: Mapping[str, object]) -> str:
 def rules_index(rules: list[type[Rule]]) -> str:
     """All rules in tables, by block."""
     text = [
-        f"{NOTE}# Rules\n\nA rule that is unsure says so; it is never silent and never guesses. `adapter-audit explain AA101` prints a page.\n"
+        f"{NOTE}# Rules\n\nA rule that is unsure says so; it is never silent and never guesses. "
+        "`adapter-audit explain AA101` prints a page.\n"
     ]
     for digit, words in BLOCKS.items():
         text.append(

@@ -77,7 +77,9 @@ class AdaptersBackend:
             options[NUMBERED[tree.kind]] = [n if exact else int(n) for n in tree.numbers]
         block_class = getattr(composition, KINDS[tree.kind], None)
         if block_class is None:
-            raise UsageError(f"the installed adapters release has no {KINDS[tree.kind]}", do="upgrade adapters")
+            raise UsageError(
+                f"the installed adapters release has no {KINDS[tree.kind]}", do="upgrade adapters"
+            )
         return block_class(*(self.block(c) for c in tree.children), **options)
 
     def tree(self, block: Any) -> Node:
@@ -111,7 +113,9 @@ class AdaptersBackend:
                 continue
             own = tuple(n for n in names if n in getattr(module, module.adapter_modules_name, {}))
             if own:
-                rows.append(Activity(module=path, layer=module.layer_idx, method=_method(module), adapters=own))
+                rows.append(
+                    Activity(module=path, layer=module.layer_idx, method=_method(module), adapters=own)
+                )
         return tuple(rows)
 
     def _share(self, model: Any, block: Block) -> None:

@@ -55,7 +55,8 @@ class LazyGroup(click.RichGroup):
 def main() -> None:
     """Audit adapter compositions: will this model run these adapters together, and correctly?
 
-    [bold]adapter-audit MODEL --compose EXPR[/bold] is the audit (the command [bold]audit[/bold] may be left out).
+    [bold]adapter-audit MODEL --compose EXPR[/bold] is the audit
+    (the command [bold]audit[/bold] may be left out).
     """
 
 

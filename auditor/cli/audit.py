@@ -17,7 +17,9 @@ from .project import Project, project_options
 @click.command("audit")
 @click.argument("model", required=False)
 @click.option("--compose", metavar="EXPR", help="parallel:5, stack(a,parallel(b,c)), ... or a saved set-up.")
-@click.option("--adapter", "adapters", multiple=True, metavar="CONF", help="lora[r=8], or a=lora; repeatable.")
+@click.option(
+    "--adapter", "adapters", multiple=True, metavar="CONF", help="lora[r=8], or a=lora; repeatable."
+)
 @click.option("--mode", type=click.Choice(get_args(Mode)), default="forward", show_default=True)
 @click.option("--batch", type=click.IntRange(1, 4096), help="B, rows of the caller's batch.")
 @click.option("--seq-len", type=click.IntRange(1), help="S, tokens per row.")
@@ -48,14 +50,18 @@ def audit_command(model: str | None, **options: Any) -> int:
         return run_declared(project, options)
     if not model or not options["compose"]:
         missing = "MODEL" if not model else "--compose"
-        raise UsageError(f"{missing} is missing", do="for example: adapter-audit t5-base --compose parallel:5")
+        raise UsageError(
+            f"{missing} is missing", do="for example: adapter-audit t5-base --compose parallel:5"
+        )
     spec = make_spec(model, options)
     spec.check()
     check_sizes(spec)
     audited = audit_cached(spec, project.request, project.store)
     results = project.baselined([project.policy.applied(audited)])
     if not options["quiet"] or options["reports"]:
-        write_reports(results, options["reports"], color=options["color"], show_source=not options["no_source"])
+        write_reports(
+            results, options["reports"], color=options["color"], show_source=not options["no_source"]
+        )
     project.say()
     return int(exit_code(results, project.fail_on))
 
@@ -75,7 +81,9 @@ def make_spec(model: str, options: dict[str, Any]) -> AuditSpec:
             "mode": options["mode"],
             "attn": options["attn"],
             "head": options["head"],
-            "inputs": [n.strip() for n in options["inputs"].split(",") if n.strip()] if options["inputs"] else [],
+            "inputs": [n.strip() for n in options["inputs"].split(",") if n.strip()]
+            if options["inputs"]
+            else [],
             "skip_layers": _layers(options["skip_layers"]),
             "gradient_checkpointing": options["gradient_checkpointing"],
         }
@@ -89,10 +97,14 @@ def _adapters(values: tuple[str, ...]) -> tuple[str | None, dict[str, str]]:
         name, separator, config = value.partition("=")
         if separator and not set(name) & set("[|/"):
             if not config:
-                raise UsageError(f"--adapter {value} has no configuration", do="write for example a=lora[r=4]")
+                raise UsageError(
+                    f"--adapter {value} has no configuration", do="write for example a=lora[r=4]"
+                )
             own[name.strip()] = config
         elif everyone is not None:
-            raise UsageError("--adapter gives two configurations for all adapters", do="write name=CONF for one")
+            raise UsageError(
+                "--adapter gives two configurations for all adapters", do="write name=CONF for one"
+            )
         else:
             everyone = value
     return everyone, own
@@ -104,7 +116,9 @@ def _layers(text: str | None) -> list[int] | None:
     try:
         return [int(part) for part in text.strip("[]").split(",")]
     except ValueError as error:
-        raise UsageError(f"--skip-layers {text!r} are not layer numbers", do="write for example 0,3") from error
+        raise UsageError(
+            f"--skip-layers {text!r} are not layer numbers", do="write for example 0,3"
+        ) from error
 
 
 __all__ = ["ExitCode", "audit_command", "make_spec"]

@@ -45,7 +45,9 @@ def batch_command(specs: Path, output: Path | None, **options: Any) -> int:
         _run(lines, output, audit_options, options["jobs"], done, lambda _: bar.update(1))
     results = _load(output) if output else []
     if options["reports"] and results:
-        write_reports(results, options["reports"], color=options["color"], show_source=not options["no_source"])
+        write_reports(
+            results, options["reports"], color=options["color"], show_source=not options["no_source"]
+        )
     return int(_exit(results, options["fail_on"]))
 
 
@@ -67,11 +69,9 @@ def _run(lines: Any, output: Path | None, options: Any, jobs: int, done: Any, pr
 
 
 def _continued(output: Path, lines: Any, done: dict[str, str]) -> Any:
-    """Open the output for appending, behind its finished lines; results are in order, so they are a prefix."""
+    """Open the output for appending, behind its finished lines; results are in order: they are a prefix."""
     if [line.id for line in lines[: len(done)]] != list(done):
-        raise UsageError(
-            f"{output} was not written for these specs", do="remove it or leave --resume out"
-        )
+        raise UsageError(f"{output} was not written for these specs", do="remove it or leave --resume out")
     whole = "".join(text + "\n" for text in done.values())
     write_atomically(output, whole)
     return output.open("a", encoding="utf-8")

@@ -25,7 +25,8 @@ def report_options(function: F) -> F:
                 "reports",
                 multiple=True,
                 metavar="KIND[=FILE]",
-                help="terminal, json, sarif, html, github, markdown, junit, graph; repeatable. Default: terminal.",
+                help="terminal, json, sarif, html, github, markdown, junit, graph; repeatable. "
+                "Default: terminal.",
             ),
             click.option("--fail-on", type=click.Choice(FAIL_ON), default="error", show_default=True),
             click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto"),
@@ -80,7 +81,9 @@ def parsed_reports(kinds: Sequence[str]) -> list[tuple[str, Path | None]]:
             raise UsageError(f"cannot write {target}", why="its directory does not exist")
         pairs.append((kind, target))
     if sum(target is None for _, target in pairs) > 1:
-        raise UsageError("only one report can go to stdout", do="give the others a file: --report html=audit.html")
+        raise UsageError(
+            "only one report can go to stdout", do="give the others a file: --report html=audit.html"
+        )
     return pairs
 
 

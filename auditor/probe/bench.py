@@ -51,9 +51,7 @@ class Bench:
         self.source, self.notes = _small_source(source)
         self.raw: Tensors | None = None
         self._known: dict[Any, Ran] = {}
-        self.subject: Subject = build(
-            self.spec, self.source, device="cpu", dtype=self.dtype, bare=self._bare
-        )
+        self.subject: Subject = build(self.spec, self.source, device="cpu", dtype=self.dtype, bare=self._bare)
         self.tree = self.subject.tree
         assert self.subject.inputs is not None, "the static half has set the composition up before"
         self.model.to(self.dtype)
@@ -81,7 +79,9 @@ class Bench:
             self.subject.activate(tree)
         except Exception as error:
             return Ran(failure=failure_of(error, self.subject.backend.package))
-        return self._execute(self.model, self._fit(tree, self.inputs if inputs is None else inputs), use_cache)
+        return self._execute(
+            self.model, self._fit(tree, self.inputs if inputs is None else inputs), use_cache
+        )
 
     def run_in_place(self, inputs: Inputs) -> None:
         """Run the composition on exactly these tensors, to see whether it writes into them."""
@@ -132,7 +132,9 @@ class Bench:
 
     def _fit(self, tree: Node | None, inputs: Inputs) -> Inputs:
         """Task ids go to compositions with a MultiTask only."""
-        tasked = tree is not None and not isinstance(tree, str) and any(b.kind == "multitask" for b in walk(tree))
+        tasked = (
+            tree is not None and not isinstance(tree, str) and any(b.kind == "multitask" for b in walk(tree))
+        )
         return inputs if tasked else {k: v for k, v in inputs.items() if k != "task_ids"}
 
     def _record(self, model: Any, inputs: Inputs) -> Recorder:

@@ -12,8 +12,8 @@ import torch
 from ..compose import lane_count
 from ..facts import Departure, ProbeFacts, StaticFacts
 from ..references import Reference
-from ..trace.records import Key, Record
 from ..trace.recorder import Recorder
+from ..trace.records import Key, Record
 from .precision import deviation
 
 if TYPE_CHECKING:
@@ -113,7 +113,9 @@ def init_departure(bench: Bench) -> Departure | None:
         twin = pairs.get(record.index)
         if twin is None:
             continue
-        amounts = [deviation(m, t) for m, t in zip(_values(prepared, record), _values(raw, twin), strict=False)]
+        amounts = [
+            deviation(m, t) for m, t in zip(_values(prepared, record), _values(raw, twin), strict=False)
+        ]
         amount = max(amounts, default=0.0)
         if amount > bench.tolerance:
             return _departure(0, _inserted_before(prepared, record, pairs), amount)
@@ -132,7 +134,9 @@ def _matched(raw: Recorder, prepared: Recorder) -> Iterator[tuple[int, Record]]:
     ours, theirs = _by_module_call(prepared), _by_module_call(raw)
     for call, records in ours.items():
         others = theirs.get(call, [])
-        matcher = SequenceMatcher(None, [r.key.op for r in others], [r.key.op for r in records], autojunk=False)
+        matcher = SequenceMatcher(
+            None, [r.key.op for r in others], [r.key.op for r in records], autojunk=False
+        )
         for block in matcher.get_matching_blocks():
             for i in range(block.size):
                 yield records[block.b + i].index, others[block.a + i]

@@ -56,7 +56,9 @@ def _compare_rows(bench: Bench, reference: Reference, ran: Ran, expected: Ran) -
     rows = reference.output_rows(bench.rows)
     name, amount = worst_output(bench, ran.outputs, expected.outputs, rows, reference.rows)
     total = bench.rows * lane_count(bench.tree)
-    wrong_rows = next((v.shape[0] for v in (ran.outputs.get(name),) if v is not None and v.shape[0] != total), 0)
+    wrong_rows = next(
+        (v.shape[0] for v in (ran.outputs.get(name),) if v is not None and v.shape[0] != total), 0
+    )
     if amount <= bench.tolerance:
         return []
     return [
@@ -145,7 +147,10 @@ def _moved(bench: Bench, ran: Ran, other: Ran, reference: Reference) -> bool:
     for name, value in answers(before).items():
         if name not in other.outputs or other.outputs[name].shape != ran.outputs[name].shape:
             return True
-        if masked_deviation(bench, name, other.outputs[name][list(rows)], value, reference.rows) > SMALLEST_EFFECT:
+        if (
+            masked_deviation(bench, name, other.outputs[name][list(rows)], value, reference.rows)
+            > SMALLEST_EFFECT
+        ):
             return True
     return False
 
@@ -229,7 +234,9 @@ def check_padding(bench: Bench) -> list[Discrepancy]:
         whole, alone = bench.reference(part), bench.known(part.tree, part.rows)
         if whole.failure is not None or alone.failure is not None:
             continue
-        mine = {n: v[list(part.rows)] for n, v in whole.outputs.items() if v.dim() and v.shape[0] == bench.rows}
+        mine = {
+            n: v[list(part.rows)] for n, v in whole.outputs.items() if v.dim() and v.shape[0] == bench.rows
+        }
         for name, value in answers(alone.outputs).items():
             if name not in mine or mine[name].shape != value.shape or value.shape[0] != len(part.rows):
                 continue

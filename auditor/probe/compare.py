@@ -9,7 +9,16 @@ import torch
 from .bench import Bench, Tensors
 from .precision import deviation
 
-SIDE_OUTPUTS = ("loss", "scores", "beam_indices", "encoder_", "cross_", "decoder_", "attentions", "hidden_states")
+SIDE_OUTPUTS = (
+    "loss",
+    "scores",
+    "beam_indices",
+    "encoder_",
+    "cross_",
+    "decoder_",
+    "attentions",
+    "hidden_states",
+)
 """Outputs that are no answer by themselves: a mean over rows, or states that show up in later ones."""
 
 
@@ -58,11 +67,18 @@ def masked_deviation(
 
 def _mask_for(bench: Bench, name: str, value: torch.Tensor) -> torch.Tensor | None:
     """The [B, length] padding mask of an output by position, None where there is none."""
-    decodes = "decoder_input_ids" in bench.inputs or "decoder_inputs_embeds" in bench.inputs or (
-        bench.subject.inputs is not None and bench.subject.inputs.decodes
+    decodes = (
+        "decoder_input_ids" in bench.inputs
+        or "decoder_inputs_embeds" in bench.inputs
+        or (bench.subject.inputs is not None and bench.subject.inputs.decodes)
     )
     mask: Any = bench.inputs.get("decoder_attention_mask" if decodes else "attention_mask")
-    if mask is None or not value.is_floating_point() or value.dim() < 2 or bench.spec.mode in ("generate", "beam"):
+    if (
+        mask is None
+        or not value.is_floating_point()
+        or value.dim() < 2
+        or bench.spec.mode in ("generate", "beam")
+    ):
         return None
     if value.dim() == 2 and not name.endswith("_logits"):
         return None

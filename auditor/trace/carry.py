@@ -106,5 +106,3 @@ def _write(view: torch.Tensor, value: torch.Tensor) -> None:
         return
     index = tuple(0 if s == 0 else slice(None) for s in view.stride())
     view[index].copy_(value[index])
-
-

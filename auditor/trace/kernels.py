@@ -56,7 +56,9 @@ def call(func: Any, args: Any, kwargs: Any) -> Any:
 
 def _on_zeros(func: Any, args: Any, kwargs: Any) -> Any:
     """The op on real zeros of the operands' layouts; None where that is dear or does not serve."""
-    operands = [t for a in args for t in (a if isinstance(a, (tuple, list)) else (a,)) if isinstance(t, torch.Tensor)]
+    operands = [
+        t for a in args for t in (a if isinstance(a, (tuple, list)) else (a,)) if isinstance(t, torch.Tensor)
+    ]
     if not operands or any(not t.is_floating_point() or t.numel() > SMALL for t in operands):
         return None
     if any(isinstance(v, (torch.Tensor, torch.device)) for v in kwargs.values()):

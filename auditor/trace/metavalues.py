@@ -31,7 +31,7 @@ class MetaValues(TorchDispatchMode):
     """Runs ops; see `Carrier` for what is carried."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.carrier = Carrier()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -64,10 +64,10 @@ class MetaValues(TorchDispatchMode):
                 raise
             args, kwargs = moved
             out = kernels.call(func, args, kwargs)
-        self._carry(func, args, kwargs, out, operands)
+        self._carry(func, args, kwargs, out)
         return out
 
-    def _carry(self, func: Any, args: Any, kwargs: Any, out: Any, operands: list[torch.Tensor]) -> None:
+    def _carry(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         outputs = tensors_in(out)
         known = not _is_random(func) and all(self.carrier.knows(t) for t in tensors_in((args, kwargs)))
         if known and all(t.numel() <= CARRY_LIMIT for t in outputs):
@@ -124,7 +124,8 @@ class MetaValues(TorchDispatchMode):
                 low, high = int(value.min()), int(value.max())
                 if high >= size or low < -size:
                     raise IndexError(
-                        f"index {high if high >= size else low} is out of bounds for dimension {axis} with size {size}"
+                        f"index {high if high >= size else low} is out of bounds "
+                        f"for dimension {axis} with size {size}"
                     )
 
     def _on_one_device(self, args: Any, kwargs: Any) -> tuple[Any, Any] | None:
@@ -194,4 +195,4 @@ def _is_random(func: Any) -> bool:
 @lru_cache(maxsize=4096)
 def _is_uninitialised(func: Any) -> bool:
     """Whatever is in fresh memory would make two audits differ."""
-    return func._schema.name.startswith(("aten::empty", "aten::new_empty"))
+    return str(func._schema.name).startswith(("aten::empty", "aten::new_empty"))

@@ -45,8 +45,10 @@ class Recorder(MetaValues):
     `values=True` keeps a copy of what every op returned (probe runs of small models).
     """
 
-    def __init__(self, model: torch.nn.Module, *, repairs: Repairs | None = None, values: bool = False) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+    def __init__(
+        self, model: torch.nn.Module, *, repairs: Repairs | None = None, values: bool = False
+    ) -> None:
+        super().__init__()
         self.trace = Trace()
         self.values: list[Any] | None = [] if values else None
         self.module_outputs: dict[tuple[str, int], Any] = {}
@@ -58,7 +60,7 @@ class Recorder(MetaValues):
         self._made_at: dict[tuple[Any, ...], int] = {}
         self._alive: list[Any] = []
         self._mended: set[tuple[str, int, str, int]] = set()
-        """Statements (module call and line) in which an op was repaired: what follows in them follows from it."""
+        """Statements (module call and line) in which an op was repaired: the rest of them follows from it."""
 
     # -- ops -----------------------------------------------------------------------------------------
 

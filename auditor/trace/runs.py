@@ -28,7 +28,12 @@ class Run:
 
 
 def execute(
-    model: Any, inputs: Inputs, mode: str, *, use_cache: bool = True, learn_from: tuple[int, ...] | None = None
+    model: Any,
+    inputs: Inputs,
+    mode: str,
+    *,
+    use_cache: bool = True,
+    learn_from: tuple[int, ...] | None = None,
 ) -> Any:
     """Run the model once: forward, forward and backward (of some rows only: `learn_from`), or generate."""
     if mode == "train":

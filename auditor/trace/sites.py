@@ -92,11 +92,10 @@ def traceback_sites(traceback: TracebackType | None) -> tuple[Site, ...]:
 
 def is_deliberate(traceback: TracebackType | None, package: str) -> bool:
     """Whether the exception left a `raise` or `assert` statement of `package` (e.g. `adapters`)."""
-    last = None
-    for last in _chain(traceback):
-        pass
-    if last is None:
+    chain = list(_chain(traceback))
+    if not chain:
         return False
+    last = chain[-1]
     file = relative_file(last.tb_frame.f_code.co_filename) or ""
     return file.startswith(package + "/") and last.tb_frame.f_code.co_code[last.tb_lasti] == _RAISE
 

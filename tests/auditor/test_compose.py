@@ -180,7 +180,8 @@ def test_a_lane_has_no_parallel(tree: Block, lane: int) -> None:
         ('{"type": "Wat", "children": [{"type": "single", "children": ["a"]}]}', "'Wat'"),
         ('{"type": "Stack", "children": ["a"]}', "not a saved adapter set-up"),
         (
-            '{"type": "BatchSplit", "children": [{"type": "single", "children": ["a"]}], "kwargs": {"batch_sizes": ["x"]}}',
+            '{"type": "BatchSplit", "children": [{"type": "single", "children": ["a"]}],'
+            ' "kwargs": {"batch_sizes": ["x"]}}',
             "are not numbers",
         ),
         ("[" * 100_000, "not"),

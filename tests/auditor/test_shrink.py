@@ -1,4 +1,4 @@
-"""The probe's small models: every catalogue entry shrinks to one that builds, with all that can matter kept."""
+"""The probe's small models: every catalogue entry shrinks and builds, and all that can matter is kept."""
 
 from __future__ import annotations
 
