@@ -33,7 +33,7 @@ class Joined(NamedTuple):
 class AbsentState:
     """See the module's docstring."""
 
-    name = "absent-state"
+    name = "neutral-state-of-absent-child"
 
     def propose(self, _facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """All joins of the file that the first state decides about, with either neutral value."""

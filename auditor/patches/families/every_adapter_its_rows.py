@@ -57,7 +57,7 @@ def apply_rows(setup, states):
 
 
 class OnlyFirst(NamedTuple):
-    """`if <first> in <modules>: <targets> = <modules>[<first>](<tensor>, ...)`, with `<first> = <setup>.first()`."""
+    """`if first in modules: t = modules[first](t, ...)`, with `first = setup.first()`."""
 
     node: ast.If
     setup: ast.expr
