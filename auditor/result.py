@@ -10,9 +10,28 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .words import Confidence as Confidence
-from .words import Severity as Severity
-from .words import Verdict as Verdict
+from .words import Confidence, Severity, Verdict
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Activity",
+    "AuditResult",
+    "Confidence",
+    "Coverage",
+    "Environment",
+    "Evidence",
+    "Finding",
+    "Fix",
+    "GraphData",
+    "GraphNode",
+    "Location",
+    "Related",
+    "Seconds",
+    "Severity",
+    "Skipped",
+    "Verdict",
+    "fingerprint",
+]
 
 SCHEMA_VERSION = 1
 
@@ -76,7 +95,7 @@ class Finding(_Model):
     related: tuple[Related, ...] = ()
     lanes: tuple[int, ...] = ()
     shapes: dict[str, str] = Field(default_factory=dict)
-    """Role of the tensor -> shape in numbers and axes, e.g. `"expanded": "[15, 12, 7, 7] = [N*B, 12, S, S]"`."""
+    """Role of the tensor -> shape in numbers and axes: `"expanded": "[15, 12, 7, 7] = [N*B, 12, S, S]"`."""
     evidence: tuple[Evidence, ...] = ()
     fixes: tuple[Fix, ...] = ()
     modules: tuple[str, ...] = ()

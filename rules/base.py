@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from adapter_audit.auditor.words import Confidence, Severity, Verdict
 
 if TYPE_CHECKING:
-    from adapter_audit.auditor.result import Evidence, Finding, Fix, Location, Related
     from adapter_audit.auditor.facts import Facts
+    from adapter_audit.auditor.result import Evidence, Finding, Fix, Location, Related
 
 Fidelity = Literal["config", "meta", "probe", "source"]
 HEADINGS = ("What it does", "Why is this bad", "Example", "Fix")
