@@ -55,14 +55,16 @@ def find_all(cases: list[Record], options: argparse.Namespace, work: Path) -> li
         str(options.work),
     ]
     shares = [todo[n :: options.jobs] for n in range(options.jobs)]
-    workers = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in shares
-    ]
-    with answers.open("a") as file:
-        for worker, share in zip(workers, shares, strict=True):
-            out, _ = worker.communicate("".join(json.dumps(c["spec"]) + "\n" for c in share))
-            file.write(out)
-            known |= {r["id"]: r for r in map(json.loads, out.splitlines())}
+    workers = []
+    for number, share in enumerate(shares):
+        given = work / f"todo-{number}.jsonl"
+        given.write_text("".join(json.dumps(c["spec"]) + "\n" for c in share))
+        workers.append(subprocess.Popen(command, stdin=given.open(), stdout=subprocess.PIPE, text=True))
+    with answers.open("a", buffering=1) as file:
+        for worker in workers:
+            for line in worker.stdout or ():
+                file.write(line)
+                known[json.loads(line)["id"]] = json.loads(line)
     return [{**c, **known[c["spec"]["id"]]} for c in cases if c["spec"]["id"] in known]
 
 
