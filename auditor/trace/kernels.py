@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import torch
 
 LIMIT = 20_000
-SMALL = 1 << 14
-"""Elements up to which the real kernel is quicker than the decomposition."""
+SMALL, MEDIUM = 1 << 14, 1 << 18
+"""Elements up to which the real kernel is quicker than the decomposition: for products, for all else."""
+PRODUCTS = ("mm", "conv", "attention")
 _memory: dict[Any, Any] = {}
 
 
@@ -59,7 +60,8 @@ def _on_zeros(func: Any, args: Any, kwargs: Any) -> Any:
     operands = [
         t for a in args for t in (a if isinstance(a, (tuple, list)) else (a,)) if isinstance(t, torch.Tensor)
     ]
-    if not operands or any(not t.is_floating_point() or t.numel() > SMALL for t in operands):
+    limit = SMALL if any(part in str(func) for part in PRODUCTS) else MEDIUM
+    if not operands or any(not t.is_floating_point() or t.numel() > limit for t in operands):
         return None
     if any(isinstance(v, (torch.Tensor, torch.device)) for v in kwargs.values()):
         return None
