@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -94,7 +95,8 @@ def recorded_run(model: Any, inputs: Inputs, mode: str, recorder: Recorder) -> R
     """Run under a recorder; an exception that ends the run becomes part of it."""
     run = Run(trace=recorder.trace, recorder=recorder)
     given = on_device_of(model, inputs, recorder)
-    with recording(recorder):
+    with warnings.catch_warnings(), recording(recorder):
+        warnings.simplefilter("ignore")  # the libraries' advice is about code that is not the user's
         try:
             output = execute(model, given, mode)
         except Exception as error:
