@@ -81,7 +81,7 @@ def build(
         if device == "meta":
             model.to("meta")  # some adapter parameters are made from real values, on the CPU
     if subject.setup_failure is None:
-        subject.inputs = input_maker(model, spec, tree, dtype or torch.float32)
+        subject.inputs = input_maker(model, spec, tree, dtype or torch.float32, source.inputs)
         _check_length(subject)
     return subject
 

@@ -1,13 +1,10 @@
-"""The recorded run in three graph forms: torch.fx, GraphML (networkx) and plain data for reports."""
+"""The recorded run as a `torch.fx.Graph`, and as plain data for reports."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import networkx as nx
-
 from .result import GraphData, GraphNode
-from .trace.queries import TraceGraph
 from .trace.records import Record, Trace
 from .trace.sites import source_line
 
@@ -45,11 +42,6 @@ def fx_graph(trace: Trace) -> Any:
         )
         made[record.index] = node
     return graph
-
-
-def graphml(trace: Trace) -> str:
-    """The run as GraphML text."""
-    return "\n".join(nx.generate_graphml(TraceGraph(trace).nx)) + "\n"
 
 
 def graph_data(trace: Trace) -> GraphData:

@@ -38,9 +38,13 @@ class InputMaker:
     makes_decoder: bool = False
     """The task head feeds the decoder with the encoder's input itself, and counts on its length."""
     dtype: torch.dtype = torch.float32
+    given: Mapping[str, Any] | None = None
+    """The caller's own inputs, used instead of made-up ones."""
 
     def make(self, rows: int, seed: int = 0) -> Inputs:
         """Inputs of `rows` rows on the CPU."""
+        if self.given is not None:
+            return {k: _as(v, self.dtype) for k, v in self.given.items()}
         generator = torch.Generator().manual_seed(1000 + seed)
         tokens = self.spec.tokens()
         inputs: Inputs = {}
@@ -131,7 +135,18 @@ class InputMaker:
         return torch.randn(*shape, generator=generator, dtype=torch.float32).to(self.dtype)
 
 
-def input_maker(model: Any, spec: AuditSpec, tree: Block, dtype: torch.dtype = torch.float32) -> InputMaker:
+def _as(value: Any, dtype: torch.dtype) -> Any:
+    floats = isinstance(value, torch.Tensor) and value.is_floating_point()
+    return value.detach().to("cpu", dtype) if floats else value
+
+
+def input_maker(
+    model: Any,
+    spec: AuditSpec,
+    tree: Block,
+    dtype: torch.dtype = torch.float32,
+    given: Mapping[str, Any] | None = None,
+) -> InputMaker:
     """The maker for this model. Raises UsageError for an extra input that its forward does not take."""
     signature = frozenset(inspect.signature(model.forward).parameters)
     main = getattr(model, "main_input_name", "input_ids")
@@ -152,6 +167,7 @@ def input_maker(model: Any, spec: AuditSpec, tree: Block, dtype: torch.dtype = t
         _decodes(model, signature),
         any(task in type(model).__name__ for task in WHOLE_SEQUENCE_TASKS),
         dtype,
+        given,
     )
 
 

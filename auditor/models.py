@@ -34,6 +34,8 @@ class ModelSource:
     config: Mapping[str, Any] | None = None
     factory: Callable[..., Any] | None = None
     directory: Path | None = None
+    inputs: Mapping[str, Any] | None = None
+    """Forward arguments that the caller brought along."""
 
 
 def resolve(name: str, *, offline: bool = False) -> ModelSource:

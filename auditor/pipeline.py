@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import platform
 import time
+import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from .result import (
 from .spec import AuditSpec
 
 if TYPE_CHECKING:
+    from .build import Subject
     from .facts import ProbeFacts, StaticFacts
     from .probe import Probe
 
@@ -53,10 +55,13 @@ def audit(spec: AuditSpec | Mapping[str, object], **options: Any) -> AuditResult
 
 def audit_model(model: Any, inputs: Mapping[str, Any] | None = None, **options: Any) -> AuditResult:
     """See `adapter_audit.auditor.audit_model`."""
-    from .inhand import spec_and_source
+    from .inhand import is_large, spec_and_source
 
     request, source = spec_and_source(model, inputs)
-    return audit_with_files(request, source, AuditOptions(**options))[0]
+    chosen = AuditOptions(**options)
+    if is_large(model):
+        chosen = replace(chosen, static_only=True)
+    return audit_with_files(request, source, chosen)[0]
 
 
 def audit_with_files(
@@ -66,28 +71,33 @@ def audit_with_files(
 
     There are none when a process died on the way: that may be the machine's doing, and is not to be kept.
     """
-    check_environment()
-    from .build import build
-    from .probe import Probe
-    from .static import static_half
     from .touched import touched_files
 
     timer = Timer()
-    started = time.perf_counter()
-    subject = build(spec, source)
-    timer.measure("build", started)
-    probe = None if options.static_only or subject.setup_failure else Probe.start(spec, source)
-    try:
+    subject, facts = gather(spec, source, options, timer)
+    activity = () if subject.setup_failure else subject.backend.activity(subject.model, facts.names)
+    died = bool(facts.probe_lost) or (facts.probe is not None and bool(facts.probe.died))
+    files = frozenset[str]() if died else touched_files(subject.model, facts, subject.backend.package)
+    return conclude(spec, facts, options, timer, activity), files
+
+
+def gather(spec: AuditSpec, source: ModelSource, options: AuditOptions, timer: Timer) -> tuple[Subject, Facts]:
+    """Build the model and run both halves: everything that rules and fixes are made of."""
+    check_environment()
+    from .build import build
+    from .probe import Probe
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the libraries say about themselves is not about the composition
         started = time.perf_counter()
-        static = None if subject.setup_failure else static_half(subject)
-        timer.measure("meta", started)
-    except BaseException:
-        if probe is not None:
-            probe.cancel()
-        raise
-    started = time.perf_counter()
-    outcome, lost = _outcome(probe, static)
-    timer.measure("probe", started)
+        subject = build(spec, source)
+        timer.measure("build", started)
+        failed = subject.setup_failure is not None
+        probe = None if options.static_only or failed else Probe.start(spec, source)
+        static = None if failed else _static(subject, probe, timer)
+        started = time.perf_counter()
+        outcome, lost = _outcome(probe, static)
+        timer.measure("probe", started)
     facts = Facts(
         tree=subject.tree,
         axes=_axes(spec, subject.tree),
@@ -98,10 +108,22 @@ def audit_with_files(
         probe_lost=lost,
         setup_failure=subject.setup_failure,
     )
-    activity = () if subject.setup_failure else subject.backend.activity(subject.model, facts.names)
-    died = bool(lost) or (outcome is not None and bool(outcome.died))
-    files = frozenset[str]() if died else touched_files(subject.model, facts, subject.backend.package)
-    return conclude(spec, facts, options, timer, activity), files
+    return subject, facts
+
+
+def _static(subject: Subject, probe: Probe | None, timer: Timer) -> StaticFacts:
+    """The static half, while the probe runs beside it; when it fails the probe is not left behind."""
+    from .static import static_half
+
+    started = time.perf_counter()
+    try:
+        return static_half(subject)
+    except BaseException:
+        if probe is not None:
+            probe.cancel()
+        raise
+    finally:
+        timer.measure("meta", started)
 
 
 def _outcome(probe: Probe | None, static: StaticFacts | None) -> tuple[ProbeFacts | None, str]:

@@ -82,7 +82,7 @@ class ExpandedMeetsShared(AuditRule):
             f"a tensor with the lanes of {facts.axes.lanes} adapters meets one that was never replicated: "
             f"{shapes['expanded']} against {shapes['unexpanded']}",
             facts.location(record),
-            axis="batch",
+            axis=f"batch: {facts.location(record).code}",
             related=[*related, *executed_at(facts, failure)],
             evidence=_chain(related, facts.location(record)),
             shapes=shapes,

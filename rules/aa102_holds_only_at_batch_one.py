@@ -79,7 +79,7 @@ class HoldsOnlyAtBatchOne(AuditRule):
             f"{facts.operand_text(record, expanded)} is combined with {facts.operand_text(record, shared)}, "
             "which was never replicated and happens to broadcast",
             facts.location(record),
-            axis="batch",
+            axis=f"batch: {facts.location(record).code}",
             related=related,
             modules=[r.key.module for r, _, _ in group],
             shapes={

@@ -85,7 +85,7 @@ class LanesLeakedByReshape(AuditRule):
         return self.finding(
             _message(facts, root, symptom),
             facts.location(root),
-            axis="batch",
+            axis=f"batch: {facts.location(root).code}",
             related=related,
             evidence=chain,
             shapes=_shapes(facts, static, root, symptom),

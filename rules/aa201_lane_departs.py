@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter_audit.auditor.facts import Discrepancy, Facts
-from adapter_audit.auditor.result import Confidence, Evidence, Finding, Severity, Verdict
+from adapter_audit.auditor.result import Confidence, Evidence, Finding, Location, Related, Severity, Verdict
 
 from .base import AuditRule, Case
 from .values import amount, place_of
@@ -67,12 +67,27 @@ class LaneDeparts(AuditRule):
         worst = max(items, key=lambda i: i.deviation)
         lanes = sorted({lane for i in items for lane in i.lanes})
         who = ", ".join(dict.fromkeys(i.subject for i in items))
-        place = place_of(facts, worst)
+        departs = place_of(facts, worst)
+        leak = _leak_before(facts, worst)
+        chain = [Evidence(text="the first op whose value departs from its twin", location=departs)]
+        if leak is not None:
+            chain.insert(0, Evidence(text="the lanes leave the batch axis here", location=leak))
         return self.finding(
-            f"{worst.output} of {who} is not what the adapter gives alone ({amount(worst)})",
-            place,
-            axis="lanes",
+            f"{worst.output} of {who} is not what the adapter gives alone ({amount(worst)})"
+            + ("; a reshape written for the caller's B rows mixes the lanes" if leak else ""),
+            leak or departs,
+            axis=f"lanes: {(leak or departs).code}",
             lanes=lanes,
-            evidence=[Evidence(text="the first op whose value departs from its twin", location=place)],
+            related=[Related(role="symptom", **departs.model_dump())] if leak else [],
+            evidence=chain,
             shapes={"output": worst.output},
         )
+
+
+def _leak_before(facts: Facts, item: Discrepancy) -> Location | None:
+    """A reshape through which lanes leaked on the way to the departing op."""
+    departure = item.departure
+    if departure is None or departure.index is None or facts.static is None:
+        return None
+    roots = facts.static.graph.leak_roots([departure.index])
+    return facts.location(roots[0]) if roots else None

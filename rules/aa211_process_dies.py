@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter_audit.auditor.facts import Facts
-from adapter_audit.auditor.result import Confidence, Finding, Severity, Verdict
+from adapter_audit.auditor.result import Confidence, Finding, Location, Related, Severity, Verdict
 
 from .base import AuditRule, Case
 
@@ -44,8 +44,21 @@ class ProcessDies(AuditRule):
         if facts.probe is None or not facts.probe.died:
             return
         slow = "seconds" in facts.probe.died
+        last = facts.place(facts.probe.last_site, facts.probe.last_module)
+        swap = _swapped_memory(facts)
         yield self.finding(
-            f"running the composition killed the process: {facts.probe.died}",
-            facts.place(facts.probe.last_site, facts.probe.last_module),
+            f"running the composition killed the process: {facts.probe.died}"
+            + ("; a tensor's memory is exchanged in place (set_) while other tensors share it" if swap else ""),
+            swap or last,
+            related=[Related(role="symptom", **last.model_dump())] if swap and last.file else [],
             verdict=Verdict.UNKNOWN if slow else None,
         )
+
+
+def _swapped_memory(facts: Facts) -> Location | None:
+    """Where model code replaces a tensor's memory under its views: what corrupts it."""
+    if facts.static is None:
+        return None
+    swaps = (r for r in facts.static.trace.records if r.key.op.startswith("aten.set_.") and r.site.file)
+    found = next(swaps, None)
+    return facts.location(found) if found is not None else None

@@ -160,6 +160,9 @@ def _argument_names(config: Any) -> list[str]:
 
 
 def quiet() -> None:
-    """The library warns on every forward without active adapters; references do that on purpose."""
-    for name in ("adapters", "transformers"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    """Silence the libraries' own advice: references run without active adapters on purpose."""
+    import adapters  # noqa: F401 - both set their levels when they are imported
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    logging.getLogger("adapters").setLevel(logging.ERROR)

@@ -42,7 +42,7 @@ class Bench:
     """One small model with the spec's adapters, its inputs, and a memory of runs."""
 
     def __init__(self, spec: AuditSpec, source: ModelSource) -> None:
-        self.spec = _shortened(spec)
+        self.spec = spec if source.inputs is not None else _shortened(spec)
         # Recomputation under gradient checkpointing escapes the mode that keeps float64.
         self.single = self.spec.gradient_checkpointing and self.spec.mode == "train"
         self.dtype = torch.float32 if self.single else torch.float64
@@ -191,7 +191,8 @@ class Bench:
             randomise_base(model)
 
     def _raw_inputs(self, model: Any) -> Inputs:
-        made = input_maker(model, self.spec, self.spec.composition(), self.dtype).make(self.spec.rows())
+        maker = input_maker(model, self.spec, self.spec.composition(), self.dtype, self.source.inputs)
+        made = maker.make(self.spec.rows())
         return self._fit(None, made)
 
 

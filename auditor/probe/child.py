@@ -51,7 +51,8 @@ def noted_run(spec: AuditSpec, source: ModelSource, write: Callable[[str, Site],
     class Noting(Recorder):
         def _begin(self, *arguments: object) -> Record:
             record = super()._begin(*arguments)  # type: ignore[arg-type]
-            write(record.key.module, record.site)
+            if record.site.file:  # the backward pass has no lines of its own: keep the last of the forward
+                write(record.key.module, record.site)
             return record
 
     recorded_run(bench.model, bench.inputs, spec.mode, Noting(bench.model))

@@ -38,7 +38,9 @@ class Probe:
 
     @classmethod
     def start(cls, spec: AuditSpec, source: ModelSource) -> Probe:
-        """Start the child. It inherits the imported libraries where the system can fork."""
+        """Start the child. It inherits what is imported where the system can fork."""
+        from . import child  # noqa: F401 - once here instead of in every child
+
         process, results = _spawn(_child, spec, source)
         return cls(process, results, spec, source, time.perf_counter())
 

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter_audit.auditor.build import build
-from adapter_audit.auditor.graph import fx_graph, graph_data, graphml
+from adapter_audit.auditor.graph import fx_graph, graph_data
+from adapter_audit.auditor.result import AuditResult, Verdict
 from adapter_audit.auditor.models import resolve
 from adapter_audit.auditor.spec import AuditSpec
 from adapter_audit.auditor.static import static_half
@@ -22,6 +23,7 @@ from adapter_audit.auditor.trace.queries import TraceGraph
 from adapter_audit.auditor.trace.records import Key, Lane, Operand, Record, Shape, Site, Trace
 from adapter_audit.auditor.trace.repair import Repairs
 from adapter_audit.auditor.trace.twins import TwinTable, classify, operand_lane
+from adapter_audit.reports.base import render
 
 N, B = 2, 3
 aten = torch.ops.aten
@@ -242,11 +244,12 @@ def test_fx_graph(bert_trace: Trace) -> None:
 
 
 def test_graphml_round_trip(bert_trace: Trace) -> None:
-    read = nx.read_graphml(io.StringIO(graphml(bert_trace)), node_type=int)
+    result = AuditResult(verdict=Verdict.COMPATIBLE, spec={}, graph=graph_data(bert_trace))
+    read = nx.read_graphml(io.StringIO(render("graph", [result])), node_type=int)
     ours = TraceGraph(bert_trace).nx
     assert set(read.nodes) == set(ours.nodes)
     assert set(read.edges) == set(ours.edges)
-    assert read.nodes[0] == ours.nodes[0]
+    assert read.nodes[0] == {**ours.nodes[0], "error": ""}
 
 
 def test_graph_data_is_json(bert_trace: Trace) -> None:
