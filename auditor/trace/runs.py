@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -95,8 +94,7 @@ def recorded_run(model: Any, inputs: Inputs, mode: str, recorder: Recorder) -> R
     """Run under a recorder; an exception that ends the run becomes part of it."""
     run = Run(trace=recorder.trace, recorder=recorder)
     given = on_device_of(model, inputs, recorder)
-    with warnings.catch_warnings(), recording(recorder):
-        warnings.simplefilter("ignore")  # the libraries' advice is about code that is not the user's
+    with recording(recorder):
         try:
             output = execute(model, given, mode)
         except Exception as error:
