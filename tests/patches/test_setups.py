@@ -7,10 +7,9 @@ import ast
 import pytest
 
 from adapter_audit.auditor.compose import parse
-from adapter_audit.auditor.patches.setups import _without_leave_out, options, python
+from adapter_audit.auditor.models import resolve
+from adapter_audit.auditor.patches.setups import _without_leave_out, options, python, set_up_fix
 from adapter_audit.auditor.spec import AuditSpec
-
-from .conftest import Fixed
 
 
 @pytest.mark.parametrize(
@@ -66,7 +65,11 @@ def test_python_of_a_composition() -> None:
     )
 
 
-def test_set_up_is_found_where_no_patch_is(fixed: Fixed) -> None:
-    result = fixed(model="adapter_audit.auditor.toys:bert", compose="parallel(a,b)", adapter="prompt_tuning")
-    fixes = [fix for finding in result.findings for fix in finding.fixes]
-    assert any(f.kind == "setup-change" and f.status == "verified" for f in fixes)
+def test_set_up_is_verified_by_an_audit() -> None:
+    spec = AuditSpec.read(
+        {"model": "adapter_audit.auditor.toys:bert", "compose": "parallel(a,b)", "adapter": "prompt_tuning"}
+    )
+    fix = set_up_fix(spec, resolve(spec.model))
+    assert fix is not None
+    assert (fix.kind, fix.status) == ("setup-change", "verified")
+    assert fix.title == "run the adapters one after the other"
