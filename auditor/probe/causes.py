@@ -150,12 +150,18 @@ def _by_module_call(recorder: Recorder) -> dict[tuple[str, int], list[Record]]:
 
 
 def with_static_indices(facts: ProbeFacts, static: StaticFacts | None) -> ProbeFacts:
-    """Point every departure at the static trace's record with the same key: findings are shown full size."""
-    index = {r.key: r.index for r in static.trace.records} if static is not None else {}
+    """Point every departure at the static trace's record with the same key: findings are shown full size.
+
+    Fused kernels of the CPU are several ops on meta: then the last op of the same statement stands for them.
+    """
+    records = static.trace.records if static is not None else []
+    index = {r.key: r.index for r in records}
+    statement = {r.key[:4]: r.index for r in records}
     moved = []
     for item in facts.discrepancies:
         departure = item.departure
         if departure is not None and departure.key is not None:
-            departure = replace(departure, index=index.get(departure.key))
-        moved.append(replace(item, departure=departure))
+            found = index.get(departure.key, statement.get(departure.key[:4]))
+            item = replace(item, departure=replace(departure, index=found))
+        moved.append(item)
     return replace(facts, discrepancies=tuple(moved))

@@ -211,11 +211,9 @@ def test_remembered_kernels_are_those_of_torch(
         return
     for _ in range(2):
         found = kernels.call(op, arguments, {})
-        assert (found.shape, found.stride(), found.dtype) == (
-            expected.shape,
-            expected.stride(),
-            expected.dtype,
-        )
+        assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+        # the stride of an axis of size one means nothing, and kernels differ in it
+        assert _strides(found) == _strides(expected)
         assert found is not expected
 
 
@@ -257,3 +255,7 @@ def test_graph_data_is_json(bert_trace: Trace) -> None:
     assert type(data).model_validate_json(data.model_dump_json()) == data
     assert all(i < n for n, node in enumerate(data.nodes) for i in node.inputs)
     assert all(text for place, text in data.sources.items() if "/" in place)
+
+
+def _strides(tensor: torch.Tensor) -> list[int]:
+    return [stride for stride, size in zip(tensor.stride(), tensor.shape, strict=True) if size > 1]
