@@ -61,7 +61,7 @@ docs-check: $(READY) ## Fail where the generated documentation is out of date
 	$(BIN)/python -m tools.docs --check
 
 site: docs-check ## Build the documentation, strictly, into site/
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 check: lint types layers site ## All checks that are not tests
 
