@@ -1,0 +1,3 @@
+"""Why a defect survives."""
+
+REASONS: dict[str, str] = {}
