@@ -45,7 +45,7 @@ def spec_and_source(model: Any, inputs: Mapping[str, Any] | None) -> tuple[Audit
 
 def is_large(model: Any) -> bool:
     """Whether executing copies of the model would cost too much."""
-    return sum(p.numel() for p in model.parameters()) > PROBE_LIMIT
+    return bool(sum(p.numel() for p in model.parameters()) > PROBE_LIMIT)
 
 
 def _sizes(inputs: Mapping[str, Any]) -> dict[str, int]:

@@ -81,14 +81,16 @@ def audit_with_files(
     return conclude(spec, facts, options, timer, activity), files
 
 
-def gather(spec: AuditSpec, source: ModelSource, options: AuditOptions, timer: Timer) -> tuple[Subject, Facts]:
+def gather(
+    spec: AuditSpec, source: ModelSource, options: AuditOptions, timer: Timer
+) -> tuple[Subject, Facts]:
     """Build the model and run both halves: everything that rules and fixes are made of."""
     check_environment()
     from .build import build
     from .probe import Probe
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what the libraries say about themselves is not about the composition
+        warnings.simplefilter("ignore")  # what libraries say about themselves is not about the composition
         started = time.perf_counter()
         subject = build(spec, source)
         timer.measure("build", started)

@@ -46,8 +46,8 @@ class Measured:
 
 def audit(model: str, *more: str) -> list[str]:
     """The command of one audit, its report thrown away."""
-    base = [sys.executable, "-m", "adapter_audit.auditor.cli", model, "--compose", "parallel:5", "--no-cache", "-q"]
-    return [*base, "--offline", *more]
+    base = [sys.executable, "-m", "adapter_audit.auditor.cli", model, "--compose", "parallel:5"]
+    return [*base, "--no-cache", "-q", "--offline", *more]
 
 
 COMMANDS = {

@@ -1,4 +1,4 @@
-"""The recorded run as GraphML: nodes with op, shape, lane state, module and source line, edges with position."""
+"""The recorded run as GraphML: nodes with op, shape, lane state, module and line, edges with position."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class GraphReport(Report):
                 "the graph report needs the recorded graph of exactly one audit",
                 do="ask for it in the audit itself: adapter-audit MODEL --compose EXPR --report graph=FILE",
             )
-        graph = nx.DiGraph()
+        graph: nx.DiGraph[int] = nx.DiGraph()
         for index, node in enumerate(results[0].graph.nodes):
             graph.add_node(
                 index,

@@ -48,7 +48,7 @@ class ProcessDies(AuditRule):
         swap = _swapped_memory(facts)
         yield self.finding(
             f"running the composition killed the process: {facts.probe.died}"
-            + ("; a tensor's memory is exchanged in place (set_) while other tensors share it" if swap else ""),
+            + ("; a tensor's memory is exchanged in place (set_), and others share it" if swap else ""),
             swap or last,
             related=[Related(role="symptom", **last.model_dump())] if swap and last.file else [],
             verdict=Verdict.UNKNOWN if slow else None,

@@ -162,6 +162,6 @@ def with_static_indices(facts: ProbeFacts, static: StaticFacts | None) -> ProbeF
         departure = item.departure
         if departure is not None and departure.key is not None:
             found = index.get(departure.key, statement.get(departure.key[:4]))
-            item = replace(item, departure=replace(departure, index=found))
-        moved.append(item)
+            departure = replace(departure, index=found)
+        moved.append(replace(item, departure=departure))
     return replace(facts, discrepancies=tuple(moved))

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from adapter_audit.auditor.build import build
 from adapter_audit.auditor.graph import fx_graph, graph_data
-from adapter_audit.auditor.result import AuditResult, Verdict
 from adapter_audit.auditor.models import resolve
+from adapter_audit.auditor.result import AuditResult, Verdict
 from adapter_audit.auditor.spec import AuditSpec
 from adapter_audit.auditor.static import static_half
 from adapter_audit.auditor.trace import kernels
