@@ -75,7 +75,7 @@ class _Cut:
 
 def _rows_along(value: torch.Tensor, axis: int, rows: tuple[int, ...], per_row: int) -> torch.Tensor:
     index = [row * per_row + k for row in rows for k in range(per_row)]
-    return value.index_select(axis, torch.tensor(index))
+    return value.index_select(axis, torch.tensor(index, dtype=torch.long))  # also when it is empty
 
 
 def _values(recorder: Recorder, record: Record) -> list[torch.Tensor]:
