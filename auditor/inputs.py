@@ -224,6 +224,12 @@ def special_ids(config: Any) -> frozenset[int]:
     return frozenset(found)
 
 
+def ordinary_token(config: Any) -> int:
+    """The smallest token id without a meaning of its own."""
+    special = special_ids(config)
+    return next(i for i in range(len(special) + 1) if i not in special)
+
+
 def image_shape(config: Any) -> tuple[int, int, int]:
     """Channels, height and width."""
     vision = getattr(config, "vision_config", config)

@@ -136,7 +136,16 @@ def run_auditor(specs: list[Record], options: argparse.Namespace, work: Path) ->
     lines.write_text("".join(json.dumps(s) + "\n" for s in specs))
     results.unlink(missing_ok=True)
     auditor = options.auditor or f"{options.python} -m adapter_audit.auditor.cli"
-    command = [*shlex.split(auditor), "batch", str(lines), "-o", str(results), "--jobs", str(options.jobs), "--no-cache"]
+    command = [
+        *shlex.split(auditor),
+        "batch",
+        str(lines),
+        "-o",
+        str(results),
+        "--jobs",
+        str(options.jobs),
+        "--no-cache",
+    ]
     command += ["--static-only"] if options.static_only else []
     started = time.perf_counter()
     ended = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False)

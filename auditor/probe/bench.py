@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
-from ..build import Subject, bare_model, build, failure_of
+from ..build import Subject, bare_model, build, failure_of, make_config
 from ..compose import Node, adapter_names, walk
 from ..inputs import Inputs, input_maker, take_rows
 from ..models import ModelSource
@@ -48,8 +47,9 @@ class Bench:
         self.dtype = torch.float32 if self.single else torch.float64
         self.tolerance = SINGLE_TOLERANCE if self.single else TOLERANCE
         torch.set_default_dtype(self.dtype)
-        self.source, self.notes = _small_source(source)
+        self.source, self.notes = _small_source(spec, source)
         self.raw: Tensors | None = None
+        self.raw_failure: Failure | None = None
         self._known: dict[Any, Ran] = {}
         self.subject: Subject = build(self.spec, self.source, device="cpu", dtype=self.dtype, bare=self._bare)
         self.tree = self.subject.tree
@@ -183,7 +183,7 @@ class Bench:
         self._weigh(model)
         if not hasattr(model, "adapters_config"):
             ran = self._execute(model, self._raw_inputs(model))
-            self.raw = None if ran.failure else ran.outputs
+            self.raw, self.raw_failure = (None if ran.failure else ran.outputs), ran.failure
 
     def _weigh(self, model: Any) -> None:
         """A function's model keeps its own weights."""
@@ -206,25 +206,12 @@ def _without_chance(model: Any) -> None:
                 setattr(module, name, 0.0)  # attention code often keeps the number only
 
 
-def _small_source(source: ModelSource) -> tuple[ModelSource, list[str]]:
+def _small_source(spec: AuditSpec, source: ModelSource) -> tuple[ModelSource, list[str]]:
     """The source with a shrunk configuration; models from functions stay as they are."""
     if source.config is None:
         return source, []
-    config, notes = shrink(copy.deepcopy(dict(source.config)), _defaults)
+    config, notes = shrink(make_config(source).to_dict())
     return replace(source, config=config), [f"probe: {n}" for n in notes]
-
-
-def _defaults(model_type: str) -> Mapping[str, Any]:
-    """What transformers takes for fields that a configuration of this type leaves out."""
-    from transformers import CONFIG_MAPPING
-
-    if model_type not in CONFIG_MAPPING:
-        return {}
-    known = CONFIG_MAPPING[model_type]
-    if getattr(known, "is_composition", False) or getattr(known, "has_no_defaults_at_init", False):
-        return {}  # made of other configurations: it has no fields of its own
-    defaults: Mapping[str, Any] = known().to_dict()
-    return defaults
 
 
 def _shortened(spec: AuditSpec) -> AuditSpec:

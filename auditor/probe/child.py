@@ -25,6 +25,9 @@ def probe(spec: AuditSpec, source: ModelSource) -> ProbeFacts:
     _settle()
     bench = Bench(spec, source)
     composed = bench.known(bench.tree)
+    if composed.failure and bench.raw_failure and composed.failure.site == bench.raw_failure.site:
+        why = f"the bare model fails in the same way ({composed.failure.kind}: {composed.failure.message})"
+        return ProbeFacts(skipped={"the composition": why}, notes=tuple(bench.notes))
     found: list[Discrepancy] = []
     done: list[str] = []
     for check in CHECKS:

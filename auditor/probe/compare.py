@@ -21,6 +21,9 @@ SIDE_OUTPUTS = (
 )
 """Outputs that are no answer by themselves: a mean over rows, or states that show up in later ones."""
 
+PAIRWISE = ("logits_per_",)
+"""Outputs with a number for each pair of rows (image-text similarities; naming of transformers)."""
+
 
 def answers(outputs: Tensors) -> Tensors:
     """The outputs that a caller uses row by row."""
@@ -33,11 +36,11 @@ def worst_output(
     """The answer that deviates most, and by how much.
 
     `rows` are rows of `actual`, `source` those of `expected` (of the caller's B). Outputs without a row for
-    each of B, or with one for each pair of rows (image-text similarities), have no row-wise meaning.
+    each of B, or with a number for each pair of rows, have no row-wise meaning.
     """
     worst, amount = "", 0.0
     for name, value in answers(expected).items():
-        if value.shape[0] != bench.rows or value.shape == (bench.rows, bench.rows):
+        if value.shape[0] != bench.rows or name.startswith(PAIRWISE):
             continue
         mine = _rows_of(actual.get(name), rows)
         theirs = value[list(source)]

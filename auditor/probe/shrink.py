@@ -7,7 +7,7 @@ transformers' configurations share; a field that is not known to be a width stay
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 MAX_HEADS = 4
@@ -39,37 +39,24 @@ SPECIAL = "_token_id"
 NESTED = ("text_config", "vision_config", "audio_config", "encoder", "decoder")
 
 
-Defaults = Callable[[str], Mapping[str, Any]]
-"""Model type -> the values that fields have when a configuration leaves them out."""
+def shrink(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The shrunk configuration, and what was changed in words.
 
-
-def no_defaults(_model_type: str) -> Mapping[str, Any]:
-    """Nothing is known about fields that are left out."""
-    return {}
-
-
-def shrink(config: Mapping[str, Any], defaults: Defaults = no_defaults) -> tuple[dict[str, Any], list[str]]:
-    """The shrunk configuration, and what was changed in words."""
-    known = defaults(str(config.get("model_type", "")))
-    small = {**{name: value for name, value in known.items() if _is_size(name)}, **config}
+    `config` is complete (`to_dict()` of the configuration object): fields that a checkpoint leaves out have
+    the values that transformers derives for them, which is not always the class's default.
+    """
+    small = dict(config)
     notes: list[str] = []
     for name in NESTED:
         if isinstance(small.get(name), Mapping):
-            small[name], more = shrink(small[name], defaults)
+            small[name], more = shrink(small[name])
             notes += [f"{name}: {n}" for n in more]
     _attention(small, notes)
     _intermediate(small)
     _vocabulary(small)
     _images(small)
-    fields = {**known, **small}
-    small.update({name: 0.0 for name, value in fields.items() if _is_chance(name, value)})
+    small.update({name: 0.0 for name, value in small.items() if _is_chance(name, value)})
     return small, notes
-
-
-def _is_size(name: str) -> bool:
-    """What shrinks, or must fit what shrinks (the padding token lies in the vocabulary)."""
-    sizes = (*HIDDEN, *HEADS, *KV_HEADS, *HEAD_SIZES, *INTERMEDIATE, "vocab_size")
-    return name in sizes or name.endswith(SPECIAL)
 
 
 def _is_chance(name: str, value: Any) -> bool:

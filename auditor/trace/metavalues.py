@@ -23,6 +23,7 @@ aten = torch.ops.aten
 NOWHERE = Site("", 0, "")
 SCALAR = "aten._local_scalar_dense.default"
 _GUESSED = (torch.int64, torch.int32, torch.bool)
+_CHOICES = ("aten.argmax.default", "aten.topk.default", "aten.multinomial.default", "aten.sort.default")
 GUESS_LIMIT = 1 << 16
 """Largest number of integers that is made up."""
 
@@ -33,6 +34,8 @@ class MetaValues(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.carrier = Carrier()
+        self.token = 0
+        """What is taken for a token that is chosen from unknown scores."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one op on the values at hand."""
@@ -58,6 +61,7 @@ class MetaValues(TorchDispatchMode):
             return func(*args, **kwargs)
         args, kwargs = self._plain_indices(func, args, kwargs)
         self._check_bounds(func, args)
+        kwargs = self._kept_on_meta(func, args, kwargs)
         try:
             out = kernels.call(func, args, kwargs)
         except Exception:
@@ -84,17 +88,17 @@ class MetaValues(TorchDispatchMode):
             for tensor in outputs:
                 self.carrier.forget(tensor)
         else:
-            self._guess(outputs)
+            self._guess(outputs, self.token if describe(func)[0] in _CHOICES else 0)
 
-    def _guess(self, outputs: list[torch.Tensor]) -> None:
+    def _guess(self, outputs: list[torch.Tensor], guess: int) -> None:
         """Integers and booleans that follow from unknown numbers (the next token, "is any of it NaN").
 
-        Zero and False are taken for them, so that what follows is at least consistent with itself: a
+        An ordinary token is taken for a choice, zero and False for all else, so that what follows is at least consistent with itself: a
         loop that waits for the end of a sequence must see the same sequence at each turn.
         """
         for tensor in outputs:
             if tensor.dtype in _GUESSED and tensor.numel() <= GUESS_LIMIT and not self.carrier.knows(tensor):
-                self.carrier.attach(tensor, torch.zeros(tensor.shape, dtype=tensor.dtype))
+                self.carrier.attach(tensor, torch.full(tensor.shape, guess, dtype=tensor.dtype))
                 self.guessed()
 
     def _plain_indices(self, func: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
@@ -111,6 +115,14 @@ class MetaValues(TorchDispatchMode):
                 return args, kwargs
             indices.extend(self.carrier.to_meta(list(value.nonzero().unbind(1))))
         return (args[0], indices, *args[2:]), kwargs
+
+    def _kept_on_meta(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """`.cpu()` of an unknown value has no data to copy: the copy stays on meta."""
+        device = kwargs.get("device")
+        moves = func is aten._to_copy.default and device is not None and torch.device(device).type != "meta"
+        if not moves or self.carrier.knows(args[0]):
+            return kwargs
+        return {k: v for k, v in kwargs.items() if k != "device"}
 
     def _check_bounds(self, func: Any, args: Any) -> None:
         """Indices with known values are held to the size they index, which meta kernels do not do."""

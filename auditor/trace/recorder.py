@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from ..inputs import ordinary_token
 from .metadevice import values_on_meta
 from .metavalues import NOWHERE, SCALAR, MetaValues, describe, tensors_in
 from .records import Failure, Key, Operand, Record, Shape, Site, Trace
@@ -50,6 +51,7 @@ class Recorder(MetaValues):
     ) -> None:
         super().__init__()
         self.trace = Trace()
+        self.token = ordinary_token(getattr(model, "config", None))
         self.values: list[Any] | None = [] if values else None
         self.module_outputs: dict[tuple[str, int], Any] = {}
         self._repairs = repairs

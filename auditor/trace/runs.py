@@ -76,11 +76,20 @@ def _weighted(tensor: torch.Tensor) -> torch.Tensor:
     return (tensor * weights / tensor.shape[-1]).sum()
 
 
+def _without_end(model: Any) -> None:
+    """Decoding to the asked length: an early end of random text shows nothing about adapters."""
+    settings = model.generation_config
+    settings.eos_token_id = None
+    settings.forced_eos_token_id = None
+    if settings.pad_token_id is None:
+        settings.pad_token_id = getattr(model.config, "pad_token_id", None)
+
+
 def _generate(model: Any, inputs: Inputs, beams: int, use_cache: bool) -> Any:
+    _without_end(model)
     return model.generate(
         **inputs,
         max_new_tokens=NEW_TOKENS,
-        min_new_tokens=NEW_TOKENS,
         num_beams=beams,
         do_sample=False,
         use_cache=use_cache,

@@ -10,7 +10,6 @@ import torch
 from transformers import AutoConfig, AutoModel
 
 from adapter_audit.auditor import catalogue
-from adapter_audit.auditor.probe.bench import _defaults
 from adapter_audit.auditor.probe.shrink import (
     HEAD_SIZE,
     HEADS,
@@ -63,6 +62,13 @@ def first(config: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
     return next((config[n] for n in names if isinstance(config.get(n), int)), None)
 
 
+def complete(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with every field that transformers derives, as the probe shrinks it."""
+    data = {k: v for k, v in config.items() if k != "model_type"}
+    full: dict[str, Any] = AutoConfig.for_model(config["model_type"], **data).to_dict()
+    return full
+
+
 def built(config: Mapping[str, Any]) -> torch.nn.Module:
     data = {k: v for k, v in config.items() if k not in ("torch_dtype", "dtype", "transformers_version")}
     made = AutoConfig.for_model(data.pop("model_type"), **data)
@@ -74,18 +80,18 @@ def built(config: Mapping[str, Any]) -> torch.nn.Module:
 @pytest.mark.parametrize("name", ENTRIES)
 def test_a_catalogue_entry_shrinks_to_a_model_that_builds(name: str) -> None:
     large = configuration(name)
-    small, notes = shrink(large, _defaults)
+    small, notes = shrink(complete(large))
     model = built(small)
     assert sum(p.numel() for p in model.parameters()) < PARAMETERS
     assert notes or first(large, HIDDEN) is None or "text_config" in large
-    assert {k: small.get(k) for k in KEPT} == {k: large.get(k) for k in KEPT}
-    assert shrink(small, _defaults)[0] == small
+    assert {k: small.get(k) for k in KEPT} == {k: complete(large).get(k) for k in KEPT}
+    assert shrink(small)[0] == small
 
 
 @pytest.mark.parametrize("name", ENTRIES)
 def test_heads_stay_grouped_as_they_were(name: str) -> None:
     large = configuration(name)
-    small, _ = shrink(large, _defaults)
+    small, _ = shrink(complete(large))
     heads, kv = first(small, HEADS), first(small, KV_HEADS)
     if heads is None:
         return
@@ -127,7 +133,7 @@ def test_small_models_stay_as_they_are() -> None:
 
 @pytest.mark.parametrize("model_type", ["bert", "t5", "llama", "bart", "vit", "gpt2"])
 def test_fields_that_are_left_out_shrink_too(model_type: str) -> None:
-    small, notes = shrink({"model_type": model_type}, _defaults)
+    small, notes = shrink(complete({"model_type": model_type}))
     assert notes
     assert sum(p.numel() for p in built(small).parameters()) < PARAMETERS
 
