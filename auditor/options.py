@@ -13,5 +13,7 @@ class AuditOptions:
     offline: bool = False
     graph: bool = False
     """Attach the recorded graph to the result (HTML and GraphML reports)."""
+    fixes: bool = False
+    """Look for remedies of what is wrong, and prove them (costs further audits)."""
     select: frozenset[str] = frozenset()
     ignore: frozenset[str] = frozenset()

@@ -78,7 +78,19 @@ def audit_with_files(
     activity = () if subject.setup_failure else subject.backend.activity(subject.model, facts.names)
     died = bool(facts.probe_lost) or (facts.probe is not None and bool(facts.probe.died))
     files = frozenset[str]() if died else touched_files(subject.model, facts, subject.backend.package)
-    return conclude(spec, facts, options, timer, activity), files
+    result = conclude(spec, facts, options, timer, activity)
+    return (_with_fixes(spec, source, facts, result) if options.fixes else result), files
+
+
+def _with_fixes(spec: AuditSpec, source: ModelSource, facts: Facts, result: AuditResult) -> AuditResult:
+    """The result with remedies at its findings, each tried by further audits."""
+    from .patches import find_fixes
+
+    started = time.perf_counter()
+    fixes = find_fixes(spec, source, facts, result.findings)
+    findings = tuple(f.model_copy(update={"fixes": fixes.get(f.fingerprint, f.fixes)}) for f in result.findings)
+    seconds = result.seconds.model_copy(update={"fixes": round(time.perf_counter() - started, 4)})
+    return result.model_copy(update={"findings": findings, "seconds": seconds})
 
 
 def gather(

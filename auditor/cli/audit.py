@@ -8,6 +8,7 @@ import rich_click as click
 
 from ..cached import audit_cached
 from ..errors import ExitCode, UsageError
+from ..result import AuditResult
 from ..spec import Attention, AuditSpec, ExtraInput, Mask, Mode, check_sizes
 from .declared import run_declared
 from .options import exit_code, needs_graph, parsed_reports, report_options, write_reports
@@ -16,6 +17,7 @@ from .project import Project, project_options
 
 @click.command("audit")
 @click.argument("model", required=False)
+@click.argument("directory", required=False)
 @click.option("--compose", metavar="EXPR", help="parallel:5, stack(a,parallel(b,c)), ... or a saved set-up.")
 @click.option(
     "--adapter", "adapters", multiple=True, metavar="CONF", help="lora[r=8], or a=lora; repeatable."
@@ -29,6 +31,13 @@ from .project import Project, project_options
 @click.option("--with", "inputs", metavar="NAMES", help=f"Extra inputs: {', '.join(get_args(ExtraInput))}.")
 @click.option("--skip-layers", metavar="LAYERS", help="Layers without adapters, e.g. 0,3.")
 @click.option("--gradient-checkpointing", is_flag=True)
+@click.option(
+    "--fix",
+    type=click.Choice(["diff", "overlay"]),
+    is_flag=False,
+    flag_value="diff",
+    help="Find remedies and prove them; print the patch, or write an importable overlay to DIRECTORY.",
+)
 @click.option("--static-only", is_flag=True, help="Shapes only, nothing is executed.")
 @click.option("--offline", is_flag=True, help="Do not ask the Hub.")
 @click.option("--select", metavar="RULES", help="Only these rules.")
@@ -38,13 +47,14 @@ from .project import Project, project_options
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, help="Processes for declared audits.")
 @click.option("-v", "--verbose", count=True, help="-vv shows tracebacks.")
 @click.option("-q", "--quiet", is_flag=True, help="No report on the terminal, only the exit code.")
-def audit_command(model: str | None, **options: Any) -> int:
+def audit_command(model: str | None, directory: str | None, **options: Any) -> int:
     """Audit one composition of adapters on one model.
 
     MODEL is a Hub id, a directory or config.json, or package.module:function. Without MODEL and --compose,
     the audits that the project's configuration declares are done.
     """
     reports = parsed_reports(options["reports"])
+    _check_fix(options, directory, [target for _, target in reports])
     project = Project.of(options, graph=needs_graph(kind for kind, _ in reports))
     if not model and not options["compose"]:
         return run_declared(project, options)
@@ -58,12 +68,43 @@ def audit_command(model: str | None, **options: Any) -> int:
     check_sizes(spec)
     audited = audit_cached(spec, project.request, project.store)
     results = project.baselined([project.policy.applied(audited)])
-    if not options["quiet"] or options["reports"]:
+    if options["reports"] or not (options["quiet"] or options["fix"] == "diff"):
         write_reports(
             results, options["reports"], color=options["color"], show_source=not options["no_source"]
         )
+    if options["fix"]:
+        _give_fix(results[0], options["fix"], directory)
     project.say()
     return int(exit_code(results, project.fail_on))
+
+
+def _check_fix(options: dict[str, Any], directory: str | None, targets: list[Any]) -> None:
+    """Refuse what does not go together, before anything is run."""
+    if (options["fix"] == "overlay") != (directory is not None):
+        if directory is not None:
+            raise UsageError(f"unexpected argument {directory!r}", do="a directory goes with --fix=overlay")
+        raise UsageError("--fix=overlay needs a directory", do="write for example --fix=overlay ./patched")
+    if options["fix"] and options["static_only"]:
+        raise UsageError("--fix and --static-only exclude each other", why="a fix is proven by running it")
+    if options["fix"] == "diff" and options["reports"] and None in targets:
+        raise UsageError("the diff goes to stdout", do="give the report a file: --report json=audit.json")
+
+
+def _give_fix(result: AuditResult, kind: str, directory: str | None) -> None:
+    """The verified patch on stdout, or as an overlay; what there is besides it on stderr."""
+    from ..patches import combined_diff, write_overlay
+
+    for fix in dict.fromkeys((f.status, f.kind, f.title) for finding in result.findings for f in finding.fixes):
+        click.echo(f"adapter-audit: {fix[1]}, {fix[0]}: {fix[2]}", err=True)
+    if kind == "overlay":
+        path = write_overlay([f for finding in result.findings for f in finding.fixes], directory or "")
+        click.echo(f"adapter-audit: overlay written, use it with PYTHONPATH={path}", err=True)
+        return
+    diff = combined_diff(result)
+    click.echo(diff, nl=False)
+    if not diff:
+        reason = "nothing is wrong" if result.verdict.value == "compatible" else "no patch could be verified"
+        click.echo(f"adapter-audit: no diff: {reason}", err=True)
 
 
 def make_spec(model: str, options: dict[str, Any]) -> AuditSpec:

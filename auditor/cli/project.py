@@ -70,6 +70,7 @@ class Project:
             rule_id(entry.rule)
         request = AuditOptions(
             static_only=options["static_only"] or config.static_only,
+            fixes=bool(options.get("fix")),
             offline=options["offline"] or config.offline,
             graph=graph,
             select=_rules(options["select"]) or rule_ids(config.select),

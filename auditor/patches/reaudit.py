@@ -12,7 +12,7 @@ from typing import Any
 from ..compose import adapter_names
 from ..facts import Facts
 from ..models import ModelSource, resolve
-from ..pipeline import AuditOptions, Timer, _axes, conclude
+from ..pipeline import AuditOptions, Timer, conclude, gather
 from ..result import AuditResult, Severity, Verdict
 from ..spec import AuditSpec
 from .base import proposals
@@ -52,23 +52,9 @@ def is_clean(result: AuditResult) -> bool:
 
 def facts_and_result(spec: AuditSpec, source: ModelSource) -> tuple[Facts, AuditResult]:
     """One audit, static and probe, with the facts that families read."""
-    from ..build import build
-    from ..probe import Probe
-    from ..static import static_half
-
-    subject = build(spec, source)
-    probe = None if subject.setup_failure else Probe.start(spec, source)
-    static = None if subject.setup_failure else static_half(subject)
-    facts = Facts(
-        tree=subject.tree,
-        axes=_axes(spec, subject.tree),
-        names=adapter_names(subject.tree),
-        mode=spec.mode,
-        static=static,
-        probe=probe.wait(static) if probe is not None else None,
-        setup_failure=subject.setup_failure,
-    )
-    return facts, conclude(spec, facts, AuditOptions(), Timer(), ())
+    timer = Timer()
+    _, facts = gather(spec, source, AuditOptions(), timer)
+    return facts, conclude(spec, facts, AuditOptions(), timer, ())
 
 
 def _source(model: Mapping[str, Any]) -> ModelSource:

@@ -155,10 +155,72 @@ def _moved(bench: Bench, ran: Ran, other: Ran, reference: Reference) -> bool:
     return False
 
 
+def check_isolation(bench: Bench) -> list[Discrepancy]:
+    """An adapter changes only rows that it is responsible for, not even by a little.
+
+    The other rows go through the same arithmetic whatever its weights are, so any change is a leak; one
+    too small for `check_lanes` is seen here. Lanes that are wrong already are left to that check.
+    """
+    ran = _composed(bench)
+    found: list[Discrepancy] = []
+    for name in bench.names:
+        others = [r for r in bench.references if name not in adapter_names(r.tree)]
+        others = [r for r in others if _is_right(bench, ran, r)]
+        alone = _unshared(bench, name)
+        if not others or not alone:
+            continue
+        with moved(alone):
+            other = bench.run(bench.tree)
+        if other.failure is None:
+            found += _leaks(bench, ran, other, others, name)
+    return found
+
+
+def _is_right(bench: Bench, ran: Ran, reference: Reference) -> bool:
+    expected = bench.reference(reference)
+    rows = reference.output_rows(bench.rows)
+    return worst_output(bench, ran.outputs, expected.outputs, rows, reference.rows)[1] <= bench.tolerance
+
+
+def _unshared(bench: Bench, name: str) -> list[tuple[str, Any]]:
+    """Parameters that no other adapter has too (multi-task methods share some)."""
+    shared = {id(p) for other in bench.names if other != name for _, p in bench.own_parameters(other)}
+    return [(path, p) for path, p in bench.own_parameters(name) if id(p) not in shared]
+
+
+def _leaks(
+    bench: Bench, ran: Ran, other: Ran, references: list[Reference], name: str
+) -> Iterator[Discrepancy]:
+    for reference in references:
+        rows = list(reference.output_rows(bench.rows))
+        mine = {n: v[rows] for n, v in ran.outputs.items() if v.dim() and v.shape[0] > max(rows)}
+        for output, value in answers(mine).items():
+            theirs = other.outputs.get(output)
+            if theirs is None or theirs.shape != ran.outputs[output].shape:
+                continue
+            amount = masked_deviation(bench, output, theirs[rows], value, reference.rows)
+            if amount > SMALLEST_EFFECT:
+                yield Discrepancy(
+                    check="lanes",
+                    subject="+".join(adapter_names(reference.tree)),
+                    lanes=(reference.lane,),
+                    output=output,
+                    deviation=amount,
+                    detail=f"it changes by {amount:.2g} of the largest value with {name}, which is not in it",
+                )
+                break
+
+
 @contextmanager
 def changed_parameters(bench: Bench, name: str) -> Iterator[None]:
     """One adapter's parameters moved elsewhere for a while."""
-    parameters = bench.own_parameters(name)
+    with moved(bench.own_parameters(name)):
+        yield
+
+
+@contextmanager
+def moved(parameters: list[tuple[str, Any]]) -> Iterator[None]:
+    """Parameters moved elsewhere for a while."""
     saved = [p.detach().clone() for _, p in parameters]
     randomise_adapter(parameters, seed=77)
     try:
@@ -189,7 +251,10 @@ def check_init(bench: Bench) -> list[Discrepancy]:
 
 
 def check_neutrality(bench: Bench) -> list[Discrepancy]:
-    """An Average or Split of one and the same child is that child, wherever it stands."""
+    """An Average or Split of one and the same child is that child, wherever it stands.
+
+    So is an Average with all its weight on that child.
+    """
     _composed(bench)
     found: list[Discrepancy] = []
     pairs = [pair for tree in {r.tree: 0 for r in bench.references} for pair in _neutral_pairs(tree)]
@@ -203,6 +268,8 @@ def check_neutrality(bench: Bench) -> list[Discrepancy]:
         name, amount = worst_output(bench, ran.outputs, alone.outputs, rows, rows)
         if amount > bench.tolerance:
             subject = f"{block.kind} of equal adapters ({block})"
+            if len(set(block.children)) > 1:
+                subject = f"average ({block}), all its weight on one adapter,"
             found.append(Discrepancy(check="neutrality", subject=subject, output=name, deviation=amount))
     return found
 
@@ -215,6 +282,17 @@ def _neutral_pairs(tree: Node) -> Iterator[tuple[Block, Node, Node]]:
         for child in dict.fromkeys(block.children):
             same = replace(block, children=(child,) * len(block.children))
             yield same, as_block(_replaced(tree, block, same)), as_block(_replaced(tree, block, child))
+        yield from _weighted_pairs(tree, block)
+
+
+def _weighted_pairs(tree: Node, block: Block) -> Iterator[tuple[Block, Node, Node]]:
+    """An Average with all its weight on one child, and that child alone: no weight goes astray."""
+    if block.kind != "average" or len(set(block.children)) < 2:
+        return
+    for index, child in enumerate(block.children):
+        weights = tuple(float(i == index) for i in range(len(block.children)))
+        one = replace(block, numbers=weights)
+        yield one, as_block(_replaced(tree, block, one)), as_block(_replaced(tree, block, child))
 
 
 def _replaced(tree: Node, old: Node, new: Node) -> Node:
@@ -299,6 +377,7 @@ CHECKS: tuple[Callable[[Bench], list[Discrepancy]], ...] = (
     check_loss,
     check_gradients,
     check_effect,
+    check_isolation,
     check_init,
     check_neutrality,
     check_padding,
