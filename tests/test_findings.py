@@ -96,9 +96,9 @@ def patched_copy(path: Path, folder: Path) -> Path:
 
 def installed() -> Path:
     """The folder of the installed library; not imported, so that this test stays light."""
-    from importlib.util import find_spec
+    from importlib.machinery import PathFinder
 
-    found = find_spec("adapters")
+    found = PathFinder.find_spec("adapters")  # `importlib.util` asks the imported module, which has no spec
     assert found is not None
     assert found.origin is not None
     return Path(found.origin).parent
