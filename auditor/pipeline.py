@@ -88,7 +88,9 @@ def _with_fixes(spec: AuditSpec, source: ModelSource, facts: Facts, result: Audi
 
     started = time.perf_counter()
     fixes = find_fixes(spec, source, facts, result.findings)
-    findings = tuple(f.model_copy(update={"fixes": fixes.get(f.fingerprint, f.fixes)}) for f in result.findings)
+    findings = tuple(
+        f.model_copy(update={"fixes": fixes.get(f.fingerprint, f.fixes)}) for f in result.findings
+    )
     seconds = result.seconds.model_copy(update={"fixes": round(time.perf_counter() - started, 4)})
     return result.model_copy(update={"findings": findings, "seconds": seconds})
 

@@ -70,7 +70,11 @@ def audit_command(model: str | None, directory: str | None, **options: Any) -> i
     results = project.baselined([project.policy.applied(audited)])
     if options["reports"] or not (options["quiet"] or options["fix"] == "diff"):
         write_reports(
-            results, options["reports"], color=options["color"], show_source=not options["no_source"]
+            results,
+            options["reports"],
+            color=options["color"],
+            show_source=not options["no_source"],
+            declared_at=options["declared_at"],
         )
     if options["fix"]:
         _give_fix(results[0], options["fix"], directory)
@@ -94,7 +98,9 @@ def _give_fix(result: AuditResult, kind: str, directory: str | None) -> None:
     """The verified patch on stdout, or as an overlay; what there is besides it on stderr."""
     from ..patches import combined_diff, write_overlay
 
-    for fix in dict.fromkeys((f.status, f.kind, f.title) for finding in result.findings for f in finding.fixes):
+    for fix in dict.fromkeys(
+        (f.status, f.kind, f.title) for finding in result.findings for f in finding.fixes
+    ):
         click.echo(f"adapter-audit: {fix[1]}, {fix[0]}: {fix[2]}", err=True)
     if kind == "overlay":
         path = write_overlay([f for finding in result.findings for f in finding.fixes], directory or "")

@@ -46,7 +46,11 @@ def batch_command(specs: Path, output: Path | None, **options: Any) -> int:
     results = _load(output) if output else []
     if options["reports"] and results:
         write_reports(
-            results, options["reports"], color=options["color"], show_source=not options["no_source"]
+            results,
+            options["reports"],
+            color=options["color"],
+            show_source=not options["no_source"],
+            declared_at=options["declared_at"],
         )
     return int(_exit(results, options["fail_on"]))
 

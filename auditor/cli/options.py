@@ -25,16 +25,32 @@ def report_options(function: F) -> F:
                 "reports",
                 multiple=True,
                 metavar="KIND[=FILE]",
-                help="terminal, json, sarif, html, github, markdown, junit, graph; repeatable. "
+                help="terminal, json, sarif, html, github, markdown, junit, graph, matrix; repeatable. "
                 "Default: terminal.",
             ),
             click.option("--fail-on", type=click.Choice(FAIL_ON), default="error", show_default=True),
             click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto"),
             click.option("--no-source", is_flag=True, help="Leave source lines out of the reports."),
+            click.option(
+                "--declared-at",
+                metavar="FILE:LINE",
+                callback=_file_and_line,
+                help="Where alerts and annotations appear: the line that declares the audit.",
+            ),
         )
     ):
         function = option(function)
     return function
+
+
+def _file_and_line(_context: click.Context, _option: click.Parameter, value: str | None) -> Any:
+    """`FILE:LINE` as a pair; raises UsageError."""
+    if not value:
+        return None
+    file, _, line = value.rpartition(":")
+    if not file or not line.isdigit() or int(line) < 1:
+        raise UsageError(f"--declared-at {value!r} is no place", do="write for example pyproject.toml:12")
+    return file, int(line)
 
 
 def write_reports(

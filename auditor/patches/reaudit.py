@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ..compose import adapter_names
 from ..facts import Facts
 from ..models import ModelSource, resolve
 from ..pipeline import AuditOptions, Timer, conclude, gather

@@ -47,7 +47,7 @@ class Bench:
         self.dtype = torch.float32 if self.single else torch.float64
         self.tolerance = SINGLE_TOLERANCE if self.single else TOLERANCE
         torch.set_default_dtype(self.dtype)
-        self.source, self.notes = _small_source(spec, source)
+        self.source, self.notes = _small_source(source)
         self.raw: Tensors | None = None
         self.raw_failure: Failure | None = None
         self._known: dict[Any, Ran] = {}
@@ -206,7 +206,7 @@ def _without_chance(model: Any) -> None:
                 setattr(module, name, 0.0)  # attention code often keeps the number only
 
 
-def _small_source(spec: AuditSpec, source: ModelSource) -> tuple[ModelSource, list[str]]:
+def _small_source(source: ModelSource) -> tuple[ModelSource, list[str]]:
     """The source with a shrunk configuration; models from functions stay as they are."""
     if source.config is None:
         return source, []

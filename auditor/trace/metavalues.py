@@ -93,8 +93,9 @@ class MetaValues(TorchDispatchMode):
     def _guess(self, outputs: list[torch.Tensor], guess: int) -> None:
         """Integers and booleans that follow from unknown numbers (the next token, "is any of it NaN").
 
-        An ordinary token is taken for a choice, zero and False for all else, so that what follows is at least consistent with itself: a
-        loop that waits for the end of a sequence must see the same sequence at each turn.
+        An ordinary token is taken for a choice, zero and False for all else, so that what follows is at
+        least consistent with itself: a loop that waits for the end of a sequence must see the same
+        sequence at each turn.
         """
         for tensor in outputs:
             if tensor.dtype in _GUESSED and tensor.numel() <= GUESS_LIMIT and not self.carrier.knows(tensor):
