@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from .errors import AuditError
+from .errors import AuditError, LibraryRefusal
 from .result import AuditResult, Verdict
 from .spec import AuditSpec
 
@@ -49,6 +49,8 @@ def audit_line(line: Line, options: Mapping[str, Any]) -> str:
     try:
         spec = AuditSpec.read_line(line.text)
         result = audit_cached(spec.model_copy(update={"id": line.id}), request, options.get("store"))
+    except LibraryRefusal as error:
+        result = failed(line, error.line, Verdict.REFUSED)
     except AuditError as error:
         result = failed(line, error.line)
     except Exception as error:
@@ -56,7 +58,7 @@ def audit_line(line: Line, options: Mapping[str, Any]) -> str:
     return result.model_dump_json(exclude={"graph"})
 
 
-def failed(line: Line, message: str) -> AuditResult:
+def failed(line: Line, message: str, verdict: Verdict = Verdict.UNKNOWN) -> AuditResult:
     """The result of a spec that could not be audited."""
     try:
         spec = json.loads(line.text)
@@ -64,7 +66,7 @@ def failed(line: Line, message: str) -> AuditResult:
         spec = {}
     return AuditResult(
         id=line.id,
-        verdict=Verdict.UNKNOWN,
+        verdict=verdict,
         summary=message,
         spec=spec if isinstance(spec, dict) else {},
         unknowns=(message,),

@@ -44,6 +44,10 @@ class UsageError(AuditError):
     exit_code = ExitCode.USAGE
 
 
+class LibraryRefusal(UsageError):
+    """The adapter library itself does not know what was asked for (in `batch` a `refused` verdict)."""
+
+
 class BuildError(AuditError):
     """The request is well-formed but the model could not be built or traced."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ..compose import KINDS, NUMBERED, Block, Node, walk
-from ..errors import UsageError
+from ..errors import LibraryRefusal
 from ..result import Activity
 
 
@@ -28,7 +29,7 @@ class AdaptersBackend:
         try:
             AdapterConfig.load(self._resolved(config))
         except Exception as error:
-            raise UsageError(
+            raise LibraryRefusal(
                 f"{config!r} is not an adapter configuration",
                 why=str(error).splitlines()[0] if str(error) else type(error).__name__,
                 do=_suggestion(config, ADAPTER_CONFIG_MAP),
@@ -77,7 +78,7 @@ class AdaptersBackend:
             options[NUMBERED[tree.kind]] = [n if exact else int(n) for n in tree.numbers]
         block_class = getattr(composition, KINDS[tree.kind], None)
         if block_class is None:
-            raise UsageError(
+            raise LibraryRefusal(
                 f"the installed adapters release has no {KINDS[tree.kind]}", do="upgrade adapters"
             )
         return block_class(*(self.block(c) for c in tree.children), **options)
@@ -102,6 +103,35 @@ class AdaptersBackend:
             if isinstance(module, ModuleDict) and adapter in module:
                 for name, parameter in module[adapter].named_parameters():
                     yield f"{path}.{adapter}.{name}", parameter
+
+    @contextmanager
+    def other_strength(self, model: Any, adapter: str) -> Iterator[tuple[str, Any]]:
+        """A copy of an adapter whose `alpha` is twice as large, and one of its modules.
+
+        Raises LookupError when the adapter's configuration has no such strength or it is in no module.
+        """
+        config = model.adapters_config.get(adapter)
+        alpha = getattr(config, "alpha", None)
+        if isinstance(alpha, bool) or not isinstance(alpha, (int, float)):
+            raise LookupError(adapter)
+        copy = f"{adapter}_other_strength"
+        model.add_adapter(copy, config=config.replace(alpha=2 * alpha))
+        try:
+            mine = [p for _, p in self.parameters(model, adapter)]
+            for (_, theirs), own in zip(self.parameters(model, copy), mine, strict=True):
+                theirs.data = own.data.clone()
+            yield copy, self._a_module(model, copy)
+        finally:
+            model.delete_adapter(copy)
+
+    def _a_module(self, model: Any, adapter: str) -> Any:
+        from torch.nn import ModuleDict
+
+        found = (m[adapter] for m in model.modules() if isinstance(m, ModuleDict) and adapter in m)
+        module = next((m for m in found if hasattr(m, "scaling")), None)
+        if module is None:
+            raise LookupError(adapter)
+        return module
 
     def activity(self, model: Any, names: tuple[str, ...]) -> tuple[Activity, ...]:
         """One row per adapter layer that has modules of any of `names`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol
 
 from ..compose import Node
@@ -34,6 +35,9 @@ class Backend(Protocol):
 
     def parameters(self, model: Any, adapter: str) -> Iterator[tuple[str, Any]]:
         """Names and parameters that belong to one adapter alone."""
+
+    def other_strength(self, model: Any, adapter: str) -> AbstractContextManager[tuple[str, Any]]:
+        """A copy of an adapter with another strength, and one of its modules; LookupError without one."""
 
     def activity(self, model: Any, names: tuple[str, ...]) -> tuple[Activity, ...]:
         """Which adapter has modules where."""

@@ -150,6 +150,22 @@ class Bench:
         self.subject.activate(reference.tree)
         return self._execute(self.model, self._fit(reference.tree, self.inputs), learn_from=reference.rows)
 
+    def parameters_with_gradient(self) -> set[int]:
+        """The ids of adapters' parameters that the answers depend on, by one forward and backward."""
+        parameters = [p for name in self.names for _, p in self.own_parameters(name)]
+        wanted = [p.requires_grad for p in parameters]
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+        try:
+            self.subject.activate(self.tree)
+            with self.precision():
+                execute(self.model, on_device_of(self.model, self._fit(self.tree, self.inputs)), "train")
+            return {id(p) for p in parameters if p.grad is not None and bool((p.grad != 0).any())}
+        finally:
+            for parameter, before in zip(parameters, wanted, strict=True):
+                parameter.grad = None
+                parameter.requires_grad_(before)
+
     def _execute(self, model: Any, inputs: Inputs, use_cache: bool = True, learn_from: Any = None) -> Ran:
         try:
             with self.precision():

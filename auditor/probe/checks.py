@@ -14,9 +14,11 @@ from typing import Any
 import torch
 
 from ..compose import Block, Node, adapter_names, as_block, lane_count, walk
-from ..facts import Discrepancy
+from ..facts import Departure, Discrepancy
 from ..inputs import Inputs
 from ..references import Reference
+from ..trace.records import Site
+from ..trace.sites import relative_file
 from .bench import Bench, Ran, Tensors
 from .causes import first_departure, init_departure
 from .compare import answers, masked_deviation, worst_output
@@ -153,6 +155,44 @@ def _moved(bench: Bench, ran: Ran, other: Ran, reference: Reference) -> bool:
         ):
             return True
     return False
+
+
+def check_modules(bench: Bench) -> list[Discrepancy]:
+    """Every module of an active adapter takes part: one without a gradient is moved, and changes nothing.
+
+    Adapters that do nothing at all are left to `check_effect`, layers that are to be skipped to the user.
+    """
+    ran = _composed(bench)
+    if bench.spec.mode not in ("forward", "train") or bench.spec.skip_layers:
+        raise NotApplicable
+    found: list[Discrepancy] = []
+    with_gradient = bench.parameters_with_gradient()
+    for name in bench.names:
+        own = [r for r in bench.references if name in adapter_names(r.tree) and r.rows]
+        modules = _by_module(bench, name)
+        idle = {m: ps for m, ps in modules.items() if not any(id(p) in with_gradient for _, p in ps)}
+        if not own or len(idle) == len(modules):
+            continue
+        dead = [m for m, parameters in idle.items() if not _moves_anything(bench, ran, own, parameters)]
+        if dead:
+            more = f" (and in {len(dead) - 1} more modules)" if len(dead) > 1 else ""
+            lanes = tuple(r.lane for r in own)
+            found.append(Discrepancy(check="effect", subject=f"{name} in {dead[0]}{more}", lanes=lanes))
+    return found
+
+
+def _by_module(bench: Bench, name: str) -> dict[str, list[tuple[str, Any]]]:
+    """An adapter's parameters by the layer that keeps them."""
+    modules: dict[str, list[tuple[str, Any]]] = {}
+    for path, parameter in bench.own_parameters(name):
+        modules.setdefault(path.split(f".{name}.")[0], []).append((path, parameter))
+    return modules
+
+
+def _moves_anything(bench: Bench, ran: Ran, own: list[Reference], parameters: list[tuple[str, Any]]) -> bool:
+    with moved(parameters):
+        other = bench.run(bench.tree)
+    return other.failure is not None or any(_moved(bench, ran, other, reference) for reference in own)
 
 
 def check_isolation(bench: Bench) -> list[Discrepancy]:
@@ -349,6 +389,37 @@ def _steps_gap(one: Ran, other: Ran) -> float:
     )
 
 
+def check_strength(bench: Bench) -> list[Discrepancy]:
+    """An adapter's `alpha` changes what it does."""
+    if bench.spec.mode != "forward":
+        raise NotApplicable
+    found: list[Discrepancy] = []
+    methods = {bench.spec.method_of(name): name for name in bench.names}
+    for name in methods.values():
+        alone = bench.known(name)
+        if alone.failure is not None:
+            continue
+        try:
+            with bench.subject.backend.other_strength(bench.model, name) as (copy, module):
+                bench.model.to(bench.dtype)
+                found += _without_strength(bench, name, alone, bench.run(copy), module)
+        except LookupError:
+            continue
+    return found
+
+
+def _without_strength(bench: Bench, name: str, one: Ran, other: Ran, module: Any) -> list[Discrepancy]:
+    rows = tuple(range(bench.rows))
+    if (
+        other.failure is not None
+        or worst_output(bench, other.outputs, one.outputs, rows, rows)[1] > SMALLEST_EFFECT
+    ):
+        return []
+    code = type(module).forward.__code__
+    site = Site(relative_file(code.co_filename) or "", code.co_firstlineno, "forward")
+    return [Discrepancy(check="strength", subject=name, departure=Departure(0, "", site, "forward", 0.0))]
+
+
 def check_purity(bench: Bench) -> list[Discrepancy]:
     """The same call twice gives the same result, and the caller's tensors stay as they were."""
     ran, again = _composed(bench), bench.run(bench.tree)
@@ -377,10 +448,12 @@ CHECKS: tuple[Callable[[Bench], list[Discrepancy]], ...] = (
     check_loss,
     check_gradients,
     check_effect,
+    check_modules,
     check_isolation,
     check_init,
     check_neutrality,
     check_padding,
     check_cache,
+    check_strength,
     check_purity,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -145,6 +146,7 @@ def _noting_child(sender: Connection, spec: AuditSpec, source: ModelSource, note
 
 def _be_quiet() -> None:
     """The child's messages (the C library's words about a double free) are not the user's."""
+    faulthandler.disable()
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.dup2(null, 2)

@@ -1,0 +1,55 @@
+"""AA210 strength-without-effect
+
+## What it does
+Doubles an adapter's `alpha` and looks whether its output changes.
+
+## Why is this bad
+Tuning `alpha` does nothing, and an adapter that was trained with another release is applied with another
+strength than it was trained with.
+
+## Example
+`adapter-audit bert-base-uncased --compose parallel:2` with adapters 1.0.1 (issue 760).
+
+## Fix
+Upgrade (1.1.0 applies the scaling), or fold the factor into the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from adapter_audit.auditor.facts import Facts
+from adapter_audit.auditor.result import Confidence, Finding, Severity
+
+from .base import AuditRule, Case
+from .values import place_of
+
+
+class StrengthWithoutEffect(AuditRule):
+    """`alpha` has no effect."""
+
+    id, name, invariant = "AA210", "strength-without-effect", "effect"
+    severity, confidence = Severity.WARNING, Confidence.CONFIRMED
+    requires = "probe"
+    cases = (
+        Case(
+            bad=True,
+            spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2"},
+            release="<1.1",
+        ),
+        Case(
+            bad=False,
+            spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2"},
+            release=">=1.1.1",
+        ),
+    )
+
+    def check(self, facts: Facts) -> Iterator[Finding]:
+        """One finding for each method."""
+        for item in facts.probe.discrepancies if facts.probe else ():
+            if item.check == "strength":
+                yield self.finding(
+                    f"alpha of adapter {item.subject} changes nothing: twice the alpha gives the same output",
+                    place_of(facts, item),
+                    axis="alpha",
+                )
