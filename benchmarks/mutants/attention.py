@@ -242,7 +242,7 @@ def position_bias_of_other_length(family: str) -> None:
     rewrite(attention_of(family), "forward", (" or position_bias.shape[3] != scores.shape[3]:", ":"))
 
 
-@_add("a position bias is not replicated for later layers", on.lora(("t5",)))
+@_add("a position bias is not replicated for later layers", on.lora(("t5",), mask="right"))
 def position_bias_not_replicated(_family: str) -> None:
     stack = module("models.t5.modeling_t5").T5StackWithAdapters
     rewrite(
@@ -250,7 +250,7 @@ def position_bias_not_replicated(_family: str) -> None:
         "forward",
         (
             "position_bias = adjust_tensors_for_parallel(hidden_states, position_bias)[0]",
-            "position_bias = position_bias[: len(position_bias) // 2]",
+            "position_bias = position_bias[: max(1, len(position_bias) // 2)]",
         ),
     )
 

@@ -25,7 +25,7 @@ class Row:
         """None where nothing was proved."""
         if self.mutated is None:
             return None
-        return self.mutated.verdict not in ("compatible", "lost")
+        return self.mutated.verdict not in ("compatible", "unknown", "lost")
 
     @property
     def word(self) -> str:
@@ -34,6 +34,8 @@ class Row:
             return "-"
         if self.mutated.verdict == "lost":
             return "LOST"
+        if self.mutated.verdict == "unknown":
+            return "UNKNOWN"
         return ",".join(self.mutated.rules) or self.mutated.verdict if self.killed else "SURVIVED"
 
     def plain(self) -> dict[str, Any]:
