@@ -14,7 +14,8 @@ BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "mutants.py"
 SAMPLE = {
     "lora-interleaved": "wrong",
     "bottleneck-small-leak": "wrong",
-    "average-divides-twice": "wrong",
+    "average-weights-reversed": "wrong",
+    "skipped-in-last-layer": "no-effect",
     "prefix-in-first-lane-only": None,
     "init-changes-weights": "wrong",
     "inputs-written": "wrong",
