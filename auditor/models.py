@@ -9,11 +9,14 @@ import importlib
 import json
 import os
 import re
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from . import catalogue
 from .errors import BuildError, UsageError
@@ -116,6 +119,7 @@ def _from_hub(name: str) -> ModelSource:
             f"unknown model {name!r}", why="huggingface_hub is not installed", do=_suggest(name)
         ) from error
     try:
+        _reach_hub()  # the library would try for half a minute
         file = hf_hub_download(name, "config.json", etag_timeout=HUB_TIMEOUT)
     except Exception as error:
         raise UsageError(
@@ -124,6 +128,16 @@ def _from_hub(name: str) -> ModelSource:
             do=_suggest(name),
         ) from error
     return ModelSource(name, "hub", config=_read_config(Path(file)), directory=Path(file).parent)
+
+
+def _reach_hub() -> None:
+    """Raise OSError at once when there is no way to the Hub (or to the mirror that `HF_ENDPOINT` names)."""
+    endpoint = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
+    port = endpoint.port or (443 if endpoint.scheme == "https" else 80)
+    proxies = getproxies()
+    if endpoint.scheme in proxies or "all" in proxies:
+        return
+    socket.create_connection((endpoint.hostname or "", port), timeout=HUB_TIMEOUT).close()
 
 
 def _brief(error: BaseException) -> str:

@@ -239,7 +239,7 @@ def summarise(
         return f"{what}: nothing wrong was found ({seen})."
     if verdict is Verdict.UNKNOWN and unknowns:
         return f"{what}: could not be decided: {unknowns[0]}."
-    return f"{what}: {first.message}." if first else f"{what}: {verdict.value}."
+    return f"{what}: {first.message.rstrip('.')}." if first else f"{what}: {verdict.value}."
 
 
 def _unknowns(facts: Facts) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from adapter_audit.auditor.result import Confidence, Evidence, Finding, Location
 
 from .base import AuditRule, Case
 from .failures import executed_at, first_stop, group_by_site, is_meeting, operand_lanes
+from .remedies import one_by_one
 
 
 class ExpandedMeetsShared(AuditRule):
@@ -88,6 +89,7 @@ class ExpandedMeetsShared(AuditRule):
             shapes=shapes,
             modules=[f.module for f in group],
             confidence=confidence,
+            fixes=one_by_one(facts),
         )
 
 

@@ -27,6 +27,7 @@ from adapter_audit.auditor.trace.records import Record
 
 from .base import AuditRule, Case
 from .failures import executed_at, first_stop, is_leak, operand_lanes
+from .remedies import one_by_one
 
 
 class LanesLeakedByReshape(AuditRule):
@@ -92,6 +93,7 @@ class LanesLeakedByReshape(AuditRule):
             modules=[r.key.module for r in roots],
             verdict=Verdict.CRASH if stop is not None else Verdict.WRONG,
             confidence=confidence if symptom is not None and symptom is stop else self.confidence,
+            fixes=one_by_one(facts),
         )
 
 

@@ -22,6 +22,7 @@ from adapter_audit.auditor.facts import Facts
 from adapter_audit.auditor.result import Confidence, Finding, Location, Severity, Verdict
 
 from .base import AuditRule, Case
+from .remedies import one_by_one
 
 
 class NeverExpanded(AuditRule):
@@ -65,4 +66,5 @@ class NeverExpanded(AuditRule):
             Location(module="", op="output", shape=found, axes=facts.axes.describe(found)),
             axis="batch",
             shapes={"output": f"{list(found)}", "expected": f"{list(expected)}"},
+            fixes=one_by_one(facts),
         )

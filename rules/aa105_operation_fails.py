@@ -25,6 +25,7 @@ from adapter_audit.auditor.result import Confidence, Finding, Location, Severity
 
 from .base import AuditRule, Case
 from .failures import executed_at, first_stop, is_leak, is_meeting
+from .remedies import one_by_one
 
 
 class OperationFails(AuditRule):
@@ -70,6 +71,7 @@ class OperationFails(AuditRule):
             related=executed_at(facts, stop),
             confidence=confidence,
             shapes=_operands(facts, stop),
+            fixes=one_by_one(facts),
         )
 
 

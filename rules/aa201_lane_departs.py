@@ -23,6 +23,7 @@ from adapter_audit.auditor.facts import Discrepancy, Facts
 from adapter_audit.auditor.result import Confidence, Evidence, Finding, Location, Related, Severity, Verdict
 
 from .base import AuditRule, Case
+from .remedies import one_by_one
 from .values import amount, place_of
 
 
@@ -81,6 +82,7 @@ class LaneDeparts(AuditRule):
             related=[Related(role="symptom", **departs.model_dump())] if leak else [],
             evidence=chain,
             shapes={"output": worst.output},
+            fixes=one_by_one(facts),
         )
 
 

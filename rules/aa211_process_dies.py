@@ -23,6 +23,7 @@ from adapter_audit.auditor.facts import Facts
 from adapter_audit.auditor.result import Confidence, Finding, Location, Related, Severity, Verdict
 
 from .base import AuditRule, Case
+from .remedies import one_by_one
 
 
 class ProcessDies(AuditRule):
@@ -52,6 +53,7 @@ class ProcessDies(AuditRule):
             swap or last,
             related=[Related(role="symptom", **last.model_dump())] if swap and last.file else [],
             verdict=Verdict.UNKNOWN if slow else None,
+            fixes=one_by_one(facts),
         )
 
 
