@@ -34,6 +34,10 @@ class StrengthWithoutEffect(AuditRule):
     cases = (
         Case(
             bad=True,
+            spec={"model": "adapter_audit.auditor.toys.broken:forgets_alpha", "compose": "parallel:2"},
+        ),
+        Case(
+            bad=True,
             spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2"},
             release="<1.1",
         ),

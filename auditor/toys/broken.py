@@ -75,6 +75,23 @@ def forgets_the_cache() -> Any:
     return model
 
 
+def forgets_alpha() -> Any:
+    """BERT whose LoRA modules all scale by one, whatever `alpha` says (adapters before 1.1)."""
+    from torch.nn import ModuleDict
+
+    model = _prepared()
+    add_adapter = model.add_adapter
+
+    def add(name: str, *arguments: Any, **options: Any) -> None:
+        add_adapter(name, *arguments, **options)
+        for module in model.modules():
+            if isinstance(module, ModuleDict) and name in module and hasattr(module[name], "scaling"):
+                module[name].scaling = 1.0
+
+    model.add_adapter = add
+    return model
+
+
 def changed_by_init() -> Any:
     """BERT whose class gets other arithmetic from `adapters.init` on (an extra transpose in LLaMA, 1.2.0)."""
     model = bert()
