@@ -166,7 +166,10 @@ def check_modules(bench: Bench) -> list[Discrepancy]:
     if bench.spec.mode not in ("forward", "train") or bench.spec.skip_layers:
         raise NotApplicable
     found: list[Discrepancy] = []
-    with_gradient = bench.parameters_with_gradient()
+    try:
+        with_gradient = bench.parameters_with_gradient()
+    except RuntimeError as error:  # no backward through this forward: a matter of train mode
+        raise NotApplicable from error
     for name in bench.names:
         own = [r for r in bench.references if name in adapter_names(r.tree) and r.rows]
         modules = _by_module(bench, name)
@@ -233,12 +236,13 @@ def _unshared(bench: Bench, name: str) -> list[tuple[str, Any]]:
 def _leaks(
     bench: Bench, ran: Ran, other: Ran, references: list[Reference], name: str
 ) -> Iterator[Discrepancy]:
+    total = bench.rows * lane_count(bench.tree)  # scores of beams, say, have other rows
     for reference in references:
         rows = list(reference.output_rows(bench.rows))
         mine = {n: v[rows] for n, v in ran.outputs.items() if v.dim() and v.shape[0] > max(rows)}
         for output, value in answers(mine).items():
             theirs = other.outputs.get(output)
-            if theirs is None or theirs.shape != ran.outputs[output].shape:
+            if theirs is None or theirs.shape != ran.outputs[output].shape or theirs.shape[0] != total:
                 continue
             amount = masked_deviation(bench, output, theirs[rows], value, reference.rows)
             if amount > SMALLEST_EFFECT:
