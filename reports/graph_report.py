@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import networkx as nx
-
 from adapter_audit.auditor.errors import UsageError
 from adapter_audit.auditor.result import AuditResult
 
@@ -26,6 +24,8 @@ class GraphReport(Report):
                 "the graph report needs the recorded graph of exactly one audit",
                 do="ask for it in the audit itself: adapter-audit MODEL --compose EXPR --report graph=FILE",
             )
+        import networkx as nx  # brings numpy along, which no other report needs
+
         graph: nx.DiGraph[int] = nx.DiGraph()
         for index, node in enumerate(results[0].graph.nodes):
             graph.add_node(
