@@ -1,7 +1,8 @@
 """AA203 no-effect
 
 ## What it does
-Reports an active adapter whose parameters change nothing in the rows that it is responsible for.
+Reports an active adapter whose parameters change nothing in the rows that it is responsible for, and (as a
+warning) single modules of an adapter that take no part.
 
 ## Why is this bad
 The adapter was trained and loaded for nothing: the output is the base model's.
@@ -46,12 +47,16 @@ class NoEffect(AuditRule):
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
-        """One finding for each adapter."""
+        """One finding for each adapter; a warning where only some of its modules are idle."""
         for item in facts.probe.discrepancies if facts.probe else ():
-            if item.check == "effect":
-                yield self.finding(
-                    f"adapter {item.subject} changes nothing: its rows are the same without it",
-                    Location(module=item.subject, op="adapter"),
-                    axis=item.subject,
-                    lanes=item.lanes,
-                )
+            if item.check not in ("effect", "module"):
+                continue
+            partly = item.check == "module"
+            yield self.finding(
+                f"adapter {item.subject} changes nothing: its rows are the same without it",
+                Location(module=item.subject, op="adapter"),
+                axis=item.subject,
+                lanes=item.lanes,
+                severity=Severity.WARNING if partly else None,
+                verdict=Verdict.COMPATIBLE if partly else None,
+            )

@@ -50,6 +50,8 @@ class Bench:
         self.source, self.notes = _small_source(source)
         self.raw: Tensors | None = None
         self.raw_failure: Failure | None = None
+        self.idle: set[str] = set()
+        """Adapters that were found to change nothing."""
         self._known: dict[Any, Ran] = {}
         self.subject: Subject = build(self.spec, self.source, device="cpu", dtype=self.dtype, bare=self._bare)
         self.tree = self.subject.tree

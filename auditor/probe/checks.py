@@ -127,6 +127,7 @@ def check_effect(bench: Bench) -> list[Discrepancy]:
         own = [r for r in bench.references if name in adapter_names(r.tree)]
         if own and not _has_effect(bench, ran, own, name):
             found.append(Discrepancy(check="effect", subject=name, lanes=tuple(r.lane for r in own)))
+            bench.idle.add(name)
     return found
 
 
@@ -182,7 +183,7 @@ def check_modules(bench: Bench) -> list[Discrepancy]:
         if dead:
             more = f" (and in {len(dead) - 1} more modules)" if len(dead) > 1 else ""
             lanes = tuple(r.lane for r in own)
-            found.append(Discrepancy(check="effect", subject=f"{name} in {dead[0]}{more}", lanes=lanes))
+            found.append(Discrepancy(check="module", subject=f"{name} in {dead[0]}{more}", lanes=lanes))
     return found
 
 
@@ -308,6 +309,8 @@ def check_neutrality(bench: Bench) -> list[Discrepancy]:
         raise NotApplicable
     rows = tuple(range(bench.rows))
     for block, with_block, without in pairs:
+        if len(set(block.children)) > 1 and bench.idle & set(adapter_names(block)):
+            continue  # weights cannot count for an adapter that does nothing, which `check_effect` says
         ran, alone = bench.known(with_block), bench.known(without)
         if ran.failure is not None or alone.failure is not None:
             continue  # another composition than the one audited: that it stops proves nothing

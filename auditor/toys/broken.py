@@ -85,8 +85,9 @@ def forgets_alpha() -> Any:
     def add(name: str, *arguments: Any, **options: Any) -> None:
         add_adapter(name, *arguments, **options)
         for module in model.modules():
-            if isinstance(module, ModuleDict) and name in module and hasattr(module[name], "scaling"):
-                module[name].scaling = 1.0
+            own: Any = module[name] if isinstance(module, ModuleDict) and name in module else None
+            if hasattr(own, "scaling"):
+                own.scaling = 1.0
 
     model.add_adapter = add
     return model
