@@ -6,7 +6,9 @@ from typing import Any, get_args
 
 import rich_click as click
 
+from ..backends.methods import check_name
 from ..cached import audit_cached
+from ..compose import adapter_names
 from ..errors import ExitCode, UsageError
 from ..result import AuditResult
 from ..spec import Attention, AuditSpec, ExtraInput, Mask, Mode, check_sizes
@@ -66,6 +68,8 @@ def audit_command(model: str | None, directory: str | None, **options: Any) -> i
     spec = make_spec(model, options)
     spec.check()
     check_sizes(spec)
+    for name in adapter_names(spec.composition()):
+        check_name(spec.method_of(name))
     audited = audit_cached(spec, project.request, project.store)
     results = project.baselined([project.policy.applied(audited)])
     if options["reports"] or not (options["quiet"] or options["fix"] == "diff"):
