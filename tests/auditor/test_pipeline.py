@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from adapter_audit.auditor import AuditResult, audit, pipeline
-from adapter_audit.auditor.errors import AuditError, BuildError, UsageError
+from adapter_audit.auditor.errors import AuditError, BuildError, LibraryRefusal, UsageError
 from adapter_audit.auditor.facts import Axes, Facts
 from adapter_audit.auditor.pipeline import AuditOptions, environment, overall_verdict, run_rules, summarise
 from adapter_audit.auditor.probe import process
@@ -109,8 +109,8 @@ def test_what_is_active_where() -> None:
     [
         ({"model": "toy_factories:raises"}, BuildError, "RuntimeError: no weights today"),
         ({"model": "toy_factories:missing"}, UsageError, "has no function 'missing'"),
-        ({"adapter": "lorra"}, UsageError, "did you mean"),
-        ({"adapter": "lora[rank=3]"}, UsageError, "arguments of lora"),
+        ({"adapter": "lorra"}, LibraryRefusal, "did you mean"),
+        ({"adapter": "lora[rank=3]"}, LibraryRefusal, "arguments of lora"),
         ({"head": "SequenceWhatever", "model": "bert-base-uncased"}, UsageError, "unknown head"),
         ({"seq_len": 600, "model": "bert-base-uncased"}, UsageError, "--seq-len 512 or less"),
         ({"inputs": ["decoder_input_ids"]}, UsageError, "does not exist for this model"),
