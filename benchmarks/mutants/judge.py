@@ -62,8 +62,8 @@ def _audit(sender: Any, models: Path, family: str, spec: Any, defect: Defect | N
         if defect is not None:
             defect.put_in(family)
         result = audit({**spec, "model": str(models / family)}, offline=True)
-        errors = tuple(dict.fromkeys(f.rule for f in result.findings if f.status == "open"))
-        sender.send(Verdict(result.verdict.value, errors, result.summary))
+        told = (f.rule for f in result.findings if f.status == "open" and f.severity.value != "note")
+        sender.send(Verdict(result.verdict.value, tuple(dict.fromkeys(told)), result.summary))
     except Exception:
         sender.send(Verdict("lost", (), traceback.format_exc()))
     sender.close()

@@ -22,10 +22,12 @@ class Row:
 
     @property
     def killed(self) -> bool | None:
-        """None where nothing was proved."""
+        """Another verdict, or a warning that is not there without the defect; None where nothing was proved."""
         if self.mutated is None:
             return None
-        return self.mutated.verdict not in ("compatible", "unknown", "lost")
+        if self.mutated.verdict == "compatible":
+            return bool(set(self.mutated.rules) - set(self.without.rules))
+        return self.mutated.verdict not in ("unknown", "lost")
 
     @property
     def word(self) -> str:

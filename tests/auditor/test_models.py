@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from adapter_audit.auditor import models
 from adapter_audit.auditor.errors import AuditError, BuildError, UsageError
 from adapter_audit.auditor.models import resolve
 
@@ -64,6 +66,7 @@ def test_the_hub_is_asked_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         asked.append(name)
         return str(file)
 
+    monkeypatch.setattr(models, "_reach_hub", lambda: None)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     assert resolve("someone/unheard-of").origin == "hub"
     assert asked == ["someone/unheard-of"]
@@ -80,6 +83,7 @@ def test_what_the_hub_says_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def download(*arguments: object, **options: object) -> str:
         raise ConnectionError("no route\nto host")
 
+    monkeypatch.setattr(models, "_reach_hub", lambda: None)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     with pytest.raises(UsageError) as caught:
         resolve("t5-bsae")
@@ -140,3 +144,14 @@ def test_a_module_that_fails_on_import(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     with pytest.raises(BuildError, match="RuntimeError: first"):
         resolve("fails_on_import:f")
+
+
+def test_a_hub_out_of_reach_is_one_line_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    started = time.perf_counter()
+    with pytest.raises(UsageError, match="did you mean t5-base"):
+        resolve("t5-bsae")
+    assert time.perf_counter() - started < models.HUB_TIMEOUT + 5
