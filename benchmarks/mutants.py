@@ -4,8 +4,9 @@
     python benchmarks/mutants.py --only lora-interleaved --families bert,t5
 
 A defect is put into a copy of the installed library at run time, in a process of its own. It is killed
-when the audit of its spec says neither `compatible` nor `unknown`, or warns of it; specs whose audit without the defect
-is not `compatible` prove nothing and are listed apart. Exit 1 when fewer than 95 % are killed.
+when the audit of its spec says neither `compatible` nor `unknown`, or warns of it; specs whose audit
+without the defect is not `compatible` prove nothing and are listed apart. Exit 1 when fewer than 95 % are
+killed.
 """
 
 from __future__ import annotations

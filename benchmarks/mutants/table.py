@@ -22,7 +22,7 @@ class Row:
 
     @property
     def killed(self) -> bool | None:
-        """Another verdict, or a warning that is not there without the defect; None where nothing was proved."""
+        """Another verdict, or a warning that the defect brings; None where nothing was proved."""
         if self.mutated is None:
             return None
         if self.mutated.verdict == "compatible":
