@@ -24,7 +24,7 @@ from .spec import AuditSpec
 from .trace.metadevice import values_on_meta
 from .trace.metavalues import MetaValues
 from .trace.records import Failure
-from .trace.sites import is_deliberate, traceback_sites
+from .trace.sites import is_deliberate, told, traceback_sites
 
 GENERATING = ("generate", "beam")
 
@@ -151,7 +151,7 @@ def failure_of(error: Exception, package: str) -> Failure:
     sites = traceback_sites(error.__traceback__)
     return Failure(
         kind=type(error).__name__,
-        message=str(error),
+        message=told(error),
         site=sites[0] if sites else None,
         module="",
         deliberate=is_deliberate(error.__traceback__, package),

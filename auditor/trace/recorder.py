@@ -20,7 +20,7 @@ from .metadevice import values_on_meta
 from .metavalues import NOWHERE, SCALAR, MetaValues, describe, tensors_in
 from .records import Failure, Key, Operand, Record, Shape, Site, Trace
 from .repair import Repairs
-from .sites import current_site, is_deliberate, stack_sites, traceback_sites
+from .sites import current_site, is_deliberate, stack_sites, told, traceback_sites
 
 LIBRARY = "adapters"
 MAX_RECORDS = 150_000
@@ -199,7 +199,7 @@ class Recorder(MetaValues):
         sites = traceback_sites(error.__traceback__) + stack_sites(sys._getframe(1))
         return Failure(
             kind=type(error).__name__,
-            message=str(error),
+            message=told(error),
             site=self.trace.records[record].site if record is not None else (sites[0] if sites else None),
             module=module,
             record=record,

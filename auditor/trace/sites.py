@@ -5,6 +5,7 @@ from __future__ import annotations
 import dis
 import linecache
 import os
+import re
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ _PACKAGE = str(Path(__file__).resolve().parents[2]) + os.sep
 _STARTER = str(Path(__file__).with_name("runs.py"))
 _STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
 _RAISE = dis.opmap["RAISE_VARARGS"]
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _FRAMEWORK = ("torch/", "contextlib.py", "functools.py")
 
 
@@ -88,6 +90,11 @@ def traceback_sites(traceback: TracebackType | None) -> tuple[Site, ...]:
         if (file := relative_file(tb.tb_frame.f_code.co_filename)) is not None
     ]
     return tuple(reversed(sites))
+
+
+def told(error: BaseException) -> str:
+    """What an exception says, without the addresses of objects: they differ from run to run."""
+    return _ADDRESS.sub("", str(error))
 
 
 def is_deliberate(traceback: TracebackType | None, package: str) -> bool:

@@ -21,6 +21,7 @@ from adapter_audit.auditor.trace.sites import (
     is_deliberate,
     relative_file,
     source_line,
+    told,
     traceback_sites,
 )
 from adapter_audit.rules import base
@@ -164,3 +165,7 @@ def test_source_that_cannot_be_read_is_empty(file: str | None, line: int | None)
 
 def test_sites_compare_by_value() -> None:
     assert Site("a.py", 1, "f") == Site("a.py", 1, "f")
+
+
+def test_messages_are_the_same_in_every_run() -> None:
+    assert told(ValueError(f"{object()!r} is not known")) == "<object object> is not known"
