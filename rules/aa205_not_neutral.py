@@ -2,7 +2,8 @@
 
 ## What it does
 Holds blocks without a lane-wise reference to relations that must be true: the `Average` of equal adapters
-is that adapter, and so is their `Split`.
+is that adapter, and so are their `Split` and their `Fuse` with an identity for its values; a block of one
+child is that child; and in every layer, each part of a `Split` is what its adapter gives on these tokens.
 
 ## Why is this bad
 The block computes something else than its name says.
@@ -37,15 +38,41 @@ class NotNeutral(AuditRule):
             spec={"model": "adapter_audit.auditor.toys:bert", "compose": "average(a,b)", "adapter": "seq_bn"},
         ),
         Case(
+            bad=True,
+            spec={
+                "model": "adapter_audit.auditor.toys:bert",
+                "compose": "fuse(a,b)",
+                "adapter": "seq_bn[use_gating=True]",
+            },
+        ),
+        Case(
+            bad=True,
+            spec={
+                "model": "adapter_audit.auditor.toys.broken:splits_one_token_late",
+                "compose": "split(a,b)",
+                "adapter": "seq_bn",
+            },
+        ),
+        Case(
             bad=False,
             spec={"model": "adapter_audit.auditor.toys:bert", "compose": "split(a,b)", "adapter": "seq_bn"},
+        ),
+        Case(
+            bad=False,
+            spec={"model": "adapter_audit.auditor.toys:bert", "compose": "fuse(a,b)", "adapter": "seq_bn"},
         ),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """One finding for each relation."""
         for item in facts.probe.discrepancies if facts.probe else ():
-            if item.check == "neutrality":
+            if item.check == "split":
+                yield self.finding(
+                    f"{item.subject} are not what the adapter makes of them in this layer: {amount(item)}",
+                    Location(module=item.output, op="split"),
+                    axis="tokens",
+                )
+            elif item.check == "neutrality":
                 yield self.finding(
                     f"the {item.subject} is not that adapter: {item.output} is {amount(item)}",
                     Location(module="", op=item.subject.split()[0]),

@@ -10,9 +10,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..compose import KINDS, NUMBERED, Block, Node, walk
+from ..compose import KINDS, NUMBERED, Block, Node, as_block, walk
 from ..errors import LibraryRefusal
 from ..result import Activity
+from .base import Watch
 
 
 class AdaptersBackend:
@@ -97,12 +98,17 @@ class AdaptersBackend:
 
     def parameters(self, model: Any, adapter: str) -> Iterator[tuple[str, Any]]:
         """All parameters that `adapter` owns: every method keeps them in a ModuleDict under its name."""
+        for path, module in self._modules(model, adapter):
+            for name, parameter in module.named_parameters():
+                yield f"{path}.{name}", parameter
+
+    def _modules(self, model: Any, name: str) -> Iterator[tuple[str, Any]]:
+        """Modules of an adapter or fusion, with their paths."""
         from torch.nn import ModuleDict
 
         for path, module in model.named_modules():
-            if isinstance(module, ModuleDict) and adapter in module:
-                for name, parameter in module[adapter].named_parameters():
-                    yield f"{path}.{adapter}.{name}", parameter
+            if isinstance(module, ModuleDict) and name in module:
+                yield f"{path}.{name}", module[name]
 
     @contextmanager
     def other_strength(self, model: Any, adapter: str) -> Iterator[tuple[str, Any]]:
@@ -115,20 +121,74 @@ class AdaptersBackend:
         if isinstance(alpha, bool) or not isinstance(alpha, (int, float)):
             raise LookupError(adapter)
         copy = f"{adapter}_other_strength"
-        model.add_adapter(copy, config=config.replace(alpha=2 * alpha))
         try:
-            mine = [p for _, p in self.parameters(model, adapter)]
-            for (_, theirs), own in zip(self.parameters(model, copy), mine, strict=True):
-                theirs.data = own.data.clone()
+            self._copy(model, adapter, copy, config.replace(alpha=2 * alpha))
             yield copy, self._a_module(model, copy)
         finally:
             model.delete_adapter(copy)
 
-    def _a_module(self, model: Any, adapter: str) -> Any:
-        from torch.nn import ModuleDict
+    @contextmanager
+    def fused_copies(self, model: Any, adapter: str, count: int) -> Iterator[Block]:
+        """A Fuse of an adapter with copies of itself, whose fusion layers hand the values on as they are.
 
-        found = (m[adapter] for m in model.modules() if isinstance(m, ModuleDict) and adapter in m)
-        module = next((m for m in found if hasattr(m, "scaling")), None)
+        Whatever its attention looks like, it mixes equal values: the result is that of the adapter.
+        """
+        copies = [f"{adapter}_copy{number}" for number in range(1, count)]
+        tree = Block("fuse", (adapter, *copies))
+        fusion = self.block(tree)
+        try:
+            for copy in copies:
+                self._copy(model, adapter, copy, model.adapters_config.get(adapter))
+            model.add_adapter_fusion(fusion)
+            for _, layer in self._modules(model, fusion.name):
+                if getattr(layer, "value", None) is not None:
+                    layer.value.weight.data = _identity_like(layer.value.weight)
+            yield tree
+        finally:
+            if fusion.name in model.adapters_config.fusions:
+                model.delete_adapter_fusion(fusion)
+            for copy in copies:
+                model.delete_adapter(copy)
+
+    @contextmanager
+    def composing(self, model: Any, watch: Watch) -> Iterator[None]:
+        """Call `watch(path, state, result, compose)` after each adapter layer has run its composition.
+
+        `state` and `result` are named tuples of tensors, `compose(tree, state)` runs another composition in
+        the same layer.
+        """
+        from adapters.methods.adapter_layer_base import ComposableAdapterLayerBase
+
+        layers = [
+            (path, module)
+            for path, module in model.named_modules()
+            if isinstance(module, ComposableAdapterLayerBase)
+        ]
+        try:
+            for path, layer in layers:
+                layer.compose = self._watched(path, layer.compose, watch)
+            yield
+        finally:
+            for _, layer in layers:
+                vars(layer).pop("compose", None)
+
+    def _watched(self, path: str, original: Any, watch: Watch) -> Any:
+        def compose(setup: Any, state: Any) -> Any:
+            result = original(setup, state)
+            watch(path, state, result, lambda tree, other: original(self.block(as_block(tree)), other))
+            return result
+
+        return compose
+
+    def _copy(self, model: Any, adapter: str, copy: str, config: Any) -> None:
+        """Add an adapter with the parameters of another one."""
+        model.add_adapter(copy, config=config)
+        mine = [p for _, p in self.parameters(model, adapter)]
+        for (_, theirs), own in zip(self.parameters(model, copy), mine, strict=True):
+            theirs.data = own.data.clone()
+
+    def _a_module(self, model: Any, adapter: str) -> Any:
+        module = next((m for _, m in self._modules(model, adapter) if hasattr(m, "scaling")), None)
         if module is None:
             raise LookupError(adapter)
         return module
@@ -165,6 +225,12 @@ class AdaptersBackend:
         from adapters import AdapterConfig
 
         return AdapterConfig.load(self._resolved(config))
+
+
+def _identity_like(weight: Any) -> Any:
+    import torch
+
+    return torch.eye(weight.shape[0], dtype=weight.dtype, device=weight.device)
 
 
 def _method(module: Any) -> str:

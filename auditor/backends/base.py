@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol
 
-from ..compose import Node
+from ..compose import Block, Node
 from ..result import Activity
+
+Watch = Callable[[str, Any, Any, Callable[[Node, Any], Any]], None]
+"""Gets the path of an adapter layer, its state before and after, and a way to run another composition."""
 
 
 class Backend(Protocol):
@@ -38,6 +41,12 @@ class Backend(Protocol):
 
     def other_strength(self, model: Any, adapter: str) -> AbstractContextManager[tuple[str, Any]]:
         """A copy of an adapter with another strength, and one of its modules; LookupError without one."""
+
+    def fused_copies(self, model: Any, adapter: str, count: int) -> AbstractContextManager[Block]:
+        """A Fuse of an adapter with copies of itself that hands their values on as they are."""
+
+    def composing(self, model: Any, watch: Watch) -> AbstractContextManager[None]:
+        """Call `watch` after each adapter layer has run its composition."""
 
     def activity(self, model: Any, names: tuple[str, ...]) -> tuple[Activity, ...]:
         """Which adapter has modules where."""

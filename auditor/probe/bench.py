@@ -37,6 +37,10 @@ class Ran:
     gradients: Tensors = field(default_factory=dict)
 
 
+class NotApplicable(Exception):
+    """A check has nothing to say about this composition."""
+
+
 class Bench:
     """One small model with the spec's adapters, its inputs, and a memory of runs."""
 
@@ -57,7 +61,7 @@ class Bench:
         self.tree = self.subject.tree
         assert self.subject.inputs is not None, "the static half has set the composition up before"
         self.model.to(self.dtype)
-        _without_chance(self.model)
+        without_chance(self.model)
         self.rows = self.spec.rows()
         self.inputs: Inputs = self.subject.inputs.make(self.rows)
         self.names = adapter_names(self.tree)
@@ -99,6 +103,13 @@ class Bench:
             found = self._known[(tree, rows)] = self.run(tree, self.inputs_of(rows))
         return found
 
+    def composed(self) -> Ran:
+        """The composition's run. Raises NotApplicable when it stopped: then nothing can be compared."""
+        ran = self.known(self.tree)
+        if ran.failure is not None:
+            raise NotApplicable
+        return ran
+
     def inputs_of(self, rows: tuple[int, ...] | None) -> Inputs:
         """The inputs of some rows (None: all)."""
         return self.inputs if rows is None else take_rows(self.inputs, torch.tensor(rows))
@@ -124,7 +135,7 @@ class Bench:
     def raw_recorded(self) -> Recorder:
         """A recorded run of the model before `adapters.init`, on the same weights."""
         model = bare_model(self.spec, self.source).to(self.dtype)
-        _without_chance(model)
+        without_chance(model)
         self._weigh(model)
         return self._record(model, self._raw_inputs(model))
 
@@ -197,7 +208,7 @@ class Bench:
 
     def _bare(self, model: Any) -> None:
         """Weights and outputs of the model before it gets adapters."""
-        _without_chance(model)
+        without_chance(model)
         self._weigh(model)
         if not hasattr(model, "adapters_config"):
             ran = self._execute(model, self._raw_inputs(model))
@@ -214,7 +225,7 @@ class Bench:
         return self._fit(None, made)
 
 
-def _without_chance(model: Any) -> None:
+def without_chance(model: Any) -> None:
     """No dropout, also where the configuration does not say so: two runs must be comparable."""
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):

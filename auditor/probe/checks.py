@@ -8,42 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import torch
 
-from ..compose import Block, Node, adapter_names, as_block, lane_count, walk
+from ..compose import adapter_names, as_block, lane_count
 from ..facts import Departure, Discrepancy
 from ..inputs import Inputs
 from ..references import Reference
 from ..trace.records import Site
 from ..trace.sites import relative_file
-from .bench import Bench, Ran, Tensors
+from .bench import Bench, NotApplicable, Ran, Tensors
 from .causes import first_departure, init_departure
 from .compare import answers, masked_deviation, worst_output
+from .neutrality import check_neutrality
 from .precision import deviation
+from .splits import check_splits
 from .weights import randomise_adapter
 
 SMALLEST_EFFECT = 1e-9
 """A change smaller than this, relative to the largest value, is no effect: round-off stays below."""
 
 
-class NotApplicable(Exception):
-    """The check has nothing to say about this composition."""
-
-
-def _composed(bench: Bench) -> Ran:
-    """The composition's run; nothing can be compared when it stopped."""
-    ran = bench.known(bench.tree)
-    if ran.failure is not None:
-        raise NotApplicable
-    return ran
-
-
 def check_lanes(bench: Bench) -> list[Discrepancy]:
     """Rows of every lane and every batch part are what their reference gives."""
-    ran = _composed(bench)
+    ran = bench.composed()
     if len(bench.references) == 1 and as_block(bench.references[0].tree) == bench.tree:
         raise NotApplicable
     found: list[Discrepancy] = []
@@ -78,7 +67,7 @@ def _compare_rows(bench: Bench, reference: Reference, ran: Ran, expected: Ran) -
 
 def check_loss(bench: Bench) -> list[Discrepancy]:
     """The loss of a Parallel is the mean of its lanes' losses."""
-    ran = _composed(bench)
+    ran = bench.composed()
     whole = len(bench.references) == lane_count(bench.tree) > 1
     losses = [bench.reference(r).outputs.get("loss") for r in bench.references]
     if not whole or "loss" not in ran.outputs or any(x is None for x in losses):
@@ -95,7 +84,7 @@ def check_gradients(bench: Bench) -> list[Discrepancy]:
     """Gradients of every adapter are those of training it alone, and not zero everywhere."""
     if bench.spec.mode != "train":
         raise NotApplicable
-    ran = _composed(bench)
+    ran = bench.composed()
     alone = [bench.gradients_of(r) for r in bench.references]
     if any(r.failure is not None for r in alone):
         raise NotApplicable
@@ -121,7 +110,7 @@ def _gradient_gap(bench: Bench, mine: Tensors, expected: Tensors) -> list[Discre
 
 def check_effect(bench: Bench) -> list[Discrepancy]:
     """Every active adapter changes rows that it is responsible for."""
-    ran = _composed(bench)
+    ran = bench.composed()
     found: list[Discrepancy] = []
     for name in bench.names:
         own = [r for r in bench.references if name in adapter_names(r.tree)]
@@ -163,7 +152,7 @@ def check_modules(bench: Bench) -> list[Discrepancy]:
 
     Adapters that do nothing at all are left to `check_effect`, layers that are to be skipped to the user.
     """
-    ran = _composed(bench)
+    ran = bench.composed()
     if bench.spec.mode not in ("forward", "train") or bench.spec.skip_layers:
         raise NotApplicable
     found: list[Discrepancy] = []
@@ -207,7 +196,7 @@ def check_isolation(bench: Bench) -> list[Discrepancy]:
     The other rows go through the same arithmetic whatever its weights are, so any change is a leak; one
     too small for `check_lanes` is seen here. Lanes that are wrong already are left to that check.
     """
-    ran = _composed(bench)
+    ran = bench.composed()
     found: list[Discrepancy] = []
     for name in bench.names:
         others = [r for r in bench.references if name not in adapter_names(r.tree)]
@@ -297,61 +286,6 @@ def check_init(bench: Bench) -> list[Discrepancy]:
     return [Discrepancy(check="init", subject="no adapter", output=name, deviation=amount, departure=cause)]
 
 
-def check_neutrality(bench: Bench) -> list[Discrepancy]:
-    """An Average or Split of one and the same child is that child, wherever it stands.
-
-    So is an Average with all its weight on that child.
-    """
-    _composed(bench)
-    found: list[Discrepancy] = []
-    pairs = [pair for tree in {r.tree: 0 for r in bench.references} for pair in _neutral_pairs(tree)]
-    if not pairs:
-        raise NotApplicable
-    rows = tuple(range(bench.rows))
-    for block, with_block, without in pairs:
-        if len(set(block.children)) > 1 and bench.idle & set(adapter_names(block)):
-            continue  # weights cannot count for an adapter that does nothing, which `check_effect` says
-        ran, alone = bench.known(with_block), bench.known(without)
-        if ran.failure is not None or alone.failure is not None:
-            continue  # another composition than the one audited: that it stops proves nothing
-        name, amount = worst_output(bench, ran.outputs, alone.outputs, rows, rows)
-        if amount > bench.tolerance:
-            subject = f"{block.kind} of equal adapters ({block})"
-            if len(set(block.children)) > 1:
-                subject = f"average ({block}), all its weight on one adapter,"
-            found.append(Discrepancy(check="neutrality", subject=subject, output=name, deviation=amount))
-    return found
-
-
-def _neutral_pairs(tree: Node) -> Iterator[tuple[Block, Node, Node]]:
-    """The block of one child again and again, the tree with it, and the tree with the child alone."""
-    for block in walk(tree):
-        if block.kind not in ("average", "split"):
-            continue
-        for child in dict.fromkeys(block.children):
-            same = replace(block, children=(child,) * len(block.children))
-            yield same, as_block(_replaced(tree, block, same)), as_block(_replaced(tree, block, child))
-        yield from _weighted_pairs(tree, block)
-
-
-def _weighted_pairs(tree: Node, block: Block) -> Iterator[tuple[Block, Node, Node]]:
-    """An Average with all its weight on one child, and that child alone: no weight goes astray."""
-    if block.kind != "average" or len(set(block.children)) < 2:
-        return
-    for index, child in enumerate(block.children):
-        weights = tuple(float(i == index) for i in range(len(block.children)))
-        one = replace(block, numbers=weights)
-        yield one, as_block(_replaced(tree, block, one)), as_block(_replaced(tree, block, child))
-
-
-def _replaced(tree: Node, old: Node, new: Node) -> Node:
-    if tree is old:
-        return new
-    if isinstance(tree, str):
-        return tree
-    return replace(tree, children=tuple(_replaced(c, old, new) for c in tree.children))
-
-
 def check_padding(bench: Bench) -> list[Discrepancy]:
     """Rows of a BatchSplit or MultiTask part are the same without the other, differently padded rows."""
     parts = [r for r in bench.references if len(r.rows) < bench.rows]
@@ -378,7 +312,7 @@ def check_cache(bench: Bench) -> list[Discrepancy]:
     """Decoding with a cache gives what full forwards give, where it does so without adapters."""
     if bench.spec.mode != "generate":
         raise NotApplicable
-    ran, full = _composed(bench), bench.run(bench.tree, use_cache=False)
+    ran, full = bench.composed(), bench.run(bench.tree, use_cache=False)
     gap = _steps_gap(ran, full)
     if gap <= bench.tolerance:
         return []
@@ -431,7 +365,7 @@ def _without_strength(bench: Bench, name: str, one: Ran, other: Ran, module: Any
 
 def check_purity(bench: Bench) -> list[Discrepancy]:
     """The same call twice gives the same result, and the caller's tensors stay as they were."""
-    ran, again = _composed(bench), bench.run(bench.tree)
+    ran, again = bench.composed(), bench.run(bench.tree)
     if again.failure is not None:
         words = f"{again.failure.kind}: {again.failure.message}"
         return [Discrepancy(check="purity", subject="a second call", detail=words)]
@@ -461,6 +395,7 @@ CHECKS: tuple[Callable[[Bench], list[Discrepancy]], ...] = (
     check_isolation,
     check_init,
     check_neutrality,
+    check_splits,
     check_padding,
     check_cache,
     check_strength,

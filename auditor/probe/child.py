@@ -13,8 +13,8 @@ from ..spec import AuditSpec
 from ..trace.recorder import Recorder
 from ..trace.records import Record, Site
 from ..trace.runs import recorded_run
-from .bench import Bench
-from .checks import CHECKS, NotApplicable
+from .bench import Bench, NotApplicable
+from .checks import CHECKS
 
 
 def probe(spec: AuditSpec, source: ModelSource) -> ProbeFacts:

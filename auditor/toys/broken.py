@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from . import bert, t5
@@ -91,6 +92,21 @@ def forgets_alpha() -> Any:
 
     model.add_adapter = add
     return model
+
+
+def splits_one_token_late() -> Any:
+    """BERT whose adapter layers give one token too many to the first part of a `Split`."""
+    model = _prepared()
+    for module in model.modules():
+        if hasattr(module, "compose_split"):
+            module.compose_split = partial(_late, module.compose_split)
+    return model
+
+
+def _late(original: Any, setup: Any, *arguments: Any, **options: Any) -> Any:
+    first, *others, last = setup.splits
+    late = type(setup)(*setup.children, splits=[first + 1, *others, last - 1])
+    return original(late, *arguments, **options)
 
 
 def changed_by_init() -> Any:

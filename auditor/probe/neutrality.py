@@ -1,0 +1,124 @@
+"""Relations that hold for blocks without a row-wise reference: what must change nothing, changes nothing.
+
+- An Average or Split of one and the same child is that child; so is an Average with all its weight on it.
+- A Fuse of one and the same adapter is that adapter, whatever its attention looks like, when its values are
+  handed on: attention weights sum up to one. That is asked of the adapters it names, not of stacks in it,
+  of which the library fuses the last adapter's output only, as documented.
+- A block of one child is the child, wherever it stands: `Parallel(Stack(a), Stack(b))` is `Parallel(a, b)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ..compose import Block, Node, adapter_names, as_block, lane_count, walk
+from ..facts import Discrepancy
+from .bench import Bench, NotApplicable, Ran, Tensors, without_chance
+from .compare import worst_output
+
+
+def check_neutrality(bench: Bench) -> list[Discrepancy]:
+    """Every block of the composition is held to the relations that apply to it."""
+    bench.composed()
+    trees = list(dict.fromkeys(r.tree for r in bench.references))
+    if not any(_is_asked(tree) for tree in (bench.tree, *trees)):
+        raise NotApplicable
+    return [*_same_children(bench, trees), *_fusions(bench, trees), *_nests(bench)]
+
+
+def _is_asked(tree: Node) -> bool:
+    """Whether any relation applies to the tree."""
+    return any(b.kind in ("average", "split", "fuse") for b in walk(tree)) or _unnested(tree) != tree
+
+
+def _same_children(bench: Bench, trees: list[Node]) -> Iterator[Discrepancy]:
+    for block, with_block, without in (pair for tree in trees for pair in _neutral_pairs(tree)):
+        mixed = len(set(block.children)) > 1
+        if mixed and bench.idle & set(adapter_names(block)):
+            continue  # weights cannot count for an adapter that does nothing, which `check_effect` says
+        subject = f"{block.kind} of equal adapters ({block})"
+        if mixed:
+            subject = f"average ({block}), all its weight on one adapter,"
+        yield from _gap(bench, subject, bench.known(with_block), bench.known(without))
+
+
+def _fusions(bench: Bench, trees: list[Node]) -> Iterator[Discrepancy]:
+    """Each Fuse with copies of one of its adapters in place of all; one adapter for each method."""
+    for tree in trees:
+        for block in (b for b in walk(tree) if b.kind == "fuse"):
+            children = [_unnested(child) for child in block.children]
+            methods = {bench.spec.method_of(c): c for c in reversed(children) if isinstance(c, str)}
+            for name in reversed(methods.values()):
+                alone = bench.known(as_block(replaced(tree, block, name)))
+                with bench.subject.backend.fused_copies(bench.model, name, len(children)) as fused:
+                    bench.model.to(bench.dtype)
+                    without_chance(bench.model)
+                    ran = bench.run(as_block(replaced(tree, block, fused)))
+                yield from _gap(bench, f"fuse of equal adapters ({fused})", ran, alone)
+
+
+def _nests(bench: Bench) -> Iterator[Discrepancy]:
+    """The composition without its blocks of one child."""
+    bare = as_block(_unnested(bench.tree))
+    if bare != bench.tree:
+        ran, alone = bench.composed(), bench.known(bare)
+        yield from _gap(bench, f"block of one child in {bench.tree}", ran, alone, lane_count(bench.tree))
+
+
+def _unnested(tree: Node) -> Node:
+    """The tree with every block of one child replaced by that child."""
+    if isinstance(tree, str):
+        return tree
+    children = tuple(_unnested(child) for child in tree.children)
+    alone = len(children) == 1 and tree.kind != "fuse"
+    return children[0] if alone else replace(tree, children=children)
+
+
+def _gap(bench: Bench, subject: str, ran: Ran, alone: Ran, lanes: int = 1) -> Iterator[Discrepancy]:
+    """Both must agree; that another composition than the audited one stops proves nothing."""
+    if ran.failure is not None or alone.failure is not None:
+        return
+    source = tuple(range(bench.rows))
+    for lane in range(lanes):
+        rows = tuple(lane * bench.rows + row for row in source)
+        name, amount = worst_output(bench, ran.outputs, _lane_of(alone, rows, lanes), rows, source)
+        if amount > bench.tolerance:
+            yield Discrepancy(check="neutrality", subject=subject, output=name, deviation=amount)
+            return
+
+
+def _lane_of(ran: Ran, rows: tuple[int, ...], lanes: int) -> Tensors:
+    """One lane's rows of what has a row for each lane and row."""
+    total = len(rows) * lanes
+    return {n: v[list(rows)] for n, v in ran.outputs.items() if v.dim() and v.shape[0] == total}
+
+
+def _neutral_pairs(tree: Node) -> Iterator[tuple[Block, Node, Node]]:
+    """The block of one child again and again, the tree with it, and the tree with the child alone."""
+    for block in walk(tree):
+        if block.kind not in ("average", "split"):
+            continue
+        for child in dict.fromkeys(block.children):
+            same = replace(block, children=(child,) * len(block.children))
+            yield same, as_block(replaced(tree, block, same)), as_block(replaced(tree, block, child))
+        yield from _weighted_pairs(tree, block)
+
+
+def _weighted_pairs(tree: Node, block: Block) -> Iterator[tuple[Block, Node, Node]]:
+    """An Average with all its weight on one child, and that child alone: no weight goes astray."""
+    if block.kind != "average" or len(set(block.children)) < 2:
+        return
+    for index, child in enumerate(block.children):
+        weights = tuple(float(i == index) for i in range(len(block.children)))
+        one = replace(block, numbers=weights)
+        yield one, as_block(replaced(tree, block, one)), as_block(replaced(tree, block, child))
+
+
+def replaced(tree: Node, old: Node, new: Node) -> Node:
+    """The tree with that very node replaced by another one."""
+    if tree is old:
+        return new
+    if isinstance(tree, str):
+        return tree
+    return replace(tree, children=tuple(replaced(c, old, new) for c in tree.children))

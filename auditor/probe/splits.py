@@ -1,0 +1,96 @@
+"""A Split, held to its adapters part by part, inside every adapter layer.
+
+Attention mixes the parts of a sequence between layers, so that no output is that of one adapter. Within an
+adapter layer nothing is mixed: what the layer makes of a part of its tokens is what the part's adapter alone
+makes of these tokens. The layer is asked for both while the composition runs, on the states it has then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import accumulate
+from typing import Any
+
+import torch
+
+from ..compose import Block, Node, adapter_names
+from ..facts import Discrepancy
+from .bench import Bench, NotApplicable
+from .neutrality import replaced
+from .precision import deviation
+
+Compose = Callable[[Node, Any], Any]
+
+
+def check_splits(bench: Bench) -> list[Discrepancy]:
+    """Every part of a Split is what its adapter alone gives on these tokens, in every layer."""
+    bench.composed()
+    trees = dict.fromkeys(r.tree for r in bench.references)
+    found: list[Discrepancy] = []
+    asked = [(tree, split) for tree in trees for split in _outermost_splits(tree)]
+    if not asked:
+        raise NotApplicable
+    for tree, split in asked:
+        watch = _Watch(bench, tree, split)
+        with bench.subject.backend.composing(bench.model, watch):
+            bench.run(tree)
+        found += watch.found[:1]
+    return found
+
+
+def _outermost_splits(tree: Node) -> Iterator[Block]:
+    """Splits that are in no other: their parts are parts of the whole sequence."""
+    if isinstance(tree, str):
+        return
+    if tree.kind == "split" and tree.numbers is not None:
+        yield tree
+        return
+    for child in tree.children:
+        yield from _outermost_splits(child)
+
+
+class _Watch:
+    """Compares the parts in each layer that runs; keeps what differs."""
+
+    def __init__(self, bench: Bench, tree: Node, split: Block) -> None:
+        self.tolerance, self.tree, self.split = bench.tolerance, tree, split
+        self.around = [n for n in adapter_names(tree) if n not in adapter_names(split)]
+        self.found: list[Discrepancy] = []
+
+    def __call__(self, path: str, state: Any, result: Any, compose: Compose) -> None:
+        """After a layer's composition of the whole sequence."""
+        tokens = int(sum(self.split.numbers or ()))
+        if state[0].dim() < 2 or state[0].shape[1] != tokens:
+            return
+        ends = [int(n) for n in accumulate(self.split.numbers or (), initial=0)]
+        for child, start, end in zip(self.split.children, ends, ends[1:], strict=False):
+            part = _tokens(state, start, end, tokens)
+            if start == end or not self._acts_by_token(state, part, slice(start, end), compose):
+                continue
+            alone = compose(replaced(self.tree, self.split, child), part)[0]
+            amount = deviation(result[0][:, start:end], alone)
+            if amount > self.tolerance:
+                self.found.append(self._discrepancy(path, child, start, end, amount))
+                return
+
+    def _acts_by_token(self, state: Any, part: Any, where: slice, compose: Compose) -> bool:
+        """Whether the adapters around the Split, which see all tokens, treat each by itself."""
+        return all(
+            deviation(compose(name, state)[0][:, where], compose(name, part)[0]) <= self.tolerance
+            for name in self.around
+        )
+
+    def _discrepancy(self, path: str, child: Node, start: int, end: int, amount: float) -> Discrepancy:
+        who = "+".join(adapter_names(child))
+        subject = f"tokens {start} to {end - 1} of {self.split}, which belong to {who},"
+        return Discrepancy(check="split", subject=subject, output=path, deviation=amount)
+
+
+def _tokens(state: Any, start: int, end: int, tokens: int) -> Any:
+    """The same state for some of the tokens (axis 1)."""
+    changed = {
+        name: value[:, start:end]
+        for name, value in state._asdict().items()
+        if isinstance(value, torch.Tensor) and value.dim() > 1 and value.shape[1] == tokens
+    }
+    return state._replace(**changed)
