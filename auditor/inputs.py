@@ -85,18 +85,37 @@ class InputMaker:
     def _extras(self, inputs: Inputs, rows: int, tokens: int, generator: torch.Generator) -> None:
         wanted = self.spec.inputs
         if "position_ids" in wanted:
-            inputs["position_ids"] = torch.arange(tokens).repeat(rows, 1)
+            inputs["position_ids"] = self._positions(rows, tokens)
         if "token_type_ids" in wanted:
-            inputs["token_type_ids"] = (torch.arange(tokens) >= tokens // 2).long().repeat(rows, 1)
+            border = tokens // 2 + torch.arange(rows).remainder(2).unsqueeze(1)
+            kinds = max(1, getattr(self.config, "type_vocab_size", None) or 2)
+            inputs["token_type_ids"] = (torch.arange(tokens) >= border).long() % kinds
         if "output_attentions" in wanted:
             inputs["output_attentions"] = True
         if "labels" in wanted:
             inputs.update(self._labels(rows, tokens, generator))
 
+    def _positions(self, rows: int, tokens: int) -> torch.Tensor:
+        """Positions of their own for every row, so that mixed-up rows show: [B, S].
+
+        Left padding is not counted, as usual. Rows begin at different positions, and leave some out in the
+        middle: rotary embeddings only know differences. Without a mask nothing is left out, as transformers
+        takes a gap for the border between two packed sequences.
+        """
+        if self.spec.mask == "left":
+            mask = mask_of(real_lengths("left", rows, tokens), tokens, left=True)
+            counted = (mask.cumsum(1) - 1).clamp(min=0)
+        else:
+            counted = torch.arange(tokens).repeat(rows, 1)
+        spare = max(0, position_limit(self.config, tokens) - tokens) // 2
+        step = torch.arange(rows).remainder(min(3, spare) + 1).unsqueeze(1)
+        gap = (torch.arange(tokens) >= tokens // 2).long() * (self.spec.mask != "none")
+        return counted + step * (1 + gap)
+
     def _labels(self, rows: int, tokens: int, generator: torch.Generator) -> Inputs:
         if "start_positions" in self.signature:
             return {
-                "start_positions": torch.zeros(rows).long(),
+                "start_positions": torch.arange(rows) % tokens,
                 "end_positions": torch.full((rows,), tokens - 1),
             }
         if "labels" not in self.signature:
@@ -105,7 +124,8 @@ class InputMaker:
         if "SequenceClassification" in name or "ImageClassification" in name or "AudioClassification" in name:
             return {"labels": torch.arange(rows) % max(1, self.config.num_labels)}
         if "TokenClassification" in name:
-            return {"labels": torch.arange(tokens).repeat(rows, 1) % max(1, self.config.num_labels)}
+            each = torch.arange(tokens) + torch.arange(rows).unsqueeze(1)
+            return {"labels": each % max(1, self.config.num_labels)}
         length = decoder_length(tokens) if self.decodes else tokens
         return {"labels": self._ids(generator, rows, length, [length] * rows)}
 
@@ -228,6 +248,12 @@ def ordinary_token(config: Any) -> int:
     """The smallest token id without a meaning of its own."""
     special = special_ids(config)
     return next(i for i in range(len(special) + 1) if i not in special)
+
+
+def position_limit(config: Any, default: int) -> int:
+    """How many positions the model knows, `default` where its configuration does not say."""
+    named = (getattr(config, name, None) for name in ("max_position_embeddings", "n_positions"))
+    return next((n for n in named if isinstance(n, int)), default)
 
 
 def image_shape(config: Any) -> tuple[int, int, int]:

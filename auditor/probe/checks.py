@@ -20,7 +20,7 @@ from ..trace.records import Site
 from ..trace.sites import relative_file
 from .bench import Bench, NotApplicable, Ran, Tensors
 from .causes import first_departure, init_departure
-from .compare import answers, masked_deviation, worst_output
+from .compare import PAIRWISE, answers, masked_deviation, worst_output
 from .neutrality import check_neutrality
 from .precision import deviation
 from .splits import check_splits
@@ -231,6 +231,8 @@ def _leaks(
         rows = list(reference.output_rows(bench.rows))
         mine = {n: v[rows] for n, v in ran.outputs.items() if v.dim() and v.shape[0] > max(rows)}
         for output, value in answers(mine).items():
+            if output.startswith(PAIRWISE):
+                continue
             theirs = other.outputs.get(output)
             if theirs is None or theirs.shape != ran.outputs[output].shape or theirs.shape[0] != total:
                 continue

@@ -92,7 +92,7 @@ def test_padding_holds_the_padding_token() -> None:
 
 def test_extra_inputs() -> None:
     inputs = made(toys.bert(), inputs=["position_ids", "token_type_ids", "output_attentions"])
-    assert inputs["position_ids"].tolist() == [list(range(7))] * 3
+    assert inputs["position_ids"].tolist() == [list(range(row, 7 + row)) for row in range(3)]
     assert inputs["token_type_ids"].unique().tolist() == [0, 1]
     assert inputs["output_attentions"] is True
     assert made(toys.bert(), inputs=["inputs_embeds"])["inputs_embeds"].shape == (3, 7, toys.WIDTH)
@@ -103,6 +103,16 @@ def test_extra_inputs() -> None:
     embedded = made(toys.bart(), inputs=["decoder_inputs_embeds", "decoder_attention_mask"])
     assert embedded["decoder_inputs_embeds"].shape == (3, 5, toys.WIDTH)
     assert embedded["decoder_attention_mask"].shape == (3, 5)
+
+
+def test_rows_have_positions_of_their_own() -> None:
+    positions = made(toys.llama(), inputs=["position_ids"], mask="left")["position_ids"]
+    lengths = real_lengths("left", 3, 7)
+    for row, length in enumerate(lengths):
+        assert positions[row, 7 - length] == row  # where counting begins, padding left out
+        steps = positions[row, 7 - length :].diff().tolist()
+        assert sorted(steps) == sorted([1] * (length - 2) + [1 + row])  # a gap that rotary embeddings see
+    assert made(toys.bert(), inputs=["position_ids"], seq_len=toys.POSITIONS)["position_ids"].max() == 63
 
 
 def test_inputs_that_the_model_does_not_take() -> None:
