@@ -20,6 +20,7 @@ from .compose import Block, Node, adapter_names
 from .errors import BuildError, UsageError
 from .inputs import InputMaker, input_maker
 from .models import ModelSource
+from .positions import check_length
 from .spec import AuditSpec
 from .trace.metadevice import values_on_meta
 from .trace.metavalues import MetaValues
@@ -254,7 +255,10 @@ def _generating_class(config: Any) -> Any:
 
 def _check_length(subject: Subject) -> None:
     """Sequences longer than the model's table of positions fail in every run, adapters or not."""
-    limit = getattr(subject.model.config, "max_position_embeddings", None)
+    config = subject.model.config
+    if hasattr(config, "to_dict"):
+        check_length(subject.spec, config.to_dict())
+    limit = getattr(config, "max_position_embeddings", None)
     tokens = subject.spec.tokens()
     if isinstance(limit, int) and tokens > limit > 0 and _has_position_table(subject.model, limit):
         raise UsageError(

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from .cache import Store
 from .cache_key import cache_key, hash_touched, own_files
+from .early import check_early
 from .models import ModelSource, resolve
 from .options import AuditOptions
 from .result import AuditResult
@@ -33,6 +34,8 @@ def audit_cached(spec: AuditSpec, options: AuditOptions, store: Store | None) ->
     spec.check()
     source = resolve(spec.model, offline=options.offline)
     found = _found(spec, source, options, store)
+    if found is None:
+        check_early(spec, source)
     return found if found is not None else _audited(spec, source, options, store)
 
 

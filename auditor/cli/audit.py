@@ -6,9 +6,7 @@ from typing import Any, get_args
 
 import rich_click as click
 
-from ..backends.methods import check_name
 from ..cached import audit_cached
-from ..compose import adapter_names
 from ..errors import ExitCode, UsageError
 from ..result import AuditResult
 from ..spec import Attention, AuditSpec, ExtraInput, Mask, Mode, check_sizes
@@ -68,8 +66,6 @@ def audit_command(model: str | None, directory: str | None, **options: Any) -> i
     spec = make_spec(model, options)
     spec.check()
     check_sizes(spec)
-    for name in adapter_names(spec.composition()):
-        check_name(spec.method_of(name))
     audited = audit_cached(spec, project.request, project.store)
     results = project.baselined([project.policy.applied(audited)])
     if options["reports"] or not (options["quiet"] or options["fix"] == "diff"):
@@ -145,6 +141,8 @@ def _adapters(values: tuple[str, ...]) -> tuple[str | None, dict[str, str]]:
     """`CONF` for all, `name=CONF` for one: an `=` before any bracket or slash names an adapter."""
     everyone, own = None, {}
     for value in values:
+        if not value.strip():
+            raise UsageError("--adapter is empty", do="write for example lora[r=8]")
         name, separator, config = value.partition("=")
         if separator and not set(name) & set("[|/"):
             if not config:

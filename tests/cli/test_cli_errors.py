@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cli_run import Cli
 
+LONG = ("bert-base-uncased", "--compose", "parallel:2")
 T5 = ("t5-base", "--compose", "parallel:2")
 BROKEN = {
     "half.json": b"[",
@@ -19,6 +20,7 @@ BROKEN = {
     "file": b"",
     "typo.toml": b'audit = []\n[[audits]]\nname = "x"\n',
     "fold/config.json": b"{}",
+    "small/config.json": b'{"model_type": "bart", "max_position_embeddings": 9}',
     "no_table/pyproject.toml": b"[project]\n",
 }
 CASES = {
@@ -51,6 +53,20 @@ CASES = {
     "set-up": (("t5-base", "--compose", "half.json"), "is not valid JSON"),
     "folder without model": ((".", "--compose", "parallel:2"), "has no config.json"),
     "no model type": (("fold", "--compose", "parallel:2"), "has no model_type"),
+    "method": ((*T5, "--adapter", "lorra"), "did you mean lora"),
+    "argument": ((*T5, "--adapter", "lora[rr=3]"), "LoRAConfig has no argument 'rr'; did you mean r?"),
+    "argument of one": ((*T5, "--adapter", "a=lora[leave_out=0 1]"), "write for example lora[r=8]"),
+    "argument in a union": ((*T5, "--adapter", "prefix_tuning|par_bn[flat=True]"), "no argument 'flat'"),
+    "argument of a union": ((*T5, "--adapter", "mam[prefix_length=3]"), "ParBnConfig has no argument"),
+    "union of the same": ((*T5, "--adapter", "lora|ia3"), "are of one kind"),
+    "nested unions": ((*T5, "--adapter", "mam|lora"), "is a union of methods already"),
+    "empty adapter": ((*T5, "--adapter", ""), "--adapter is empty"),
+    "no saved adapter": ((*T5, "--adapter", "./fold"), "the directory has no adapter_config.json"),
+    "broken adapter": ((*T5, "--adapter", "half.json"), "cannot be read as JSON"),
+    "long for BERT": ((*LONG, "--seq-len", "513"), "max_position_embeddings is 512; use --seq-len 512"),
+    "long for RoBERTa": (("roberta-base", *LONG[1:], "--seq-len", "513"), "use --seq-len 512"),
+    "long for GPT-2": (("gpt2", *LONG[1:], "--seq-len", "1025"), "n_positions is 1024"),
+    "long for a directory": (("small", *LONG[1:], "--seq-len", "10"), "use --seq-len 9 or less"),
     "explain nothing": (("explain",), "Missing argument"),
     "explain unknown": (("explain", "expanded-meets"), "did you mean expanded-meets-shared"),
     "render nothing": (("render",), "Missing argument"),
