@@ -75,6 +75,10 @@ class StaticFacts:
         return names[0] if names else None
 
 
+LOST = "forward without "
+"""Begins the `op` of a departure that is a keyword which a module's forward takes no more."""
+
+
 @dataclass(frozen=True)
 class Departure:
     """The first op whose value is not what its twin in the reference has."""

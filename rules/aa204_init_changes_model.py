@@ -10,14 +10,15 @@ Every result is then that of another model than the checkpoint's, adapters or no
 LLaMA with adapters 1.2.0: an extra transpose after the attention call (pull request 829).
 
 ## Fix
-Look at the first op that departs (the primary location), or use a release without it.
+Look at the first op that departs, or at the keyword that is lost (the primary location), or use a release
+without it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapter_audit.auditor.facts import Facts
+from adapter_audit.auditor.facts import LOST, Facts
 from adapter_audit.auditor.result import Confidence, Evidence, Finding, Severity, Verdict
 
 from .base import AuditRule, Case
@@ -52,8 +53,12 @@ class InitChangesModel(AuditRule):
         for item in facts.probe.discrepancies if facts.probe else ():
             if item.check == "init":
                 place = place_of(facts, item)
+                keyword = item.departure.op.partition(LOST)[2] if item.departure else ""
+                lost = f": `{keyword}` is no longer taken here and falls into `**kwargs`" if keyword else ""
+                what = "a keyword is lost here" if lost else "the first op that departs from the bare model"
+                text = f"adapters.init alone changes {item.output} ({amount(item)}), with no adapter active"
                 yield self.finding(
-                    f"adapters.init alone changes {item.output} ({amount(item)}), with no adapter active",
+                    text + lost,
                     place,
-                    evidence=[Evidence(text="the first op that departs from the bare model", location=place)],
+                    evidence=[Evidence(text=what, location=place)],
                 )

@@ -20,6 +20,8 @@ def amount(item: Discrepancy) -> str:
     """How far off, in words."""
     if item.detail:
         return item.detail
+    if item.output == "sequences":
+        return "other tokens"
     if item.deviation == float("inf"):
         return "another shape, or not a number"
     return f"off by {item.deviation:.2g} of the largest value"

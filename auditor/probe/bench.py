@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,12 +15,12 @@ from ..inputs import Inputs, input_maker, take_rows
 from ..models import ModelSource
 from ..references import Reference, references
 from ..spec import AuditSpec
-from ..trace.recorder import Recorder
 from ..trace.records import Failure
 from ..trace.runs import execute, named_tensors, on_device_of, recorded_run
 from .precision import SINGLE_TOLERANCE, TOLERANCE, KeepDouble
 from .shrink import shrink
 from .weights import randomise_adapter, randomise_base
+from .witness import Witness
 
 MAX_TOKENS = 48
 """Longer sequences show nothing more in a probe and cost their square."""
@@ -127,17 +127,27 @@ class Bench:
         ran = {r.lane: self.reference(r) for r in self.references if r.tree != self.tree}
         return {lane: run.failure for lane, run in ran.items() if run.failure is not None}
 
-    def recorded(self, tree: Node | None, rows: tuple[int, ...] | None = None) -> Recorder:
-        """A recorded run with the values of every op."""
+    def witnessed(self, tree: Node | None) -> Witness:
+        """A recorded run on all rows with the values of every op."""
         self.subject.activate(tree)
-        return self._record(self.model, self._fit(tree, self.inputs_of(rows)))
+        return self._witness(self.model, self._fit(tree, self.inputs))
 
-    def raw_recorded(self) -> Recorder:
+    def raw_witnessed(self) -> Witness:
         """A recorded run of the model before `adapters.init`, on the same weights."""
+        model = self._raw_model()
+        return self._witness(model, self._raw_inputs(model))
+
+    def run_raw(self, change: Callable[[Any], None]) -> Ran:
+        """A run of the model before `adapters.init`, after some change to it."""
+        model = self._raw_model()
+        change(model)
+        return self._execute(model, self._raw_inputs(model))
+
+    def _raw_model(self) -> Any:
         model = bare_model(self.spec, self.source).to(self.dtype)
         without_chance(model)
         self._weigh(model)
-        return self._record(model, self._raw_inputs(model))
+        return model
 
     def own_parameters(self, adapter: str) -> list[tuple[str, Any]]:
         """Parameters of one adapter."""
@@ -150,11 +160,11 @@ class Bench:
         )
         return inputs if tasked else {k: v for k, v in inputs.items() if k != "task_ids"}
 
-    def _record(self, model: Any, inputs: Inputs) -> Recorder:
-        recorder = Recorder(model, values=True)
+    def _witness(self, model: Any, inputs: Inputs) -> Witness:
+        witness = Witness(model)
         with self.precision():
-            recorded_run(model, inputs, self.spec.mode, recorder)
-        return recorder
+            recorded_run(model, inputs, self.spec.mode, witness)
+        return witness
 
     def gradients_of(self, reference: Reference) -> Ran:
         """A reference's run that learns from its own rows only (train mode)."""

@@ -1,10 +1,17 @@
-"""From a difference in the output to the op where it began: recorded values, aligned with the twin's."""
+"""From a difference in the output to the op where it began: recorded values, aligned with the twin's.
+
+The cause is the first op whose value departs although all its inputs agree. An op without twin (one of the
+composition itself) agrees when its value is one that the reference knows, too. What an op makes of another
+adapter's weights is no departure as long as that adapter's own rows are meant; where such a value meets other
+rows, the cause is the line that chose it, not the helper that computed with it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,9 +19,10 @@ import torch
 from ..compose import lane_count
 from ..facts import Departure, ProbeFacts, StaticFacts
 from ..references import Reference
-from ..trace.recorder import Recorder
-from ..trace.records import Key, Record
+from ..trace.records import Key, Record, Site
+from .keywords import lost_keyword
 from .precision import deviation
+from .witness import Witness
 
 if TYPE_CHECKING:
     from .bench import Bench
@@ -22,22 +30,139 @@ if TYPE_CHECKING:
 
 def first_departure(bench: Bench, reference: Reference) -> Departure | None:
     """The first op of the composition whose value, on the reference's rows, is not its twin's."""
-    alone = bench.recorded(reference.tree)
-    composed = bench.recorded(bench.tree)
-    twins = {record.key: record for record in alone.trace.records}
-    cut = _Cut(bench, reference)
-    agreeing: set[int] = set()
-    for record in composed.trace.records:
-        twin = twins.get(record.key)
-        if twin is None:
-            continue
-        amount = cut.compare(_values(composed, record), _values(alone, twin))
-        if amount is None or amount <= bench.tolerance:
-            agreeing.add(record.index)
-            continue
-        cause = _behind_untwinned(composed, record, twins, agreeing)
-        return _departure(reference.lane, cause, amount)
-    return None
+    return _Search(bench, reference).departure()
+
+
+class _Search:
+    """One composition against one of its references, op by op."""
+
+    def __init__(self, bench: Bench, reference: Reference) -> None:
+        self.bench, self.reference = bench, reference
+        self.alone, self.composed = bench.witnessed(reference.tree), bench.witnessed(bench.tree)
+        self.twins = {record.key: record for record in self.alone.trace.records}
+        self.cut = _Cut(bench, reference)
+        self.foreign: set[int] = set()
+        """Records that are what another reference makes of its adapter's weights."""
+
+    def departure(self) -> Departure | None:
+        """The cause, None where every twin agrees."""
+        for record in self.composed.trace.records:
+            twin = self.twins.get(record.key)
+            if twin is None:
+                continue
+            amount = self.cut.compare(self.composed.values_of(record), self.alone.values_of(twin))
+            if amount is None or amount <= self.bench.tolerance:
+                continue
+            if self._is_anothers(record):
+                self.foreign.add(record.index)
+                continue
+            return self._blamed(record, amount)
+        return None
+
+    def _blamed(self, record: Record, amount: float) -> Departure:
+        chain = self._foreign_chain(record)
+        if chain:
+            site = _common_line([self.composed.frames[index] for index in (*chain, record.index)])
+            if site is not None:
+                module = record.key.module
+                return Departure(self.reference.lane, module, site, record.key.op, amount)
+        return _departure(self.reference.lane, self._behind_untwinned(record), amount)
+
+    # -- another adapter's weights -------------------------------------------------------------------
+
+    def _is_anothers(self, record: Record) -> bool:
+        """Whether it depends on weights alone, and another reference makes the same of them."""
+        return record.index in self._from_weights and any(
+            _agree(self.composed.values_of(record), other.values_of(theirs), self.bench.tolerance)
+            for other in self._others
+            for theirs in other.trace.records
+            if theirs.key[:5] == record.key[:5]
+        )
+
+    @cached_property
+    def _others(self) -> list[Witness]:
+        trees = {r.tree for r in self.bench.references} - {self.reference.tree}
+        return [self.bench.witnessed(tree) for tree in sorted(trees, key=str)]
+
+    @cached_property
+    def _from_weights(self) -> set[int]:
+        """Records that no input reaches."""
+        found: set[int] = set()
+        for record in self.composed.trace.records:
+            operands = record.operands
+            if operands and all(
+                o.producer in found if o.producer is not None else o.source for o in operands
+            ):
+                found.add(record.index)
+        return found
+
+    def _foreign_chain(self, record: Record) -> list[int]:
+        """The other adapter's values that go into the record, as far back as they are its alone; in order."""
+        chain: set[int] = set()
+        open_ends = [record]
+        while open_ends:
+            for operand in open_ends.pop().operands:
+                if operand.producer in self.foreign and operand.producer not in chain:
+                    chain.add(operand.producer)
+                    open_ends.append(self.composed.trace.records[operand.producer])
+        return sorted(chain)
+
+    # -- ops of the composition's own ----------------------------------------------------------------
+
+    def _behind_untwinned(self, record: Record) -> Record:
+        """The first op without twin on the way to the record whose value the reference does not know."""
+        for index in sorted(self._untwinned_behind(record)):
+            suspect = self.composed.trace.records[index]
+            if not self._is_known(suspect):
+                return suspect
+        return record
+
+    def _untwinned_behind(self, record: Record) -> set[int]:
+        found: set[int] = set()
+        open_ends = [record]
+        while open_ends:
+            for operand in open_ends.pop().operands:
+                producer = operand.producer
+                if producer is None or producer in found:
+                    continue
+                behind = self.composed.trace.records[producer]
+                if behind.key not in self.twins:
+                    found.add(producer)
+                    open_ends.append(behind)
+        return found
+
+    def _is_known(self, record: Record) -> bool:
+        """Whether each of its values, on the reference's rows or as it is, is one of the references'."""
+        return all(self._knows(value) for value in self.composed.values_of(record))
+
+    def _knows(self, value: torch.Tensor) -> bool:
+        own = self.cut.rows_of(value)
+        return any(
+            deviation(mine, known) <= self.bench.tolerance
+            for mine, witnesses in ((own, [self.alone]), (value, [self.alone, *self._others]))
+            if mine is not None
+            for witness in witnesses
+            for known in witness.by_shape.get(mine.shape, ())
+        )
+
+
+def _agree(mine: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor], tolerance: float) -> bool:
+    return len(mine) == len(theirs) and all(
+        deviation(m, t) <= tolerance for m, t in zip(mine, theirs, strict=True)
+    )
+
+
+def _common_line(frames: Sequence[tuple[Site, ...]]) -> Site | None:
+    """Where the first of these ops begins in the innermost function that all of them are in."""
+    outward = [tuple(reversed(f)) for f in frames]
+    found: Site | None = None
+    for sites in zip(*outward, strict=False):
+        if len({(s.file, s.function) for s in sites}) > 1:
+            break
+        found = sites[0]
+        if len(set(sites)) > 1:
+            break  # from here on they are other calls
+    return found
 
 
 class _Cut:
@@ -52,6 +177,13 @@ class _Cut:
         amounts = [self._one(m, t) for m, t in zip(mine, theirs, strict=False)]
         known = [a for a in amounts if a is not None]
         return max(known, default=None)
+
+    def rows_of(self, value: torch.Tensor) -> torch.Tensor | None:
+        """The lane's part of a value whose first axis has all lanes; None without lanes."""
+        if self.lanes == 1 or not value.dim() or value.shape[0] % (self.lanes * self.rows):
+            return None
+        size = value.shape[0] // self.lanes
+        return value[self.reference.lane * size : (self.reference.lane + 1) * size]
 
     def _one(self, mine: torch.Tensor, twin: torch.Tensor) -> float | None:
         if mine.dim() != twin.dim():
@@ -78,59 +210,38 @@ def _rows_along(value: torch.Tensor, axis: int, rows: tuple[int, ...], per_row: 
     return value.index_select(axis, torch.tensor(index, dtype=torch.long))  # also when it is empty
 
 
-def _values(recorder: Recorder, record: Record) -> list[torch.Tensor]:
-    assert recorder.values is not None
-    values: list[torch.Tensor] = recorder.values[record.index]
-    return values
-
-
-def _behind_untwinned(
-    recorder: Recorder, record: Record, twins: Mapping[Key, Record], agreeing: set[int]
-) -> Record:
-    """When operands come from ops without twin (the composition's own), the last of those is the cause."""
-    suspects = [
-        o.producer
-        for o in record.operands
-        if o.producer is not None
-        and o.producer not in agreeing
-        and recorder.trace.records[o.producer].key not in twins
-    ]
-    return recorder.trace.records[max(suspects)] if suspects else record
-
-
 def _departure(lane: int, record: Record, amount: float) -> Departure:
     return Departure(lane, record.key.module, record.site, record.key.op, amount, record.key)
 
 
 def init_departure(bench: Bench) -> Departure | None:
-    """The first op that departs between the model before and after `adapters.init`.
+    """The first op that departs between the model before and after `adapters.init`, or a lost keyword.
 
     The classes are replaced, so lines differ: within each module call the ops are matched in sequence.
     """
-    raw, prepared = bench.raw_recorded(), bench.recorded(None)
+    raw, prepared = bench.raw_witnessed(), bench.witnessed(None)
     pairs = dict(_matched(raw, prepared))
     for record in prepared.trace.records:
         twin = pairs.get(record.index)
         if twin is None:
             continue
-        amounts = [
-            deviation(m, t) for m, t in zip(_values(prepared, record), _values(raw, twin), strict=False)
-        ]
-        amount = max(amounts, default=0.0)
+        mine, theirs = prepared.values_of(record), raw.values_of(twin)
+        amount = max((deviation(m, t) for m, t in zip(mine, theirs, strict=False)), default=0.0)
         if amount > bench.tolerance:
-            return _departure(0, _inserted_before(prepared, record, pairs), amount)
+            lost = lost_keyword(bench, raw, prepared, record.key.module)
+            return lost or _departure(0, _inserted_before(prepared, record, pairs), amount)
     return None
 
 
-def _inserted_before(recorder: Recorder, record: Record, pairs: Mapping[int, Record]) -> Record:
+def _inserted_before(witness: Witness, record: Record, pairs: Mapping[int, Record]) -> Record:
     """An op that only the prepared model has, directly before the departing one, is the cause."""
     for operand in record.operands:
         if operand.producer is not None and operand.producer not in pairs:
-            return recorder.trace.records[operand.producer]
+            return witness.trace.records[operand.producer]
     return record
 
 
-def _matched(raw: Recorder, prepared: Recorder) -> Iterator[tuple[int, Record]]:
+def _matched(raw: Witness, prepared: Witness) -> Iterator[tuple[int, Record]]:
     ours, theirs = _by_module_call(prepared), _by_module_call(raw)
     for call, records in ours.items():
         others = theirs.get(call, [])
@@ -142,9 +253,9 @@ def _matched(raw: Recorder, prepared: Recorder) -> Iterator[tuple[int, Record]]:
                 yield records[block.b + i].index, others[block.a + i]
 
 
-def _by_module_call(recorder: Recorder) -> dict[tuple[str, int], list[Record]]:
+def _by_module_call(witness: Witness) -> dict[tuple[str, int], list[Record]]:
     groups: dict[tuple[str, int], list[Record]] = {}
-    for record in recorder.trace.records:
+    for record in witness.trace.records:
         groups.setdefault((record.key.module, record.key.call), []).append(record)
     return groups
 
@@ -155,7 +266,7 @@ def with_static_indices(facts: ProbeFacts, static: StaticFacts | None) -> ProbeF
     Fused kernels of the CPU are several ops on meta: then the last op of the same statement stands for them.
     """
     records = static.trace.records if static is not None else []
-    index = {r.key: r.index for r in records}
+    index: dict[Key, int] = {r.key: r.index for r in records}
     statement = {r.key[:4]: r.index for r in records}
     moved = []
     for item in facts.discrepancies:

@@ -43,6 +43,11 @@ def shifts_states() -> Any:
     return _broken_layer(lambda model, states: _shifted(states) if _is_parallel(model) else states)
 
 
+def interleaves_states() -> Any:
+    """Puts the states of two lanes into the order row by row under `Parallel`."""
+    return _broken_layer(lambda model, states: _interleaved(states) if _is_parallel(model) else states)
+
+
 def halves_gradients() -> Any:
     """Cuts half of the gradient off under `Parallel`; the forward pass is right."""
     return _broken_layer(
@@ -200,3 +205,7 @@ def _shifted(states: Any) -> Any:
 
     rows = torch.arange(states.shape[0], dtype=states.dtype, device=states.device)
     return states + rows[:, None, None]
+
+
+def _interleaved(states: Any) -> Any:
+    return states.view(2, -1, *states.shape[1:]).transpose(0, 1).reshape(states.shape)

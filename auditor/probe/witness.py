@@ -1,0 +1,84 @@
+"""A recorder that also knows all lines that led to an op, and the keywords of each module call."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from ..trace.recorder import Recorder
+from ..trace.records import Record, Site
+from ..trace.sites import relative_file, stack_sites
+
+
+class Witness(Recorder):
+    """Records values, frames and keywords: dear, for when the cause of a difference is sought."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__(model, values=True)
+        self.frames: dict[int, tuple[Site, ...]] = {}
+        """Record -> model-code lines, innermost first."""
+        self.given: dict[str, frozenset[str]] = {}
+        """Module path -> keywords with a value that any of its calls was given."""
+        self.classes: dict[str, type[torch.nn.Module]] = {}
+
+    def _begin(self, *arguments: Any) -> Record:
+        record = super()._begin(*arguments)
+        self.frames[record.index] = stack_sites(sys._getframe(1))
+        return record
+
+    def call_module(
+        self, original: Any, module: torch.nn.Module, args: Any, kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Note the keywords of a module's call."""
+        path = self._paths.get(id(module))
+        if path is not None:
+            named = {name for name, value in kwargs.items() if value is not None}
+            self.given[path] = self.given.get(path, frozenset()) | named
+            self.classes[path] = type(module)
+        return super().call_module(original, module, args, kwargs)
+
+    @cached_property
+    def by_shape(self) -> Mapping[torch.Size, list[torch.Tensor]]:
+        """All values of the run, to ask whether one of them is known."""
+        found: dict[torch.Size, list[torch.Tensor]] = {}
+        for values in self.values or ():
+            for value in values:
+                found.setdefault(value.shape, []).append(value)
+        return found
+
+    def values_of(self, record: Record) -> list[torch.Tensor]:
+        """What an op returned."""
+        assert self.values is not None
+        values: list[torch.Tensor] = self.values[record.index]
+        return values
+
+
+def keywords_of(module_class: type[torch.nn.Module]) -> frozenset[str]:
+    """The parameters that a module's forward takes by name."""
+    return frozenset(_named(_forward_of(module_class)))
+
+
+def start_of_forward(module_class: type[torch.nn.Module]) -> Site | None:
+    """Where a module's forward is defined."""
+    code = _forward_of(module_class).__code__
+    file = relative_file(code.co_filename)
+    return Site(file, code.co_firstlineno, code.co_name) if file is not None else None
+
+
+def _forward_of(module_class: type[torch.nn.Module]) -> Any:
+    """The first forward in the ancestry that names its parameters: wrappers hand all of them on."""
+    forwards = [
+        inspect.unwrap(c.__dict__["forward"]) for c in module_class.__mro__ if "forward" in c.__dict__
+    ]
+    return next((f for f in forwards if _named(f)), forwards[0])
+
+
+def _named(function: Any) -> list[str]:
+    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    parameters = inspect.signature(function).parameters.values()
+    return [p.name for p in parameters if p.kind not in kinds and p.name != "self"]

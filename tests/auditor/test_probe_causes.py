@@ -1,0 +1,84 @@
+"""Where a silent error begins: the primary location is the cause, not the place where it shows."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import pytest
+from packaging.specifiers import SpecifierSet
+
+from adapter_audit.auditor import audit
+
+TOYS = "adapter_audit.auditor.toys"
+
+
+class Cause(NamedTuple):
+    """An audit, and what its first finding names."""
+
+    spec: dict[str, Any]
+    rule: str
+    code: str
+    module: str
+    release: str
+
+
+CAUSES = (
+    Cause(
+        {"model": f"{TOYS}:bert", "compose": "parallel(a,b)", "adapter": "lora[use_dora=True]"},
+        "AA201",
+        "norm = compute_dora_norm(self.weight, last_lora.delta_w)",
+        "encoder.layer.0.attention.self.query",
+        ">=1.1,<1.4",
+    ),
+    Cause(
+        {"model": f"{TOYS}:bert", "compose": "batchsplit(a,b;2,1)", "adapter": "lora[use_dora=True]"},
+        "AA201",
+        "norm = compute_dora_norm(self.weight, last_lora.delta_w)",
+        "encoder.layer.0.attention.self.query",
+        ">=1.1,<1.4",
+    ),
+    Cause(
+        {"model": f"{TOYS}:llama", "compose": "stack(a)", "mode": "generate"},
+        "AA204",
+        "def forward(",
+        "model.layers.0",
+        ">=1.3,<1.4",
+    ),
+    Cause(
+        {"model": f"{TOYS}:vit", "compose": "parallel(a,b)", "adapter": "ia3"},
+        "AA201",
+        "key_layer = self.key(hidden_states).view(*new_shape).transpose(1, 2)",
+        "encoder.layer.0.attention.attention",
+        ">=1.3,<1.4",
+    ),
+    Cause(
+        {"model": f"{TOYS}.broken:shifts_states", "compose": "parallel(a,b)"},
+        "AA201",
+        "rows = torch.arange(states.shape[0], dtype=states.dtype, device=states.device)",
+        "encoder.layer.1",
+        "",
+    ),
+    Cause(
+        {"model": f"{TOYS}.broken:interleaves_states", "compose": "parallel(a,b)"},
+        "AA201",
+        "return states.view(2, -1, *states.shape[1:]).transpose(0, 1).reshape(states.shape)",
+        "encoder.layer.1",
+        "",
+    ),
+)
+HERE = [c for c in CAUSES if SpecifierSet(c.release).contains(version("adapters"), prereleases=True)]
+
+
+@pytest.mark.parametrize(
+    "cause", HERE, ids=lambda c: f"{c.spec['model'].rpartition(':')[2]}-{c.spec['compose']}"
+)
+def test_first_departing_line_is_named(cause: Cause) -> None:
+    findings = [f for f in audit(cause.spec, offline=True).findings if f.rule == cause.rule]
+    assert [f.primary.code for f in findings] == [cause.code]
+    assert findings[0].primary.module == cause.module
+
+
+def test_lost_keyword_is_named() -> None:
+    lost = {f.message for c in HERE if c.rule == "AA204" for f in audit(c.spec, offline=True).findings}
+    assert all("`past_key_values` is no longer taken here" in message for message in lost)
