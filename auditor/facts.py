@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from .compose import Block
 from .result import Location
-from .trace.queries import TraceGraph
 from .trace.records import Failure, Key, Lane, Record, Shape, Site, Trace
 from .trace.sites import source_line
+
+if TYPE_CHECKING:
+    from .trace.queries import TraceGraph
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class StaticFacts:
     @cached_property
     def graph(self) -> TraceGraph:
         """The trace as a networkx graph, made when first asked for."""
+        from .trace.queries import TraceGraph
+
         return TraceGraph(self.trace)
 
     def main_output(self) -> str | None:

@@ -131,7 +131,8 @@ class InputMaker:
 
     def _ids(self, generator: torch.Generator, rows: int, tokens: int, lengths: list[int]) -> torch.Tensor:
         vocabulary = self.embedding[0] if self.embedding else getattr(self.config, "vocab_size", 32)
-        allowed = [i for i in range(min(vocabulary, 4096)) if i not in special_ids(self.config)] or [0]
+        special = special_ids(self.config)
+        allowed = [i for i in range(min(vocabulary, 4096)) if i not in special] or [0]
         picks = torch.randint(len(allowed), (rows, tokens), generator=generator)
         ids = torch.tensor(allowed)[picks]
         pad = getattr(self.config, "pad_token_id", None) or 0

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from .collector import without_collector
 from .compose import adapter_names, lane_count
 from .errors import AuditError, BuildError
 from .facts import Axes, Facts
@@ -100,11 +101,11 @@ def gather(
 ) -> tuple[Subject, Facts]:
     """Build the model and run both halves: everything that rules and fixes are made of."""
     check_environment()
-    from .build import build
-    from .probe import Probe
-
-    with warnings.catch_warnings():
+    with without_collector(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what libraries say about themselves is not about the composition
+        from .build import build
+        from .probe import Probe
+
         started = time.perf_counter()
         subject = build(spec, source)
         timer.measure("build", started)

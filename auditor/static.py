@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from .build import Subject
 from .compose import Node, adapter_names, lane_count, lane_reference, walk
 from .facts import StaticFacts
-from .inputs import InputMaker, Inputs, repeat_rows
+from .inputs import Inputs, repeat_rows
 from .trace.recorder import Recorder
 from .trace.repair import Repairs
 from .trace.runs import Run, recorded_run
@@ -23,13 +21,8 @@ def static_half(subject: Subject) -> StaticFacts:
     `subject.model` is on meta and active set-ups are switched; the composition is active at the end.
     """
     assert subject.inputs is not None
-    with _without_collector():
-        return _traced(subject, subject.inputs)
-
-
-def _traced(subject: Subject, maker: InputMaker) -> StaticFacts:
     lanes, rows = lane_count(subject.tree), subject.spec.rows()
-    inputs = maker.make(rows)
+    inputs = subject.inputs.make(rows)
     references = {lane: _run(subject, tree, inputs) for lane, tree in _reference_trees(subject).items()}
     first = references[0]
     widened = _widened(subject, lanes, inputs, first)
@@ -43,18 +36,6 @@ def _traced(subject: Subject, maker: InputMaker) -> StaticFacts:
         shared_outputs=first.trace.outputs,
         expanded_outputs=widened.trace.outputs,
     )
-
-
-@contextlib.contextmanager
-def _without_collector() -> Iterator[None]:
-    """A trace makes many objects that live until its end: collecting garbage is a quarter of its time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _reference_trees(subject: Subject) -> dict[int, Node | None]:

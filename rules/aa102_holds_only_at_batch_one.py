@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 from adapter_audit.auditor.facts import Facts, Lane, StaticFacts
 from adapter_audit.auditor.result import Confidence, Finding, Related, Severity
-from adapter_audit.auditor.trace.queries import MOVES
+from adapter_audit.auditor.trace.moves import MOVES
 from adapter_audit.auditor.trace.records import Record
 from adapter_audit.auditor.trace.twins import operand_lane
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adapter_audit.auditor.facts import Facts, Failure, Lane
 from adapter_audit.auditor.result import Confidence, Related
-from adapter_audit.auditor.trace.queries import RESHAPES
+from adapter_audit.auditor.trace.moves import RESHAPES
 from adapter_audit.auditor.trace.sites import source_line
 from adapter_audit.auditor.trace.twins import operand_lane
 

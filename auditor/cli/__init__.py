@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from typing import NoReturn
 
 import rich_click as click
 from click.exceptions import Abort
@@ -22,6 +24,8 @@ COMMANDS = {
 }
 """Command name -> where it is."""
 DEFAULT = "audit"
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it (128 + SIGINT)."""
 
 click.rich_click.TEXT_MARKUP = "rich"
 click.rich_click.STYLE_OPTIONS_PANEL_BOX = "SIMPLE"
@@ -60,28 +64,46 @@ def main() -> None:
     """
 
 
-def entry() -> None:
+def entry() -> NoReturn:
     """Console entry point: expected errors become one line and their exit code."""
     try:
+        code = _run()
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the report has seen enough; nothing may be flushed to it again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.CLEAN
+    _leave(code)
+
+
+def _run() -> int:
+    try:
         code = main(standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else ExitCode.CLEAN)
+        return code if isinstance(code, int) else ExitCode.CLEAN
     except Abort:
         click.echo("adapter-audit: interrupted", err=True)
-        sys.exit(130)
+        return INTERRUPTED
     except click.UsageError as error:
         click.echo(f"adapter-audit: {_one_line(error)}", err=True)
-        sys.exit(ExitCode.USAGE)
+        return ExitCode.USAGE
     except click.ClickException as error:
         click.echo(f"adapter-audit: {error.format_message()}", err=True)
-        sys.exit(ExitCode.USAGE)
+        return ExitCode.USAGE
     except AuditError as error:
         show(error)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(ExitCode.CLEAN)
+        raise
     except Exception as error:
         _internal(error)
+        return ExitCode.INTERNAL
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process; with torch loaded at once, since tearing its interpreter down takes half a second."""
+    if "torch" not in sys.modules:
+        sys.exit(code)
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def show(error: AuditError) -> None:
@@ -111,7 +133,6 @@ def _internal(error: Exception) -> None:
         import traceback
 
         traceback.print_exception(error)
-    sys.exit(ExitCode.INTERNAL)
 
 
 def _very_verbose() -> bool:

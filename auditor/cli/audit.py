@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, get_args
 
 import rich_click as click
+from click import get_current_context
 
 from ..cached import audit_cached
+from ..collector import without_collector
 from ..errors import ExitCode, UsageError
 from ..result import AuditResult
 from ..spec import Attention, AuditSpec, ExtraInput, Mask, Mode, check_sizes
@@ -63,6 +65,7 @@ def audit_command(model: str | None, directory: str | None, **options: Any) -> i
         raise UsageError(
             f"{missing} is missing", do="for example: adapter-audit t5-base --compose parallel:5"
         )
+    get_current_context().with_resource(without_collector())
     spec = make_spec(model, options)
     spec.check()
     check_sizes(spec)

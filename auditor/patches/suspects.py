@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..trace.queries import RESHAPES
+from ..trace.moves import RESHAPES
 from ..trace.records import Failure, Lane, Record, Site
 from ..trace.twins import operand_lane
 

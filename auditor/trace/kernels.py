@@ -9,7 +9,7 @@ decomposition, and raises what the user's run would raise.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -70,10 +70,16 @@ def _on_zeros(func: Any, args: Any, kwargs: Any) -> Any:
 
 def _zeros(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
-        return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="cpu").zero_()
+        return _zero_memory(value.dtype).as_strided(value.shape, value.stride())
     if isinstance(value, (tuple, list)):
         return type(value)(_zeros(v) for v in value)
     return value
+
+
+@cache
+def _zero_memory(dtype: torch.dtype) -> torch.Tensor:
+    """One block of zeros that every operand is a view of: nothing pure writes to it."""
+    return torch.zeros(MEDIUM, dtype=dtype, device="cpu")
 
 
 @lru_cache(maxsize=4096)

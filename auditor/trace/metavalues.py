@@ -73,12 +73,12 @@ class MetaValues(TorchDispatchMode):
                 raise
             args, kwargs = moved
             out = kernels.call(func, args, kwargs)
-        self._carry(func, args, kwargs, out)
+        known = all(map(self.carrier.knows, operands)) and not _is_random(func)
+        self._carry(func, args, kwargs, out, known=known)
         return out
 
-    def _carry(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+    def _carry(self, func: Any, args: Any, kwargs: Any, out: Any, *, known: bool) -> None:
         outputs = tensors_in(out)
-        known = not _is_random(func) and all(self.carrier.knows(t) for t in tensors_in((args, kwargs)))
         if known and all(t.numel() <= CARRY_LIMIT for t in outputs):
             values = self.carrier.real_call(func, args, kwargs)
             if values is not None:
@@ -181,13 +181,12 @@ def tensors_in(value: Any) -> list[torch.Tensor]:
 
 
 def _collect(value: Any, found: list[torch.Tensor]) -> None:
-    if isinstance(value, torch.Tensor):
-        found.append(value)
-        return
     kind = type(value)
     if kind in _PLAIN:
         return
-    if kind is tuple or kind is list or isinstance(value, (tuple, list)):
+    if kind in _TENSORS or isinstance(value, torch.Tensor):
+        found.append(value)
+    elif kind is tuple or kind is list or isinstance(value, (tuple, list)):
         for item in value:
             _collect(item, found)
     elif isinstance(value, Mapping):
@@ -195,8 +194,9 @@ def _collect(value: Any, found: list[torch.Tensor]) -> None:
             _collect(item, found)
 
 
-_PLAIN = frozenset({int, float, bool, str, type(None), torch.dtype, torch.device})
-"""What most arguments are; `isinstance` of the abstract Mapping is slow."""
+_PLAIN = frozenset({int, float, bool, str, type(None), torch.dtype, torch.device, torch.layout})
+_TENSORS = frozenset({torch.Tensor, torch.nn.Parameter})
+"""What most arguments are: `isinstance` is slow for classes with a metaclass."""
 
 
 @lru_cache(maxsize=4096)

@@ -12,8 +12,9 @@ from pathlib import Path
 
 SCRUBBED = ("ADAPTER_AUDIT_", "HF_", "TRANSFORMERS_", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
 PROGRAM = """
-import sys
+import os, sys
 from adapter_audit.auditor.cli import entry
+os._exit = sys.exit
 try:
     entry()
 finally:
