@@ -1,7 +1,8 @@
 """AA206 impure
 
 ## What it does
-Runs the composition twice on the same tensors, and looks whether the caller's tensors were written to.
+Runs the composition again after others have run, and once more right after, on the same tensors: the
+results must be those of the first call, and the caller's tensors stay as they were.
 
 ## Why is this bad
 The second batch, or the next composition, gets other results than the first.
@@ -40,6 +41,13 @@ class Impure(AuditRule):
             },
         ),
         Case(
+            bad=True,
+            spec={
+                "model": "adapter_audit.auditor.toys.broken:drifts_from_call_to_call",
+                "compose": "parallel(a,b)",
+            },
+        ),
+        Case(
             bad=False,
             spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel(a,b)", "mask": "right"},
         ),
@@ -50,6 +58,6 @@ class Impure(AuditRule):
         for item in facts.probe.discrepancies if facts.probe else ():
             if item.check == "purity":
                 text = f"{item.subject} is changed by the call"
-                if item.subject == "a second call":
-                    text = f"a second call gives another result ({amount(item)})"
+                if item.subject.startswith("a "):
+                    text = f"{item.subject} gives another result ({amount(item)})"
                 yield self.finding(text, Location(module="", op=item.output or "output"), axis=item.subject)

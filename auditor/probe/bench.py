@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
 from ..build import Subject, bare_model, build, failure_of, make_config
-from ..compose import Node, adapter_names, walk
+from ..compose import Node, adapter_names, lane_count, walk
 from ..inputs import Inputs, input_maker, take_rows
 from ..models import ModelSource
 from ..references import Reference, references
@@ -19,13 +19,14 @@ from ..trace.records import Failure
 from ..trace.runs import execute, named_tensors, on_device_of, recorded_run
 from .precision import SINGLE_TOLERANCE, TOLERANCE, KeepDouble
 from .shrink import shrink
-from .weights import randomise_adapter, randomise_base
+from .weights import moved, randomise_adapter, randomise_base
 from .witness import Witness
 
 MAX_TOKENS = 48
 """Longer sequences show nothing more in a probe and cost their square."""
 
 Tensors = dict[str, torch.Tensor]
+Parameter = tuple[str, Any]
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Bench:
         self.idle: set[str] = set()
         """Adapters that were found to change nothing."""
         self._known: dict[Any, Ran] = {}
+        self._moved: dict[tuple[str, int], Ran] = {}
         self.subject: Subject = build(self.spec, self.source, device="cpu", dtype=self.dtype, bare=self._bare)
         self.tree = self.subject.tree
         assert self.subject.inputs is not None, "the static half has set the composition up before"
@@ -89,11 +91,22 @@ class Bench:
             self.model, self._fit(tree, self.inputs if inputs is None else inputs), use_cache
         )
 
-    def run_in_place(self, inputs: Inputs) -> None:
-        """Run the composition on exactly these tensors, to see whether it writes into them."""
-        self.subject.activate(self.tree)
-        with self.precision():
-            execute(self.model, inputs, self.spec.mode)
+    def run_on(self, inputs: Inputs) -> Ran:
+        """Run what is active on exactly these tensors, to see whether it writes into them."""
+        return self._execute(self.model, self._fit(self.tree, inputs), copies=False)
+
+    def run_with(self, parameters: Sequence[Parameter]) -> Ran:
+        """Run the composition with some parameters moved elsewhere."""
+        with moved(parameters):
+            return self.run(self.tree)
+
+    def with_moved(self, adapter: str, parameters: Sequence[Parameter] | None = None) -> Ran:
+        """`run_with` an adapter's parameters, all or some of them; the same ones are run with once."""
+        chosen = self.own_parameters(adapter) if parameters is None else parameters
+        key = (adapter, len(chosen))
+        if key not in self._moved:
+            self._moved[key] = self.run_with(chosen)
+        return self._moved[key]
 
     def known(self, tree: Node | None, rows: tuple[int, ...] | None = None) -> Ran:
         """`run` on all or some of the rows, done once for each choice."""
@@ -109,6 +122,17 @@ class Bench:
         if ran.failure is not None:
             raise NotApplicable
         return ran
+
+    def lane_of(self, ran: Ran, lane: int) -> Tensors:
+        """One lane's rows of the outputs that have a row for each lane and row."""
+        lanes = lane_count(self.tree)
+        rows = slice(lane * self.rows, (lane + 1) * self.rows)
+        whole = (self.rows, self.rows * lanes)
+        return {
+            n: v if v.shape[0] == self.rows else v[rows]
+            for n, v in ran.outputs.items()
+            if v.dim() and v.shape[0] in whole
+        }
 
     def inputs_of(self, rows: tuple[int, ...] | None) -> Inputs:
         """The inputs of some rows (None: all)."""
@@ -149,7 +173,7 @@ class Bench:
         self._weigh(model)
         return model
 
-    def own_parameters(self, adapter: str) -> list[tuple[str, Any]]:
+    def own_parameters(self, adapter: str) -> list[Parameter]:
         """Parameters of one adapter."""
         return list(self.subject.backend.parameters(self.model, adapter))
 
@@ -189,16 +213,18 @@ class Bench:
                 parameter.grad = None
                 parameter.requires_grad_(before)
 
-    def _execute(self, model: Any, inputs: Inputs, use_cache: bool = True, learn_from: Any = None) -> Ran:
+    def _execute(
+        self,
+        model: Any,
+        inputs: Inputs,
+        use_cache: bool = True,
+        learn_from: Any = None,
+        copies: bool = True,
+    ) -> Ran:
+        given = on_device_of(model, inputs) if copies else inputs
         try:
             with self.precision():
-                output = execute(
-                    model,
-                    on_device_of(model, inputs),
-                    self.spec.mode,
-                    use_cache=use_cache,
-                    learn_from=learn_from,
-                )
+                output = execute(model, given, self.spec.mode, use_cache=use_cache, learn_from=learn_from)
         except Exception as error:
             return Ran(failure=failure_of(error, "adapters"))
         outputs = {k: v.detach() for k, v in named_tensors(output)}

@@ -7,7 +7,6 @@ first op that departs. A check that does not apply to the composition raises Not
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -18,13 +17,13 @@ from ..inputs import Inputs
 from ..references import Reference
 from ..trace.records import Site
 from ..trace.sites import relative_file
+from .attention import check_attention
 from .bench import Bench, NotApplicable, Ran, Tensors
 from .causes import first_departure, init_departure
 from .compare import PAIRWISE, answers, masked_deviation, worst_output
 from .neutrality import check_neutrality
 from .precision import deviation
 from .splits import check_splits
-from .weights import randomise_adapter
 
 SMALLEST_EFFECT = 1e-9
 """A change smaller than this, relative to the largest value, is no effect: round-off stays below."""
@@ -123,8 +122,7 @@ def check_effect(bench: Bench) -> list[Discrepancy]:
 def _has_effect(bench: Bench, ran: Ran, own: list[Reference], name: str) -> bool:
     if not bench.own_parameters(name):
         return False
-    with changed_parameters(bench, name):
-        other = bench.run(bench.tree)
+    other = bench.with_moved(name)
     if other.failure is not None:
         return True  # it runs with some values and not with others: that is an effect
     return any(_moved(bench, ran, other, reference) for reference in own)
@@ -185,8 +183,7 @@ def _by_module(bench: Bench, name: str) -> dict[str, list[tuple[str, Any]]]:
 
 
 def _moves_anything(bench: Bench, ran: Ran, own: list[Reference], parameters: list[tuple[str, Any]]) -> bool:
-    with moved(parameters):
-        other = bench.run(bench.tree)
+    other = bench.run_with(parameters)
     return other.failure is not None or any(_moved(bench, ran, other, reference) for reference in own)
 
 
@@ -204,8 +201,7 @@ def check_isolation(bench: Bench) -> list[Discrepancy]:
         alone = _unshared(bench, name)
         if not others or not alone:
             continue
-        with moved(alone):
-            other = bench.run(bench.tree)
+        other = bench.with_moved(name, alone)
         if other.failure is None:
             found += _leaks(bench, ran, other, others, name)
     return found
@@ -247,30 +243,6 @@ def _leaks(
                     detail=f"it changes by {amount:.2g} of the largest value with {name}, which is not in it",
                 )
                 break
-
-
-@contextmanager
-def changed_parameters(bench: Bench, name: str) -> Iterator[None]:
-    """One adapter's parameters moved elsewhere for a while."""
-    with moved(bench.own_parameters(name)):
-        yield
-
-
-@contextmanager
-def moved(parameters: list[tuple[str, Any]]) -> Iterator[None]:
-    """Parameters moved elsewhere for a while."""
-    saved = [p.detach().clone() for _, p in parameters]
-    randomise_adapter(parameters, seed=77)
-    try:
-        yield
-    finally:
-        _restore(parameters, saved)
-
-
-def _restore(parameters: list[tuple[str, Any]], saved: list[torch.Tensor]) -> None:
-    with torch.no_grad():
-        for (_, parameter), value in zip(parameters, saved, strict=True):
-            parameter.copy_(value)
 
 
 def check_init(bench: Bench) -> list[Discrepancy]:
@@ -366,21 +338,35 @@ def _without_strength(bench: Bench, name: str, one: Ran, other: Ran, module: Any
 
 
 def check_purity(bench: Bench) -> list[Discrepancy]:
-    """The same call twice gives the same result, and the caller's tensors stay as they were."""
-    ran, again = bench.composed(), bench.run(bench.tree)
-    if again.failure is not None:
-        words = f"{again.failure.kind}: {again.failure.message}"
-        return [Discrepancy(check="purity", subject="a second call", detail=words)]
-    for name, value in ran.outputs.items():
-        amount = deviation(again.outputs[name], value) if name in again.outputs else float("inf")
-        if amount > bench.tolerance:
-            return [Discrepancy(check="purity", subject="a second call", output=name, deviation=amount)]
-    return _mutated_inputs(bench)
+    """A call after all those of other checks gives what the first one gave, and so does the one right after.
 
-
-def _mutated_inputs(bench: Bench) -> list[Discrepancy]:
+    Both get the very same tensors, which must stay as they were.
+    """
+    ran = bench.composed()
     given: Inputs = {k: v.clone() if isinstance(v, torch.Tensor) else v for k, v in bench.inputs.items()}
-    bench.run_in_place(given)
+    bench.subject.activate(bench.tree)
+    for call in ("a later call", "a second call in a row"):
+        found = _other_result(bench, call, ran, bench.run_on(given)) or _mutated(bench, given)
+        if found:
+            return found
+    return []
+
+
+def _other_result(bench: Bench, call: str, ran: Ran, again: Ran) -> list[Discrepancy]:
+    if again.failure is not None:
+        words = f"it fails, {again.failure.kind}: {again.failure.message}"
+        return [Discrepancy(check="purity", subject=call, detail=words)]
+    gaps = {
+        name: deviation(again.outputs[name], value) if name in again.outputs else float("inf")
+        for name, value in ran.outputs.items()
+    }
+    name = max(gaps, key=lambda n: gaps[n], default="")
+    if not name or gaps[name] <= bench.tolerance:
+        return []
+    return [Discrepancy(check="purity", subject=call, output=name, deviation=gaps[name])]
+
+
+def _mutated(bench: Bench, given: Inputs) -> list[Discrepancy]:
     return [
         Discrepancy(check="purity", subject=f"the caller's {name}", output=name)
         for name, value in bench.inputs.items()
@@ -398,6 +384,7 @@ CHECKS: tuple[Callable[[Bench], list[Discrepancy]], ...] = (
     check_init,
     check_neutrality,
     check_splits,
+    check_attention,
     check_padding,
     check_cache,
     check_strength,

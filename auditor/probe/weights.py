@@ -6,7 +6,8 @@ Fresh adapters do nothing (LoRA's B is zero, IA3's vectors are one): comparing t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -46,3 +47,16 @@ def randomise_adapter(parameters: Iterable[tuple[str, Any]], seed: int) -> None:
                 noise.diagonal(dim1=-2, dim2=-1).zero_()
             scale = ADAPTER_NOISE / math.sqrt(parameter.shape[-1]) if parameter.dim() >= 2 else ADAPTER_NOISE
             parameter.add_((noise * scale).to(parameter.dtype))
+
+
+@contextmanager
+def moved(parameters: Sequence[tuple[str, Any]]) -> Iterator[None]:
+    """Parameters moved elsewhere for a while."""
+    saved = [p.detach().clone() for _, p in parameters]
+    randomise_adapter(parameters, seed=77)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for (_, parameter), value in zip(parameters, saved, strict=True):
+                parameter.copy_(value)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from . import bert, t5
+from . import bert, gpt2, t5
 
 
 def writes_into_mask() -> Any:
@@ -23,6 +23,20 @@ def writes_into_mask() -> Any:
             mask.mul_(2)
 
     model.register_forward_pre_hook(replicate, with_kwargs=True)
+    return model
+
+
+def drifts_from_call_to_call() -> Any:
+    """Gives something else in each call after the first one with the same active set-up."""
+    seen: dict[str, Any] = {"setup": None, "calls": 0}
+    model = _broken_layer(lambda model, states: states * (1 + 0.1 * seen["calls"]))
+
+    def count(module: Any, args: Any) -> None:
+        setup = model.adapters_config.active_setup
+        seen["calls"] = seen["calls"] + 1 if setup is seen["setup"] and setup is not None else 0
+        seen["setup"] = setup
+
+    model.register_forward_pre_hook(count)
     return model
 
 
@@ -46,6 +60,25 @@ def shifts_states() -> Any:
 def interleaves_states() -> Any:
     """Puts the states of two lanes into the order row by row under `Parallel`."""
     return _broken_layer(lambda model, states: _interleaved(states) if _is_parallel(model) else states)
+
+
+def eager_is_other() -> Any:
+    """GPT-2 with other arithmetic under `Parallel` when attention is computed eagerly."""
+    return _with_eager(lambda states: states * 1.5)
+
+
+def _with_eager(change: Callable[[Any], Any]) -> Any:
+    import adapters
+
+    model = gpt2()
+    adapters.init(model)
+
+    def hook(module: Any, args: Any, output: Any) -> Any:
+        eager = model.config._attn_implementation == "eager"
+        return _each_state(output, lambda states: change(states) if eager and _is_parallel(model) else states)
+
+    model.transformer.h[0].register_forward_hook(hook)
+    return model
 
 
 def halves_gradients() -> Any:

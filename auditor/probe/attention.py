@@ -1,0 +1,75 @@
+"""The other attention implementation gives the same, where the model without adapters does so.
+
+The model is switched in place where transformers can do that; older classes compute eagerly when they are
+asked for the attention weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+from ..compose import Node, lane_count
+from ..facts import Discrepancy
+from .bench import Bench, NotApplicable, Ran
+from .compare import worst_output
+
+OTHER = {"sdpa": "eager", "eager": "sdpa"}
+WEIGHTS = "output_attentions"
+
+Run: TypeAlias = "Callable[[Node | None], Ran]"
+
+
+def check_attention(bench: Bench) -> list[Discrepancy]:
+    """The composition's answers do not depend on how attention is computed."""
+    if bench.spec.mode != "forward" or WEIGHTS in bench.inputs:
+        raise NotApplicable
+    here = bench.composed()
+    with _other_attention(bench) as (name, run):
+        if _gap(bench, bench.known(None), run(None), 1)[1] > bench.tolerance:
+            raise NotApplicable  # the model itself: nothing that an adapter could be held to
+        there = run(bench.tree)
+        if there.failure is not None:
+            raise NotApplicable  # another path than the audited one: `--attn` asks for it
+        output, amount = _gap(bench, here, there, lane_count(bench.tree))
+    if amount <= bench.tolerance:
+        return []
+    return [Discrepancy(check="attention", subject=name, output=output, deviation=amount)]
+
+
+@contextmanager
+def _other_attention(bench: Bench) -> Iterator[tuple[str, Run]]:
+    """What it is, in words, and how to run a composition with it."""
+    now = getattr(bench.model.config, "_attn_implementation", None)
+    other = OTHER.get(now or "")
+    if _switches(bench.model) and other is not None and bench.model._supports_sdpa:
+        bench.model.set_attn_implementation(other)
+        try:
+            yield f"{other} attention", bench.run
+        finally:
+            bench.model.set_attn_implementation(now)
+    elif now == "sdpa" and bench.subject.inputs is not None and WEIGHTS in bench.subject.inputs.signature:
+        inputs = {**bench.inputs, WEIGHTS: True}
+        yield WEIGHTS, lambda tree: bench.run(tree, inputs)
+    else:
+        raise NotApplicable
+
+
+def _switches(model: Any) -> bool:
+    """Whether the model's own class, below the adapter library's, can be switched from run to run."""
+    own = next((c for c in type(model).__mro__ if c.__module__.startswith("transformers.")), None)
+    can = getattr(own, "_can_set_attn_implementation", None)
+    return can is not None and bool(can())
+
+
+def _gap(bench: Bench, here: Ran, there: Ran, lanes: int) -> tuple[str, float]:
+    """The answer that differs most, lane by lane."""
+    if here.failure is not None or there.failure is not None:
+        return "", float("inf")
+    source = tuple(range(bench.rows))
+    found = [("", 0.0)]
+    for lane in range(lanes):
+        rows = tuple(lane * bench.rows + row for row in source)
+        found.append(worst_output(bench, there.outputs, bench.lane_of(here, lane), rows, source))
+    return max(found, key=lambda pair: pair[1])
