@@ -16,11 +16,12 @@ from ..facts import Departure, Discrepancy
 from ..inputs import Inputs
 from ..references import Reference
 from ..trace.records import Site
+from ..trace.runs import PAIRWISE
 from ..trace.sites import relative_file
 from .attention import check_attention
 from .bench import Bench, NotApplicable, Ran, Tensors
 from .causes import first_departure, init_departure
-from .compare import PAIRWISE, answers, masked_deviation, worst_output
+from .compare import answers, masked_deviation, worst_output
 from .neutrality import check_neutrality
 from .precision import deviation
 from .splits import check_splits

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from ..trace.runs import PAIRWISE
 from .bench import Bench, Tensors
 from .precision import deviation
 
@@ -20,9 +21,6 @@ SIDE_OUTPUTS = (
     "hidden_states",
 )
 """Outputs that are no answer by themselves: a mean over rows, or states that show up in later ones."""
-
-PAIRWISE = ("logits_per_",)
-"""Outputs with a number for each pair of rows (image-text similarities; naming of transformers)."""
 
 
 def answers(outputs: Tensors) -> Tensors:

@@ -15,6 +15,8 @@ from .records import Failure, Trace
 NEW_TOKENS = 5
 """Tokens made in generate and beam mode: one prefill, then cached steps."""
 CACHES = ("past_key_values", "mems", "cache")
+PAIRWISE = ("logits_per_",)
+"""Outputs with a number for each pair of rows (image-text similarities; naming of transformers)."""
 
 
 @dataclass
@@ -50,13 +52,18 @@ def _train(model: Any, inputs: Inputs, learn_from: tuple[int, ...] | None) -> An
     try:
         with torch.enable_grad():
             output = model(**inputs)
-            answers = (t for name, t in named_tensors(output) if name != "loss" and t.is_floating_point())
+            answers = (t for name, t in named_tensors(output) if _teaches(name) and t.is_floating_point())
             total = sum(_weighted(_rows(t, learn_from)) for t in answers)
             if isinstance(total, torch.Tensor) and _trains(model):
                 total.backward()
         return output
     finally:
         model.eval()
+
+
+def _teaches(name: str) -> bool:
+    """Not the loss, a mean over rows; not what pairs of rows give, which belongs to two adapters at once."""
+    return name != "loss" and not name.startswith(PAIRWISE)
 
 
 def _rows(tensor: torch.Tensor, rows: tuple[int, ...] | None) -> torch.Tensor:
