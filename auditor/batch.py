@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from .collector import collect_seldom
 from .errors import AuditError, LibraryRefusal
 from .result import AuditResult, Verdict
 from .spec import AuditSpec
@@ -105,10 +106,11 @@ def run(
 
 def _results(lines: list[Line], options: dict[str, Any], jobs: int) -> Iterator[tuple[Line, str]]:
     if jobs <= 1:
+        collect_seldom()
         for line in lines:
             yield line, audit_line(line, options)
         return
-    with ProcessPoolExecutor(jobs) as pool:
+    with ProcessPoolExecutor(jobs, initializer=collect_seldom) as pool:
         waiting = [(line, pool.submit(audit_line, line, options)) for line in lines]
         for line, future in waiting:
             try:

@@ -8,6 +8,7 @@ on them too; parameters and activations carry nothing and stay free.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -74,7 +75,7 @@ class Carrier:
                 return tensor
             return value
 
-        real_args, real_kwargs = tree_map_only(torch.Tensor, real, (args, kwargs))
+        real_args, real_kwargs = tensors_mapped((args, kwargs), real)
         if missing:
             return None
         if "device" in real_kwargs:
@@ -93,10 +94,22 @@ class Carrier:
 
     def to_meta(self, value: Any) -> Any:
         """Meta twins of real tensors that carry them."""
-        return tree_map_only(torch.Tensor, self._one_to_meta, value)
+        return tensors_mapped(value, self._one_to_meta)
 
     def _one_to_meta(self, value: torch.Tensor) -> torch.Tensor:
         return self.attach(torch.empty_like(value, device="meta"), value)
+
+
+def tensors_mapped(value: Any, change: Callable[[torch.Tensor], Any]) -> Any:
+    """The arguments or results of an op with every tensor changed (a fast pytree map)."""
+    if isinstance(value, torch.Tensor):
+        return change(value)
+    kind = type(value)
+    if kind is tuple or kind is list:
+        return kind(tensors_mapped(v, change) for v in value)
+    if kind is dict:
+        return {k: tensors_mapped(v, change) for k, v in value.items()}
+    return tree_map_only(torch.Tensor, change, value) if isinstance(value, (tuple, Mapping)) else value
 
 
 def _write(view: torch.Tensor, value: torch.Tensor) -> None:

@@ -9,15 +9,17 @@ decomposition, and raises what the user's run would raise.
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
 
+from .carry import tensors_mapped
+from .operators import operator
+
 LIMIT = 20_000
 SMALL, MEDIUM = 1 << 14, 1 << 18
 """Elements up to which the real kernel is quicker than the decomposition: for products, for all else."""
-PRODUCTS = ("mm", "conv", "attention")
 _memory: dict[Any, Any] = {}
 
 
@@ -35,10 +37,10 @@ class Layout(NamedTuple):
 
 def call(func: Any, args: Any, kwargs: Any) -> Any:
     """`func(*args, **kwargs)` on meta tensors, from memory where possible. Errors are not remembered."""
-    if not _is_pure(func):
+    if not operator(func).pure:
         return func(*args, **kwargs)
     try:
-        key = (func, _described(args), _described(tuple(kwargs.items())) if kwargs else ())
+        key = (id(func), _described(args), _described(tuple(kwargs.items())) if kwargs else ())
         found = _memory.get(key)
     except TypeError:  # an argument that cannot be hashed or is no plain meta tensor
         return func(*args, **kwargs)
@@ -60,35 +62,22 @@ def _on_zeros(func: Any, args: Any, kwargs: Any) -> Any:
     operands = [
         t for a in args for t in (a if isinstance(a, (tuple, list)) else (a,)) if isinstance(t, torch.Tensor)
     ]
-    limit = SMALL if any(part in str(func) for part in PRODUCTS) else MEDIUM
+    limit = SMALL if operator(func).multiplies else MEDIUM
     if not operands or any(not t.is_floating_point() or t.numel() > limit for t in operands):
         return None
     if any(isinstance(v, (torch.Tensor, torch.device)) for v in kwargs.values()):
         return None
-    return func(*(_zeros(a) for a in args), **kwargs)
+    return func(*tensors_mapped(args, _zeros), **kwargs)
 
 
-def _zeros(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return _zero_memory(value.dtype).as_strided(value.shape, value.stride())
-    if isinstance(value, (tuple, list)):
-        return type(value)(_zeros(v) for v in value)
-    return value
+def _zeros(operand: torch.Tensor) -> torch.Tensor:
+    return _zero_memory(operand.dtype).as_strided(operand.shape, operand.stride())
 
 
 @cache
 def _zero_memory(dtype: torch.dtype) -> torch.Tensor:
     """One block of zeros that every operand is a view of: nothing pure writes to it."""
     return torch.zeros(MEDIUM, dtype=dtype, device="cpu")
-
-
-@lru_cache(maxsize=4096)
-def _is_pure(func: Any) -> bool:
-    """Neither writes to nor aliases its operands, and returns tensors only."""
-    schema = func._schema
-    if schema.is_mutable or any(a.alias_info is not None for a in (*schema.arguments, *schema.returns)):
-        return False
-    return bool(schema.returns) and all(str(r.type) == "Tensor" for r in schema.returns)
 
 
 def _described(value: Any) -> Any:

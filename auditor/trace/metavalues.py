@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map_only
 
 from . import kernels
-from .carry import CARRY_LIMIT, Carrier
+from .carry import CARRY_LIMIT, Carrier, tensors_mapped
+from .operators import operator
 from .records import Site
 from .sites import current_site
 
-aten = torch.ops.aten
 NOWHERE = Site("", 0, "")
 SCALAR = "aten._local_scalar_dense.default"
+COPY = "aten._to_copy.default"
+_INDEXING = frozenset({"aten.index.Tensor", "aten.index_put.default", "aten.index_put_.default"})
+_BOUNDED = frozenset(
+    {"aten.gather.default", "aten.index_select.default", "aten.index.Tensor", "aten.embedding.default"}
+)
 _GUESSED = (torch.int64, torch.int32, torch.bool)
-_CHOICES = ("aten.argmax.default", "aten.topk.default", "aten.multinomial.default", "aten.sort.default")
 GUESS_LIMIT = 1 << 16
 """Largest number of integers that is made up."""
 
@@ -40,7 +42,7 @@ class MetaValues(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one op on the values at hand."""
         kwargs = kwargs or {}
-        if describe(func)[0] == SCALAR:
+        if operator(func).name == SCALAR:
             return self.scalar(args[0])
         return self.run(func, args, kwargs, tensors_in((args, kwargs)))
 
@@ -59,9 +61,14 @@ class MetaValues(TorchDispatchMode):
         """One op, on meta and, where all values are known, on them too."""
         if not self._on_meta(operands, kwargs):
             return func(*args, **kwargs)
-        args, kwargs = self._plain_indices(func, args, kwargs)
-        self._check_bounds(func, args)
-        kwargs = self._kept_on_meta(func, args, kwargs)
+        op = operator(func)
+        known = all(map(self.carrier.knows, operands))
+        if op.name in _INDEXING:
+            args = self._plain_indices(args)
+        if op.name in _BOUNDED:
+            self._check_bounds(op.name, args)
+        if op.name == COPY and not known:
+            kwargs = _kept_on_meta(kwargs)
         try:
             out = kernels.call(func, args, kwargs)
         except Exception:
@@ -73,22 +80,21 @@ class MetaValues(TorchDispatchMode):
                 raise
             args, kwargs = moved
             out = kernels.call(func, args, kwargs)
-        known = all(map(self.carrier.knows, operands)) and not _is_random(func)
         self._carry(func, args, kwargs, out, known=known)
         return out
 
     def _carry(self, func: Any, args: Any, kwargs: Any, out: Any, *, known: bool) -> None:
-        outputs = tensors_in(out)
-        if known and all(t.numel() <= CARRY_LIMIT for t in outputs):
+        op, outputs = operator(func), tensors_in(out)
+        if known and not op.random and all(t.numel() <= CARRY_LIMIT for t in outputs):
             values = self.carrier.real_call(func, args, kwargs)
             if values is not None:
-                self.carrier.adopt(out, values.zero_() if _is_uninitialised(func) else values)
+                self.carrier.adopt(out, values.zero_() if op.uninitialised else values)
                 return
-        if describe(func)[1]:
+        if op.mutates:
             for tensor in outputs:
                 self.carrier.forget(tensor)
         else:
-            self._guess(outputs, self.token if describe(func)[0] in _CHOICES else 0)
+            self._guess(outputs, self.token if op.chooses else 0)
 
     def _guess(self, outputs: list[torch.Tensor], guess: int) -> None:
         """Integers and booleans that follow from unknown numbers (the next token, "is any of it NaN").
@@ -102,10 +108,8 @@ class MetaValues(TorchDispatchMode):
                 self.carrier.attach(tensor, torch.full(tensor.shape, guess, dtype=tensor.dtype))
                 self.guessed()
 
-    def _plain_indices(self, func: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
+    def _plain_indices(self, args: Any) -> Any:
         """Boolean indices with known values become integer ones: meta cannot count the True."""
-        if func not in (aten.index.Tensor, aten.index_put.default, aten.index_put_.default):
-            return args, kwargs
         indices: list[Any] = []
         for index in args[1]:
             if index is None or index.dtype not in (torch.bool, torch.uint8) or index.device.type != "meta":
@@ -113,28 +117,18 @@ class MetaValues(TorchDispatchMode):
                 continue
             value = self.carrier.value(index)
             if value is None:
-                return args, kwargs
+                return args
             indices.extend(self.carrier.to_meta(list(value.nonzero().unbind(1))))
-        return (args[0], indices, *args[2:]), kwargs
+        return (args[0], indices, *args[2:])
 
-    def _kept_on_meta(self, func: Any, args: Any, kwargs: Any) -> Any:
-        """`.cpu()` of an unknown value has no data to copy: the copy stays on meta."""
-        device = kwargs.get("device")
-        moves = func is aten._to_copy.default and device is not None and torch.device(device).type != "meta"
-        if not moves or self.carrier.knows(args[0]):
-            return kwargs
-        return {k: v for k, v in kwargs.items() if k != "device"}
-
-    def _check_bounds(self, func: Any, args: Any) -> None:
+    def _check_bounds(self, name: str, args: Any) -> None:
         """Indices with known values are held to the size they index, which meta kernels do not do."""
-        if func is aten.gather.default or func is aten.index_select.default:
-            pairs = [(args[1], args[2])]
-        elif func is aten.index.Tensor:
+        if name == "aten.index.Tensor":
             pairs = list(enumerate(args[1]))
-        elif func is aten.embedding.default:
+        elif name == "aten.embedding.default":
             pairs = [(0, args[1])]
         else:
-            return
+            pairs = [(args[1], args[2])]
         for axis, index in pairs:
             value = None if index is None or index.dtype != torch.int64 else self.carrier.value(index)
             size = args[0].shape[axis] if args[0].dim() else 1
@@ -153,10 +147,7 @@ class MetaValues(TorchDispatchMode):
         """
         if all(t.is_meta for t in tensors_in((args, kwargs))):
             return None
-        moved: tuple[Any, Any] = tree_map_only(
-            torch.Tensor, lambda t: t if t.is_meta else self.carrier.to_meta(t), (args, kwargs)
-        )
-        return moved
+        return tensors_mapped((args, kwargs), lambda t: t if t.is_meta else self.carrier.to_meta(t))  # type: ignore[no-any-return]
 
     def _on_meta(self, operands: list[torch.Tensor], kwargs: Any) -> bool:
         if any(t.is_meta for t in operands):
@@ -171,6 +162,14 @@ class MetaValues(TorchDispatchMode):
             return value.item()
         self.unknown(current_site(sys._getframe(2)) or NOWHERE)
         return torch.zeros((), dtype=tensor.dtype).item()
+
+
+def _kept_on_meta(kwargs: Any) -> Any:
+    """`.cpu()` of an unknown value has no data to copy: the copy stays on meta."""
+    device = kwargs.get("device")
+    if device is None or torch.device(device).type == "meta":
+        return kwargs
+    return {k: v for k, v in kwargs.items() if k != "device"}
 
 
 def tensors_in(value: Any) -> list[torch.Tensor]:
@@ -197,20 +196,3 @@ def _collect(value: Any, found: list[torch.Tensor]) -> None:
 _PLAIN = frozenset({int, float, bool, str, type(None), torch.dtype, torch.device, torch.layout})
 _TENSORS = frozenset({torch.Tensor, torch.nn.Parameter})
 """What most arguments are: `isinstance` is slow for classes with a metaclass."""
-
-
-@lru_cache(maxsize=4096)
-def describe(func: Any) -> tuple[str, bool]:
-    """Name of an operator, and whether it writes to its operands."""
-    return str(func), func._schema.is_mutable
-
-
-@lru_cache(maxsize=4096)
-def _is_random(func: Any) -> bool:
-    return torch.Tag.nondeterministic_seeded in func.tags
-
-
-@lru_cache(maxsize=4096)
-def _is_uninitialised(func: Any) -> bool:
-    """Whatever is in fresh memory would make two audits differ."""
-    return str(func._schema.name).startswith(("aten::empty", "aten::new_empty"))

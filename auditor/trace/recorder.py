@@ -17,7 +17,8 @@ import torch
 
 from ..inputs import ordinary_token
 from .metadevice import values_on_meta
-from .metavalues import NOWHERE, SCALAR, MetaValues, describe, tensors_in
+from .metavalues import NOWHERE, SCALAR, MetaValues, tensors_in
+from .operators import operator
 from .records import Failure, Key, Operand, Record, Shape, Site, Trace
 from .repair import Repairs
 from .sites import current_site, is_deliberate, stack_sites, told, traceback_sites
@@ -69,13 +70,13 @@ class Recorder(MetaValues):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one op on the values at hand and write it down."""
         kwargs = kwargs or {}
-        name, mutable = describe(func)
-        if name == SCALAR:
+        op = operator(func)
+        if op.name == SCALAR:
             return self.scalar(args[0])
-        if name in _UNRECORDED:
+        if op.name in _UNRECORDED:
             return func(*args, **kwargs)
         tensors = tensors_in((args, kwargs))
-        record = self._begin(name, mutable, tensors)
+        record = self._begin(op.name, op.mutates, tensors)
         try:
             out = self.run(func, args, kwargs, tensors)
         except Exception as error:
@@ -111,11 +112,12 @@ class Recorder(MetaValues):
             self.values.append([t.detach().clone() for t in outputs])
 
     def _operand(self, tensor: torch.Tensor) -> Operand:
-        producer = self._made.get(id(tensor))
+        producer, source = self._made.get(id(tensor)), ""
         if producer is None:
+            source = self._names.get(id(tensor), "")
+        if producer is None and not source:
             # Autograd hands out views as new objects: find them by storage and layout.
             producer = self._made_at.get(_identity(tensor))
-        source = "" if producer is not None else self._names.get(id(tensor), "")
         return Operand(tuple(tensor.shape), producer, source)
 
     def _repair_op(self, record: Record, error: Exception, args: Any) -> Any:
