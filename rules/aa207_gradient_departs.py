@@ -2,7 +2,8 @@
 
 ## What it does
 In train mode, compares the gradients of every adapter's parameters with those of training it alone on
-its rows.
+its rows; with `labels`, those of the model's own loss with those of the rows' losses alone; and under
+gradient checkpointing, with those without it.
 
 ## Why is this bad
 The forward pass is right and the adapters learn something else, or nothing.
@@ -41,6 +42,43 @@ class GradientDeparts(AuditRule):
             },
         ),
         Case(
+            bad=True,
+            spec={
+                "model": "adapter_audit.auditor.toys.broken:learns_from_first_rows",
+                "compose": "batchsplit(a,b;1,2)",
+                "mode": "train",
+                "inputs": ["labels"],
+                "adapter": "seq_bn",
+            },
+        ),
+        Case(
+            bad=True,
+            spec={
+                "model": "adapter_audit.auditor.toys.broken:recomputes_otherwise",
+                "compose": "stack(a)",
+                "mode": "train",
+                "gradient_checkpointing": True,
+            },
+        ),
+        Case(
+            bad=False,
+            spec={
+                "model": "adapter_audit.auditor.toys:bart",
+                "compose": "batchsplit(a,b;1,2)",
+                "mode": "train",
+                "inputs": ["labels"],
+            },
+        ),
+        Case(
+            bad=False,
+            spec={
+                "model": "adapter_audit.auditor.toys:bert",
+                "compose": "parallel(a,b)",
+                "mode": "train",
+                "gradient_checkpointing": True,
+            },
+        ),
+        Case(
             bad=False,
             spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2", "mode": "train"},
         ),
@@ -50,9 +88,9 @@ class GradientDeparts(AuditRule):
         """The worst parameter."""
         for item in facts.probe.discrepancies if facts.probe else ():
             if item.check == "gradient":
+                what = f"not that of training its adapter alone ({amount(item)})"
                 yield self.finding(
-                    f"the gradient of {item.subject} is not that of training its adapter alone "
-                    f"({amount(item)})",
+                    f"the gradient of {item.subject} is {item.detail or what}",
                     Location(module=item.subject, op="backward"),
                     axis="gradient",
                 )

@@ -19,12 +19,13 @@ from ..trace.records import Site
 from ..trace.runs import PAIRWISE
 from ..trace.sites import relative_file
 from .attention import check_attention
-from .bench import Bench, NotApplicable, Ran, Tensors
+from .bench import Bench, NotApplicable, Ran
 from .causes import first_departure, init_departure
 from .compare import answers, masked_deviation, worst_output
 from .neutrality import check_neutrality
 from .precision import deviation
 from .splits import check_splits
+from .training import check_checkpointing, check_gradients, check_loss, check_loss_gradients
 
 SMALLEST_EFFECT = 1e-9
 """A change smaller than this, relative to the largest value, is no effect: round-off stays below."""
@@ -63,49 +64,6 @@ def _compare_rows(bench: Bench, reference: Reference, ran: Ran, expected: Ran) -
             detail=f"{wrong_rows} rows instead of {total}" if wrong_rows else "",
         )
     ]
-
-
-def check_loss(bench: Bench) -> list[Discrepancy]:
-    """The loss of a Parallel is the mean of its lanes' losses."""
-    ran = bench.composed()
-    whole = len(bench.references) == lane_count(bench.tree) > 1
-    losses = [bench.reference(r).outputs.get("loss") for r in bench.references]
-    if not whole or "loss" not in ran.outputs or any(x is None for x in losses):
-        raise NotApplicable
-    wanted = sum(float(x) for x in losses if x is not None) / len(losses)
-    off = abs(float(ran.outputs["loss"]) - wanted) / (abs(wanted) or 1.0)
-    if off <= bench.tolerance:
-        return []
-    detail = f"{float(ran.outputs['loss']):.4g} instead of {wanted:.4g}, the mean of the lanes' losses"
-    return [Discrepancy(check="lanes", subject="the loss", output="loss", deviation=off, detail=detail)]
-
-
-def check_gradients(bench: Bench) -> list[Discrepancy]:
-    """Gradients of every adapter are those of training it alone, and not zero everywhere."""
-    if bench.spec.mode != "train":
-        raise NotApplicable
-    ran = bench.composed()
-    alone = [bench.gradients_of(r) for r in bench.references]
-    if any(r.failure is not None for r in alone):
-        raise NotApplicable
-    expected: dict[str, torch.Tensor] = {}
-    for run in alone:
-        for name, gradient in run.gradients.items():
-            expected[name] = expected.get(name, torch.zeros_like(gradient)) + gradient
-    return _gradient_gap(bench, ran.gradients, expected)
-
-
-def _gradient_gap(bench: Bench, mine: Tensors, expected: Tensors) -> list[Discrepancy]:
-    scale = max((float(g.abs().max()) for g in expected.values()), default=0.0) or 1.0
-    worst, amount = "", 0.0
-    for name in sorted(set(mine) | set(expected)):
-        own = mine.get(name, torch.zeros(()))
-        gap = float((own - expected.get(name, torch.zeros(()))).abs().max()) / scale
-        if not gap <= amount:
-            worst, amount = name, gap
-    if amount <= bench.tolerance:
-        return []
-    return [Discrepancy(check="gradient", subject=worst, output=worst, deviation=amount)]
 
 
 def check_effect(bench: Bench) -> list[Discrepancy]:
@@ -251,14 +209,24 @@ def check_init(bench: Bench) -> list[Discrepancy]:
     if bench.raw is None:
         raise NotApplicable
     ran = bench.known(None)
-    if ran.failure is not None:
-        raise NotApplicable
     rows = tuple(range(bench.rows))
-    name, amount = worst_output(bench, ran.outputs, bench.raw, rows, rows)
+    name, amount, detail = "the result", float("inf"), ""
+    if ran.failure is not None:
+        detail = f"it fails, {ran.failure.kind}: {ran.failure.message}"
+    else:
+        name, amount = worst_output(bench, ran.outputs, bench.raw, rows, rows)
     if amount <= bench.tolerance:
         return []
-    cause = init_departure(bench)
-    return [Discrepancy(check="init", subject="no adapter", output=name, deviation=amount, departure=cause)]
+    return [
+        Discrepancy(
+            check="init",
+            subject="no adapter",
+            output=name,
+            deviation=amount,
+            departure=init_departure(bench),
+            detail=detail,
+        )
+    ]
 
 
 def check_padding(bench: Bench) -> list[Discrepancy]:
@@ -285,7 +253,7 @@ def check_padding(bench: Bench) -> list[Discrepancy]:
 
 def check_cache(bench: Bench) -> list[Discrepancy]:
     """Decoding with a cache gives what full forwards give, where it does so without adapters."""
-    if bench.spec.mode != "generate":
+    if bench.spec.mode not in ("generate", "beam"):
         raise NotApplicable
     ran, full = bench.composed(), bench.run(bench.tree, use_cache=False)
     gap = _steps_gap(ran, full)
@@ -379,6 +347,8 @@ CHECKS: tuple[Callable[[Bench], list[Discrepancy]], ...] = (
     check_lanes,
     check_loss,
     check_gradients,
+    check_loss_gradients,
+    check_checkpointing,
     check_effect,
     check_modules,
     check_isolation,

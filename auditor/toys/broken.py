@@ -88,6 +88,37 @@ def halves_gradients() -> Any:
     )
 
 
+def learns_from_first_rows() -> Any:
+    """GPT-2 whose loss has the right value under `BatchSplit`, and the gradient of the first row."""
+    import adapters
+
+    model = gpt2()
+    adapters.init(model)
+
+    def detached(module: Any, args: Any, output: Any) -> Any:
+        if type(model.adapters_config.active_setup).__name__ == "BatchSplit" and output.loss is not None:
+            first = output.logits[:1].square().mean()
+            output.loss = output.loss.detach() + first - first.detach()
+        return output
+
+    model.register_forward_hook(detached)
+    return model
+
+
+def recomputes_otherwise() -> Any:
+    """BERT whose first layer computes something else when gradient checkpointing runs it again."""
+    import torch
+
+    model = _prepared()
+
+    def hook(module: Any, args: Any, output: Any) -> Any:
+        again = torch._C._current_graph_task_id() != -1 and model.active_adapters
+        return _each_state(output, lambda states: states * (1.5 if again else 1.0))
+
+    model.encoder.layer[0].attention.register_forward_hook(hook)
+    return model
+
+
 def counts_padding() -> Any:
     """Every row depends on the padding of all others (positions counted over the whole batch)."""
     seen: dict[str, Any] = {}
