@@ -63,6 +63,7 @@ class Bench:
         self.idle: set[str] = set()
         """Adapters that were found to change nothing."""
         self._known: dict[Any, Ran] = {}
+        self._own: dict[str, list[Parameter]] = {}
         self._moved: dict[tuple[str, int], Ran] = {}
         self.subject: Subject = build(self.spec, self.source, device="cpu", dtype=self.dtype, bare=self._bare)
         self.tree = self.subject.tree
@@ -194,8 +195,11 @@ class Bench:
         return model
 
     def own_parameters(self, adapter: str) -> list[Parameter]:
-        """Parameters of one adapter."""
-        return list(self.subject.backend.parameters(self.model, adapter))
+        """Parameters of one adapter; they are the same ones as long as the bench stands."""
+        found = self._own.get(adapter)
+        if found is None:
+            found = self._own[adapter] = list(self.subject.backend.parameters(self.model, adapter))
+        return found
 
     def _fit(self, tree: Node | None, inputs: Inputs) -> Inputs:
         """Task ids go to compositions with a MultiTask only."""
