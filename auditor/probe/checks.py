@@ -134,10 +134,13 @@ def check_modules(bench: Bench) -> list[Discrepancy]:
 
 
 def _by_module(bench: Bench, name: str) -> dict[str, list[tuple[str, Any]]]:
-    """An adapter's parameters by the layer that keeps them."""
+    """An adapter's parameters by the layer that keeps them, or the layer that they are kept for in a pool."""
     modules: dict[str, list[tuple[str, Any]]] = {}
     for path, parameter in bench.own_parameters(name):
-        modules.setdefault(path.split(f".{name}.")[0], []).append((path, parameter))
+        layer, _, rest = path.partition(f".{name}.")
+        if isinstance(bench.model.get_submodule(f"{layer}.{name}"), torch.nn.ModuleDict):
+            layer = f"{layer} ({rest.partition('.')[0]})"
+        modules.setdefault(layer, []).append((path, parameter))
     return modules
 
 

@@ -179,6 +179,17 @@ def queries_not_replicated(family: str) -> None:
     _in_attention(_QUERY_LEFT, family)
 
 
+@_add("eager attention is twice as sharp as the other one", on.bottleneck(("bart", "gpt2", "llama", "vit")))
+def eager_differs(family: str) -> None:
+    owner = module(_ATTENTIONS[family][0])
+    original = owner.eager_attention_forward
+
+    def sharp(attention: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+        return original(attention, 2 * query, *arguments, **options)
+
+    owner.eager_attention_forward = sharp
+
+
 _POSITIONS = on.lora(("llama",), inputs=["position_ids"])
 
 

@@ -111,6 +111,12 @@ def split_first_only(_family: str) -> None:
     rewrite(_bottleneck(), "compose_split", (text, new))
 
 
+@_add("the parts of a Split come in reverse order", on.bottleneck(on.TEXT, compose=_SPLIT))
+def split_parts_reversed(_family: str) -> None:
+    text = "[child.hidden_states for child in children_states]"
+    rewrite(_bottleneck(), "compose_split", (text, text.replace("children_states", "children_states[::-1]")))
+
+
 _TASKS = on.specs(("bert", "t5", "bart", "llama", "vit"), compose="multitask(a,b)", adapter="mtl_lora")
 
 
@@ -137,6 +143,25 @@ def fusion_first_only(_family: str) -> None:
     rewrite(
         _bottleneck(), "compose_fuse", (text, "[children_states[0].bottleneck_up for _ in children_states]")
     )
+
+
+def _fused() -> Any:
+    return module("methods.modeling").BertFusion
+
+
+@_add("a fusion's attention sums up to one over the tokens, not over the adapters", _FUSION)
+def fusion_over_tokens(_family: str) -> None:
+    rewrite(_fused(), "forward", ("nn.Softmax(dim=-1)", "nn.Softmax(dim=1)"))
+
+
+@_add("a fusion forgets the residual", _FUSION)
+def fusion_without_residual(_family: str) -> None:
+    rewrite(_fused(), "forward", ("context_layer += residual", "pass"))
+
+
+@_add("a fusion takes the residual of the next row", _FUSION)
+def fusion_leaks_rows(_family: str) -> None:
+    rewrite(_fused(), "forward", ("context_layer += residual", "context_layer += 0.9 * residual.roll(1, 0)"))
 
 
 @_add("a Stack in a Parallel runs its last adapter only", on.bottleneck(compose="parallel(stack(a,b),c)"))
