@@ -1,12 +1,13 @@
 """Forward arguments for a model, made from its signature and configuration.
 
 Axes: B rows, S tokens, T decoder tokens (always another number than S). Token ids avoid the special
-ones; row r of a padded batch has between 0 and S-1 padding positions, and row 0 has none when B > 1.
+ones; row 0 of a padded batch has no padding when B > 1, and the last one half of it.
 """
 
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -102,14 +103,15 @@ class InputMaker:
         middle: rotary embeddings only know differences. Without a mask nothing is left out, as transformers
         takes a gap for the border between two packed sequences.
         """
-        if self.spec.mask == "left":
-            mask = mask_of(real_lengths("left", rows, tokens), tokens, left=True)
-            counted = (mask.cumsum(1) - 1).clamp(min=0)
-        else:
-            counted = torch.arange(tokens).repeat(rows, 1)
+        left = self.spec.mask == "left"
+        lengths = real_lengths(self.spec.mask, rows, tokens)
+        counted = torch.arange(tokens).repeat(rows, 1)
+        if left:
+            counted = (mask_of(lengths, tokens, left=True).cumsum(1) - 1).clamp(min=0)
+        middle = torch.tensor([n // 2 + (tokens - n) * left for n in lengths]).unsqueeze(1)
         spare = max(0, position_limit(self.config, tokens) - tokens) // 2
         step = torch.arange(rows).remainder(min(3, spare) + 1).unsqueeze(1)
-        gap = (torch.arange(tokens) >= tokens // 2).long() * (self.spec.mask != "none")
+        gap = (torch.arange(tokens) >= middle).long() * (self.spec.mask != "none")
         return counted + step * (1 + gap)
 
     def _labels(self, rows: int, tokens: int, generator: torch.Generator) -> Inputs:
@@ -220,13 +222,13 @@ def decoder_length(tokens: int) -> int:
 
 
 def real_lengths(mask: str, rows: int, tokens: int) -> list[int]:
-    """Real tokens per row: all without padding, otherwise row 0 full and the others shorter by turns."""
+    """Real tokens per row: all without padding, otherwise from a full row 0 to a last one half as long."""
     if mask in ("none", "full") or tokens < 2:
         return [tokens] * rows
+    longest = tokens // 2
     if rows == 1:
-        return [max(1, tokens - 2)]
-    longest_pad = min(tokens - 1, 3)
-    return [tokens - (0 if row == 0 else 1 + (row - 1) % longest_pad) for row in range(rows)]
+        return [tokens - min(2, longest)]
+    return [tokens - math.ceil(longest * row / (rows - 1)) for row in range(rows)]
 
 
 def mask_of(lengths: list[int], tokens: int, *, left: bool) -> torch.Tensor:

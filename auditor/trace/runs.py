@@ -84,12 +84,17 @@ def _weighted(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _without_end(model: Any) -> None:
-    """Decoding to the asked length: an early end of random text shows nothing about adapters."""
+    """Decoding to the asked length: an early end of random text shows nothing about adapters.
+
+    Padding is no choice either: some models cut it off and then have no text left.
+    """
     settings = model.generation_config
     settings.eos_token_id = None
     settings.forced_eos_token_id = None
     if settings.pad_token_id is None:
         settings.pad_token_id = getattr(model.config, "pad_token_id", None)
+    if settings.pad_token_id is not None:
+        settings.suppress_tokens = sorted({settings.pad_token_id, *(settings.suppress_tokens or ())})
 
 
 def _generate(model: Any, inputs: Inputs, beams: int, use_cache: bool) -> Any:
