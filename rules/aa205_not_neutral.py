@@ -23,7 +23,7 @@ from adapter_audit.auditor.facts import Facts
 from adapter_audit.auditor.result import Confidence, Finding, Location, Severity, Verdict
 
 from .base import AuditRule, Case
-from .values import amount
+from .values import amount, place_of
 
 
 class NotNeutral(AuditRule):
@@ -75,6 +75,8 @@ class NotNeutral(AuditRule):
             elif item.check == "neutrality":
                 yield self.finding(
                     f"the {item.subject} is not that adapter: {item.output} is {amount(item)}",
-                    Location(module="", op=item.subject.split()[0]),
+                    place_of(facts, item)
+                    if item.departure
+                    else Location(module="", op=item.subject.split()[0]),
                     axis=item.subject,
                 )

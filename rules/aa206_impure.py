@@ -22,7 +22,7 @@ from adapter_audit.auditor.facts import Facts
 from adapter_audit.auditor.result import Confidence, Finding, Location, Severity, Verdict
 
 from .base import AuditRule, Case
-from .values import amount
+from .values import amount, place_of
 
 
 class Impure(AuditRule):
@@ -60,4 +60,7 @@ class Impure(AuditRule):
                 text = f"{item.subject} is changed by the call"
                 if item.subject.startswith("a "):
                     text = f"{item.subject} gives another result ({amount(item)})"
-                yield self.finding(text, Location(module="", op=item.output or "output"), axis=item.subject)
+                there = Location(module="", op=item.output or "output")
+                yield self.finding(
+                    text, place_of(facts, item) if item.departure else there, axis=item.subject
+                )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..compose import lane_count
+from ..compose import Node, lane_count
 from ..facts import Departure, ProbeFacts, StaticFacts
 from ..references import Reference
 from ..trace.records import Key, Record, Site
@@ -30,17 +30,22 @@ if TYPE_CHECKING:
 
 def first_departure(bench: Bench, reference: Reference) -> Departure | None:
     """The first op of the composition whose value, on the reference's rows, is not its twin's."""
-    return _Search(bench, reference).departure()
+    return _Search(bench, reference, bench.tree).departure()
+
+
+def relation_departure(bench: Bench, tree: Node, alone: Node) -> Departure | None:
+    """The first op of `tree`, a composition without lanes, whose value is not what `alone` has there."""
+    return _Search(bench, Reference(0, tuple(range(bench.rows)), alone), tree).departure()
 
 
 class _Search:
     """One composition against one of its references, op by op."""
 
-    def __init__(self, bench: Bench, reference: Reference) -> None:
+    def __init__(self, bench: Bench, reference: Reference, tree: Node) -> None:
         self.bench, self.reference = bench, reference
-        self.alone, self.composed = bench.witnessed(reference.tree), bench.witnessed(bench.tree)
+        self.alone, self.composed = bench.witnessed(reference.tree), bench.witnessed(tree)
         self.twins = {record.key: record for record in self.alone.trace.records}
-        self.cut = _Cut(bench, reference)
+        self.cut = _Cut(bench, reference, lane_count(tree))
         self.foreign: set[int] = set()
         """Records that are what another reference makes of its adapter's weights."""
 
@@ -168,8 +173,8 @@ def _common_line(frames: Sequence[tuple[Site, ...]]) -> Site | None:
 class _Cut:
     """Cuts a reference's rows out of a value of the composition."""
 
-    def __init__(self, bench: Bench, reference: Reference) -> None:
-        self.lanes = lane_count(bench.tree)
+    def __init__(self, bench: Bench, reference: Reference, lanes: int) -> None:
+        self.lanes = lanes
         self.rows, self.reference = bench.rows, reference
 
     def compare(self, mine: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor]) -> float | None:
@@ -230,6 +235,19 @@ def init_departure(bench: Bench) -> Departure | None:
         if amount > bench.tolerance:
             lost = lost_keyword(bench, raw, prepared, record.key.module)
             return lost or _departure(0, _inserted_before(prepared, record, pairs), amount)
+    return None
+
+
+def writing_line(bench: Bench, shape: tuple[int, ...]) -> Departure | None:
+    """Where a tensor of this shape that came from outside is first written to, in a forward if any."""
+    witness = bench.witnessed(bench.tree)
+    for record in witness.trace.records:
+        target = record.operands[0] if record.mutates and record.operands else None
+        if target is None or target.producer is not None or target.source or target.shape != shape:
+            continue
+        frames = witness.frames[record.index]
+        forward = next((s for s in frames if s.function == "forward"), record.site)
+        return Departure(0, record.key.module, forward, record.key.op, float("inf"))
     return None
 
 

@@ -20,7 +20,7 @@ from ..trace.runs import PAIRWISE
 from ..trace.sites import relative_file
 from .attention import check_attention
 from .bench import Bench, NotApplicable, Ran
-from .causes import first_departure, init_departure
+from .causes import first_departure, init_departure, writing_line
 from .compare import answers, masked_deviation, worst_output
 from .neutrality import check_neutrality
 from .precision import deviation
@@ -339,10 +339,19 @@ def _other_result(bench: Bench, call: str, ran: Ran, again: Ran) -> list[Discrep
 
 
 def _mutated(bench: Bench, given: Inputs) -> list[Discrepancy]:
-    return [
-        Discrepancy(check="purity", subject=f"the caller's {name}", output=name)
+    names = [
+        name
         for name, value in bench.inputs.items()
         if isinstance(value, torch.Tensor) and deviation(given[name], value) > 0
+    ]
+    return [
+        Discrepancy(
+            check="purity",
+            subject=f"the caller's {name}",
+            output=name,
+            departure=writing_line(bench, tuple(bench.inputs[name].shape)),
+        )
+        for name in names
     ]
 
 

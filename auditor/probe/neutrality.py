@@ -15,6 +15,7 @@ from dataclasses import replace
 from ..compose import Block, Node, adapter_names, as_block, lane_count, walk
 from ..facts import Discrepancy
 from .bench import Bench, NotApplicable, Ran, Tensors, without_chance
+from .causes import relation_departure
 from .compare import worst_output
 
 
@@ -33,14 +34,18 @@ def _is_asked(tree: Node) -> bool:
 
 
 def _same_children(bench: Bench, trees: list[Node]) -> Iterator[Discrepancy]:
-    for block, with_block, without in (pair for tree in trees for pair in _neutral_pairs(tree)):
+    """One discrepancy for each block: what is wrong with equal adapters is wrong with unequal ones, too."""
+    wrong: set[Block] = set()
+    for origin, block, with_block, without in (pair for tree in trees for pair in _neutral_pairs(tree)):
         mixed = len(set(block.children)) > 1
-        if mixed and bench.idle & set(adapter_names(block)):
+        if origin in wrong or (mixed and bench.idle & set(adapter_names(block))):
             continue  # weights cannot count for an adapter that does nothing, which `check_effect` says
         subject = f"{block.kind} of equal adapters ({block})"
         if mixed:
             subject = f"average ({block}), all its weight on one adapter,"
-        yield from _gap(bench, subject, bench.known(with_block), bench.known(without))
+        for found in _gap(bench, subject, bench.known(with_block), bench.known(without)):
+            wrong.add(origin)
+            yield replace(found, departure=relation_departure(bench, with_block, without))
 
 
 def _fusions(bench: Bench, trees: list[Node]) -> Iterator[Discrepancy]:
@@ -50,12 +55,16 @@ def _fusions(bench: Bench, trees: list[Node]) -> Iterator[Discrepancy]:
             children = [_unnested(child) for child in block.children]
             methods = {bench.spec.method_of(c): c for c in reversed(children) if isinstance(c, str)}
             for name in reversed(methods.values()):
-                alone = bench.known(as_block(replaced(tree, block, name)))
+                without = as_block(replaced(tree, block, name))
+                alone = bench.known(without)
                 with bench.subject.backend.fused_copies(bench.model, name, len(children)) as fused:
                     bench.model.to(bench.dtype)
                     without_chance(bench.model)
-                    ran = bench.run(as_block(replaced(tree, block, fused)))
-                yield from _gap(bench, f"fuse of equal adapters ({fused})", ran, alone)
+                    with_block = as_block(replaced(tree, block, fused))
+                    for found in _gap(
+                        bench, f"fuse of equal adapters ({fused})", bench.run(with_block), alone
+                    ):
+                        yield replace(found, departure=relation_departure(bench, with_block, without))
 
 
 def _nests(bench: Bench) -> Iterator[Discrepancy]:
@@ -94,25 +103,25 @@ def _lane_of(ran: Ran, rows: tuple[int, ...], lanes: int) -> Tensors:
     return {n: v[list(rows)] for n, v in ran.outputs.items() if v.dim() and v.shape[0] == total}
 
 
-def _neutral_pairs(tree: Node) -> Iterator[tuple[Block, Node, Node]]:
-    """The block of one child again and again, the tree with it, and the tree with the child alone."""
+def _neutral_pairs(tree: Node) -> Iterator[tuple[Block, Block, Node, Node]]:
+    """A block, the same of one child again and again, the tree with it, and the tree with the child alone."""
     for block in walk(tree):
         if block.kind not in ("average", "split"):
             continue
         for child in dict.fromkeys(block.children):
             same = replace(block, children=(child,) * len(block.children))
-            yield same, as_block(replaced(tree, block, same)), as_block(replaced(tree, block, child))
+            yield block, same, as_block(replaced(tree, block, same)), as_block(replaced(tree, block, child))
         yield from _weighted_pairs(tree, block)
 
 
-def _weighted_pairs(tree: Node, block: Block) -> Iterator[tuple[Block, Node, Node]]:
+def _weighted_pairs(tree: Node, block: Block) -> Iterator[tuple[Block, Block, Node, Node]]:
     """An Average with all its weight on one child, and that child alone: no weight goes astray."""
     if block.kind != "average" or len(set(block.children)) < 2:
         return
     for index, child in enumerate(block.children):
         weights = tuple(float(i == index) for i in range(len(block.children)))
         one = replace(block, numbers=weights)
-        yield one, as_block(replaced(tree, block, one)), as_block(replaced(tree, block, child))
+        yield block, one, as_block(replaced(tree, block, one)), as_block(replaced(tree, block, child))
 
 
 def replaced(tree: Node, old: Node, new: Node) -> Node:

@@ -53,6 +53,27 @@ CAUSES = (
         ">=1.3,<1.4",
     ),
     Cause(
+        {"model": f"{TOYS}:bert", "compose": "average(a,b)", "adapter": "lora"},
+        "AA205",
+        "torch.stack([s.hidden_states for s in states], dim=0) * weights,",
+        "encoder.layer.0.attention.self.query",
+        ">=1.0,<1.4",
+    ),
+    Cause(
+        {"model": f"{TOYS}:bert", "compose": "fuse(a,b)", "adapter": "seq_bn[use_gating=True]"},
+        "AA205",
+        "up_list = torch.stack([state.bottleneck_up for state in children_states])",
+        "encoder.layer.0.output",
+        ">=1.0,<1.4",
+    ),
+    Cause(
+        {"model": f"{TOYS}.broken:writes_into_mask", "compose": "parallel(a,b)", "mask": "right"},
+        "AA206",
+        "mask.mul_(2)",
+        "",
+        "",
+    ),
+    Cause(
         {"model": f"{TOYS}.broken:shifts_states", "compose": "parallel(a,b)"},
         "AA201",
         "rows = torch.arange(states.shape[0], dtype=states.dtype, device=states.device)",

@@ -1,0 +1,106 @@
+"""The probe's checks, each with something that breaks it and something near it that does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from adapter_audit.auditor.models import resolve
+from adapter_audit.auditor.probe.bench import Bench, NotApplicable
+from adapter_audit.auditor.probe.checks import CHECKS, check_cache, check_purity
+from adapter_audit.auditor.probe.neutrality import check_neutrality
+from adapter_audit.auditor.probe.splits import check_splits
+from adapter_audit.auditor.probe.training import check_loss
+from adapter_audit.auditor.spec import AuditSpec
+
+TOYS = "adapter_audit.auditor.toys"
+
+
+@pytest.fixture(autouse=True)
+def settled() -> Any:
+    """As in the probe's child process."""
+    before = torch.get_default_dtype()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_default_dtype(before)
+
+
+def bench(toy: str, **fields: Any) -> Bench:
+    spec = AuditSpec.read({"model": f"{TOYS}{toy}", **fields})
+    return Bench(spec, resolve(spec.model, offline=True))
+
+
+def found(subject: Bench, check: Any) -> list[str]:
+    return [item.subject for item in check(subject)]
+
+
+@pytest.mark.parametrize("compose", ["fuse(a,b)", "stack(c,fuse(a,b))", "fuse(a,b,c)"])
+def test_a_fusion_of_copies_is_the_adapter(compose: str) -> None:
+    assert found(bench(":bert", compose=compose, adapter="seq_bn"), check_neutrality) == []
+
+
+def test_a_fusion_loses_the_gate() -> None:
+    gated = bench(":bert", compose="fuse(a,b)", adapters={"a": "seq_bn[use_gating=True]", "b": "seq_bn"})
+    assert found(gated, check_neutrality) == ["fuse of equal adapters (fuse(a,a_copy1))"]
+    assert list(gated.model.adapters_config.adapters) == ["a", "b"]  # nothing is left behind
+    assert list(gated.model.adapters_config.fusions) == ["a,b"]
+
+
+def test_one_discrepancy_for_each_block() -> None:
+    subjects = found(bench(":bert", compose="average(a,b,c)", adapter="lora"), check_neutrality)
+    assert subjects == ["average of equal adapters (average(a,a,a))"]
+
+
+def test_a_block_of_one_child_is_the_child() -> None:
+    nested = bench(":bert", compose="parallel(stack(a),stack(b))", adapter="double_seq_bn")
+    assert found(nested, check_neutrality) == []
+    nested.known(nested.tree).outputs["last_hidden_state"][-1] += 1  # a row of the last lane
+    assert found(nested, check_neutrality) == ["block of one child in parallel(stack(a),stack(b))"]
+
+
+@pytest.mark.parametrize("method", ["seq_bn", "double_seq_bn", "par_bn", "seq_bn[use_gating=True]"])
+@pytest.mark.parametrize("compose", ["split(a,b;3,4)", "stack(c,split(a,b;5,2))", "split(a,b,c;1,4,2)"])
+def test_parts_of_a_split_are_their_adapters(compose: str, method: str) -> None:
+    assert found(bench(":bert", compose=compose, adapter=method), check_splits) == []
+
+
+def test_a_split_in_the_wrong_place() -> None:
+    late = bench(".broken:splits_one_token_late", compose="split(a,b;3,4)", adapter="seq_bn")
+    assert found(late, check_splits) == ["tokens 3 to 6 of split(a,b;3,4), which belong to b,"]
+    assert all("compose" not in vars(module) for module in late.model.modules())
+
+
+def test_calls_in_a_row() -> None:
+    drifting = bench(".broken:drifts_from_call_to_call", compose="parallel(a,b)")
+    assert found(drifting, check_purity) == ["a second call in a row"]
+    assert found(bench(":bert", compose="parallel(a,b)"), check_purity) == []
+
+
+def test_loss_of_the_parts_of_a_batch() -> None:
+    split = bench(":gpt2", compose="batchsplit(a,b;1,2)", adapter="seq_bn", inputs=["labels"])
+    assert found(split, check_loss) == []
+    split.inputs["labels"] = split.inputs["labels"].flip(0)  # references have other labels than it had
+    split.composed().outputs["loss"] += 0.1
+    assert found(split, check_loss) == ["the loss"]
+
+
+def test_beams_change_places() -> None:
+    decoding = bench(":gpt2", compose="parallel(a,b)", adapter="seq_bn", mode="beam")
+    paths = decoding.composed().outputs["beam_indices"][:, :-1]
+    assert bool((paths[:, 1:] != paths[:, :-1]).any())
+    assert found(decoding, check_cache) == []
+
+
+def test_every_check_runs_or_says_that_it_does_not_apply() -> None:
+    plain = bench(":bert", compose="parallel(a,b)", adapter="seq_bn", mask="right")
+    names = []
+    for check in CHECKS:
+        try:
+            assert check(plain) == []
+        except NotApplicable:
+            continue
+        names.append(check.__name__)
+    assert {"check_lanes", "check_effect", "check_isolation", "check_init", "check_purity"} <= set(names)
