@@ -65,9 +65,16 @@ def _on_zeros(func: Any, args: Any, kwargs: Any) -> Any:
     limit = SMALL if operator(func).multiplies else MEDIUM
     if not operands or any(not t.is_floating_point() or t.numel() > limit for t in operands):
         return None
+    if any(_span(t) > MEDIUM for t in operands):
+        return None
     if any(isinstance(v, (torch.Tensor, torch.device)) for v in kwargs.values()):
         return None
     return func(*tensors_mapped(args, _zeros), **kwargs)
+
+
+def _span(tensor: torch.Tensor) -> int:
+    """Elements of memory from the first to the last one (more than there are in a slice)."""
+    return 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
 
 
 def _zeros(operand: torch.Tensor) -> torch.Tensor:

@@ -33,9 +33,13 @@ class TwinTable:
         if found is not None:
             return found
         twin = self.twin(key)
-        if twin is None:
-            return None
-        return (twin[0] * self.lanes, *twin[1:]) if twin and twin[0] % self.rows == 0 else twin
+        return None if twin is None else self._with_lanes(twin)
+
+    def _with_lanes(self, shape: Shape) -> Shape:
+        """The first axis N times as long where it counts rows, otherwise the first axis of exactly B."""
+        counts_rows = bool(shape) and shape[0] % self.rows == 0
+        axis = 0 if counts_rows else next((i for i, size in enumerate(shape) if size == self.rows), None)
+        return shape if axis is None else (*shape[:axis], shape[axis] * self.lanes, *shape[axis + 1 :])
 
 
 def shape_table(trace: Trace) -> dict[Key, Shape]:

@@ -217,6 +217,18 @@ def test_remembered_kernels_are_those_of_torch(
         assert found is not expected
 
 
+def test_a_slice_may_reach_over_more_memory_than_it_has_elements() -> None:
+    slice_ = torch.empty(3, 30, 1 << 16, device="meta")[:, :, :8]
+    assert slice_.numel() < kernels.MEDIUM < slice_.stride(0) * 3
+    assert kernels.call(aten.cat.default, ([slice_, slice_], 2), {}).shape == (3, 30, 16)
+
+
+def test_the_batch_may_be_another_axis_than_the_first() -> None:
+    assert TwinTable([], {}, N, B)._with_lanes((64, B, 8)) == (64, N * B, 8)
+    assert TwinTable([], {}, N, B)._with_lanes((B * 4, B)) == (B * 4 * N, B)
+    assert TwinTable([], {}, N, B)._with_lanes((64, 8)) == (64, 8)
+
+
 def test_views_and_writes_are_never_remembered() -> None:
     base = torch.zeros(2, 3)
     view = kernels.call(aten.transpose.int, (base, 0, 1), {})
