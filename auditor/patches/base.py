@@ -36,6 +36,8 @@ class PatchFamily(Protocol):
     """A kind of repair. Instances have no state."""
 
     name: str
+    rank: int
+    """Families of a lower rank are asked first: narrow repairs before broad ones."""
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources, /) -> Iterator[SourceEdit]:
         """Proposals for one finding, the likeliest first; none when the finding is not of this kind."""
@@ -44,14 +46,14 @@ class PatchFamily(Protocol):
 
 @cache
 def families() -> tuple[PatchFamily, ...]:
-    """One instance of every family (the `FAMILY` of each module of `families`), by name."""
+    """One instance of every family (the `FAMILY` of each module of `families`), by rank and name."""
     from . import families as package
 
     modules = (
         importlib.import_module(f"{package.__name__}.{m.name}")
         for m in pkgutil.iter_modules(package.__path__)
     )
-    return tuple(sorted((m.FAMILY for m in modules), key=lambda f: str(f.name)))
+    return tuple(sorted((m.FAMILY for m in modules), key=lambda f: (f.rank, str(f.name))))
 
 
 def proposals(facts: Facts, finding: Finding, sources: Sources) -> tuple[SourceEdit, ...]:

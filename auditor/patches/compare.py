@@ -1,16 +1,36 @@
-"""Whether a patch leaves alone what worked: every adapter by itself gives what it gave before."""
+"""Whether a fix left nothing open, and a patch leaves alone what worked: every adapter by itself."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..result import Finding
+from ..result import AuditResult, Finding, Severity, Verdict
 
 TOLERANCE = 1e-9
 """Largest difference, relative to the largest value: the same operations in double precision."""
 ABOUT_ALONE = frozenset({"init parity", "attention parity", "cache parity", "padding"})
 """Invariants that a model without, or with one, adapter breaks: a fix for them must change these runs."""
+
+
+ABOUT_ADAPTERS = ("AA203", "AA209", "AA210")
+"""Warnings about adapters as they were added and trained: no change of code brings them or takes them."""
+
+
+def objections(findings: Iterable[Finding], *, strict: bool = True) -> list[Finding]:
+    """Open findings that speak against a fix: all but notes; if not strict, nor warnings about adapters."""
+    return [
+        f
+        for f in findings
+        if f.status == "open"
+        and f.severity is not Severity.NOTE
+        and (strict or f.severity is Severity.ERROR or f.rule not in ABOUT_ADAPTERS)
+    ]
+
+
+def is_clean(result: AuditResult, *, strict: bool = True) -> bool:
+    """Compatible, and nothing open that speaks against it."""
+    return result.verdict is Verdict.COMPATIBLE and not objections(result.findings, strict=strict)
 
 
 def is_comparable(findings: Sequence[Finding]) -> bool:

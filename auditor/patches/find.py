@@ -68,7 +68,7 @@ def _common(
     serious = any(f.status == "open" and f.verdict.value in REPAIRED for f in findings)
     proven = any(f.status == "verified" for f in found)
     if options.setups and serious and (options.always_setups or not proven):
-        change = set_up_fix(spec, source)
+        change = set_up_fix(spec, source, findings)
         found += [change] if change is not None else []
     return found
 

@@ -5,48 +5,56 @@ It runs with freshly imported libraries; everything in and out is plain data.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ..facts import Facts
+from ..compose import adapter_names, lane_count
+from ..facts import Axes, Facts
 from ..models import ModelSource, resolve
-from ..pipeline import AuditOptions, Timer, conclude, gather
-from ..result import AuditResult, Severity, Verdict
+from ..pipeline import AuditOptions, Timer, conclude, gather, run_rules
+from ..result import AuditResult
 from ..spec import AuditSpec
 from .base import proposals
+from .compare import is_clean, objections
 from .source import Sources
+from .trial import Request
 
 
-def answer(
-    spec_data: Mapping[str, Any],
-    model: Mapping[str, Any],
-    also: Iterable[Mapping[str, Any]],
-    *,
-    audit: bool,
-    alone: bool,
-) -> dict[str, Any]:
+def answer(request: Request) -> dict[str, Any]:
     """Everything that was asked for. Raises AuditError when the model cannot be built."""
-    spec, source = AuditSpec.read(dict(spec_data)), _source(model)
-    told: dict[str, Any] = {"result": "", "proposals": {}, "others": {}, "alone": {}}
+    spec, source = AuditSpec.read(dict(request.spec)), _source(request.model)
+    told: dict[str, Any] = {"result": "", "proposals": {}, "others": {}, "alone": {}, "merging": ""}
     clean = True
-    if audit:
+    if request.ways:
+        from . import ways
+
+        ways.use(request.ways)
+    if request.audit:
         facts, result = facts_and_result(spec, source)
-        clean = is_clean(result)
+        clean = is_clean(result, strict=request.strict)
         told["result"] = result.model_dump_json(exclude={"graph"})
         told["proposals"] = {} if clean else _proposals(facts, result)
     if clean:
-        for other in also:
+        for other in request.also:
             told["others"][str(other)] = _probe_trouble(AuditSpec.read(dict(other)), source)
-        if alone:
+        if request.alone:
             told["alone"] = outputs_alone(spec, source)
+        if request.merges and not any(told["others"].values()):
+            told["merging"] = _merging_trouble(AuditSpec.read(dict(request.merges)), source)
     return told
 
 
-def is_clean(result: AuditResult) -> bool:
-    """Compatible, and nothing open but notes."""
-    open_findings = [f for f in result.findings if f.status == "open" and f.severity is not Severity.NOTE]
-    return result.verdict is Verdict.COMPATIBLE and not open_findings
+def _merging_trouble(spec: AuditSpec, source: ModelSource) -> str:
+    import torch
+
+    from . import merging
+
+    torch.manual_seed(0)
+    try:
+        return merging.trouble(spec, source)
+    except Exception as error:  # the library may refuse to merge in any way: then it is no remedy
+        return f"{type(error).__name__}: {error}"
 
 
 def facts_and_result(spec: AuditSpec, source: ModelSource) -> tuple[Facts, AuditResult]:
@@ -72,12 +80,16 @@ def _probe_trouble(spec: AuditSpec, source: ModelSource) -> str:
     """What the probe has against another configuration; empty when nothing."""
     from ..probe import Probe
 
-    facts = Probe.start(spec, source).wait(None)
-    if facts.died:
-        return facts.died
-    if facts.failure is not None:
-        return f"{facts.failure.kind}: {facts.failure.message}"
-    return "; ".join(f"{d.check}: {d.subject}" for d in facts.discrepancies)
+    probed = Probe.start(spec, source).wait(None)
+    if probed.died:
+        return probed.died
+    if probed.failure is not None:
+        return f"{probed.failure.kind}: {probed.failure.message}"
+    tree = spec.composition()
+    axes = Axes(lane_count(tree), spec.rows(), spec.tokens(), 0)
+    facts = Facts(tree=tree, axes=axes, names=adapter_names(tree), mode=spec.mode, probe=probed)
+    findings, _ = run_rules(facts, AuditOptions())
+    return "; ".join(f"{f.rule}: {f.message}" for f in objections(findings, strict=False))
 
 
 def outputs_alone(spec: AuditSpec, source: ModelSource) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 
 from ..compose import Block, lane_count, walk
 from ..models import ModelSource
-from ..result import Finding
+from ..result import Finding, Severity
 from ..spec import AuditSpec
 from .base import SourceEdit
-from .compare import changed_alone, is_comparable
+from .compare import changed_alone, is_comparable, objections
 from .source import OverlappingEdits, Sources, apply_edits
 from .trial import Outcome, Request, run
 
@@ -49,7 +49,12 @@ class Search:
     set_up_fails: bool = False
     """Nothing runs with the installed library, so that there is nothing to leave alone."""
     trials: int = 0
+    strict: bool = field(init=False)
+    """Whether a warning that stays speaks against a patch: only where there is nothing worse to repair."""
     best: Patch | None = None
+
+    def __post_init__(self) -> None:
+        self.strict = all(f.severity is not Severity.ERROR for f in self.findings if f.status == "open")
 
     def patch(self, proposals: Proposals) -> Patch | None:
         """The first verified patch; otherwise the first one that was tried, with the reason it failed."""
@@ -67,7 +72,7 @@ class Search:
             self.best = self.best or judged
             answered = {_place(findings[n]) for n in choice}
             if outcome.result is not None and not answered & {
-                _place(f) for f in _open(outcome.result.findings)
+                _place(f) for f in self._open(outcome.result.findings)
             }:
                 found = self._deeper(trial, outcome.result.findings, outcome.proposals)
                 if found is not None:
@@ -77,7 +82,11 @@ class Search:
     def _try(self, trial: Patch) -> Outcome:
         self.trials += 1
         also = tuple(s.model_dump(mode="json", exclude_none=True) for s in other_sizes(self.spec))
-        return run(Request.of(self.spec, self.source, patched=trial.files, also=also))
+        given = Request.of(self.spec, self.source, patched=trial.files, also=also, strict=self.strict)
+        return run(given)
+
+    def _open(self, findings: tuple[Finding, ...]) -> list[Finding]:
+        return objections(findings, strict=self.strict)
 
     def _judged(self, trial: Patch, outcome: Outcome) -> Patch:
         reason = self._objection(outcome)
@@ -93,7 +102,7 @@ class Search:
     def _objection(self, outcome: Outcome) -> str:
         if outcome.result is None:
             return outcome.trouble
-        remaining = _open(outcome.result.findings)
+        remaining = self._open(outcome.result.findings)
         if remaining:
             return f"the audit of the patched library still finds {remaining[0].rule}: {remaining[0].message}"
         if outcome.result.verdict.value != "compatible":
@@ -152,7 +161,3 @@ def other_sizes(spec: AuditSpec) -> Iterator[AuditSpec]:
 
 def _place(finding: Finding) -> tuple[str, str | None, str]:
     return finding.rule, finding.primary.file, finding.primary.code
-
-
-def _open(findings: tuple[Finding, ...]) -> list[Finding]:
-    return [f for f in findings if f.status == "open" and f.severity.value != "note"]

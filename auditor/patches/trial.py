@@ -40,6 +40,12 @@ class Request:
     audit: bool = True
     alone: bool = True
     """Run every adapter alone and report the outputs."""
+    strict: bool = True
+    """Whether a warning stands in the way of what is asked beside the audit."""
+    ways: tuple[str, ...] = ()
+    """How the library is told what to do (see `ways`)."""
+    merges: Mapping[str, Any] = field(default_factory=dict)
+    """A spec whose Average blocks are merged (see `merging`); empty for none."""
 
     @classmethod
     def of(cls, spec: AuditSpec, source: ModelSource, **fields: Any) -> Request:
@@ -65,6 +71,8 @@ class Outcome:
     """Other specs -> what went wrong there; empty when they went well."""
     alone: Mapping[str, Any] = field(default_factory=dict)
     """Adapter (`""`: none) -> outputs by name as arrays, or the failure's kind as text."""
+    merging: str = ""
+    """What is wrong with the merged adapters; empty when nothing is."""
     trouble: str = ""
 
 
@@ -97,7 +105,7 @@ def _outcome(told: dict[str, Any]) -> Outcome:
         return Outcome(trouble=told["trouble"])
     result = AuditResult.model_validate_json(told["result"]) if told["result"] else None
     proposals = {n: tuple(_edit(e) for e in edits) for n, edits in told["proposals"].items()}
-    return Outcome(result, proposals, told["others"], told["alone"])
+    return Outcome(result, proposals, told["others"], told["alone"], told["merging"])
 
 
 def _edit(data: dict[str, Any]) -> SourceEdit:
@@ -119,8 +127,7 @@ def _child(sender: Connection, request: Request, folder: str) -> None:
         substitute(request.patched, Path(folder))
     try:
         reaudit = importlib.import_module(f"{__package__}.reaudit")  # the fresh one
-        answer = reaudit.answer
-        told = answer(request.spec, request.model, request.also, audit=request.audit, alone=request.alone)
+        told = reaudit.answer(request)
     except Exception as error:
         told = {"trouble": f"{type(error).__name__}: {error}"}
     sender.send_bytes(pickle.dumps(told))

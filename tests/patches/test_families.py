@@ -9,9 +9,10 @@ import pytest
 
 from adapter_audit.auditor.patches.families.absent_state import FAMILY as ABSENT_STATE
 from adapter_audit.auditor.patches.families.bind_on_every_path import FAMILY as BIND
-from adapter_audit.auditor.patches.families.every_adapter_its_rows import _applied, _only_first
+from adapter_audit.auditor.patches.families.every_adapter_its_rows import BLOCKS, _applied, _only_first
 from adapter_audit.auditor.patches.families.first_with_modules import FAMILY as FIRST
 from adapter_audit.auditor.patches.families.initialise_module_first import FAMILY as INITIALISE
+from adapter_audit.auditor.patches.library import known_blocks
 from adapter_audit.auditor.patches.source import Module, Sources, apply_edits
 from adapter_audit.auditor.result import Confidence, Finding, Location, Severity
 
@@ -128,19 +129,19 @@ def forward(self, states, setup):
 
 def test_every_adapter_is_applied_to_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
-    from adapters.composition import BatchSplit, Parallel, Stack
+    from adapters import composition
+    from adapters.composition import Average, BatchSplit, Parallel, Stack
     from adapters.context import ForwardContext
 
     module = Module(FILE, ONLY_FIRST)
     (found,) = _only_first(module)
-    text = apply_edits(ONLY_FIRST, [_applied(module, found)])
+    blocks = known_blocks(Sources(), BLOCKS)
+    text = apply_edits(ONLY_FIRST, [_applied(module, found, blocks)])
     ast.parse(text)
     space: dict[str, Any] = {
         "torch": torch,
-        "BatchSplit": BatchSplit,
-        "Parallel": Parallel,
-        "Stack": Stack,
         "ForwardContext": ForwardContext,
+        **{name: getattr(composition, name) for name in blocks},
     }
     exec(text, space)
 
@@ -154,6 +155,7 @@ def test_every_adapter_is_applied_to_its_rows(monkeypatch: pytest.MonkeyPatch) -
 
     class Context:
         adapters_parallelized = False
+        task_ids = torch.tensor([1, 0, 1])
 
     context = Context()
     monkeypatch.setattr(ForwardContext, "get_context", classmethod(lambda cls: context))
@@ -161,4 +163,7 @@ def test_every_adapter_is_applied_to_its_rows(monkeypatch: pytest.MonkeyPatch) -
     assert context.adapters_parallelized
     assert rows(BatchSplit("a", "b", batch_sizes=[1, 2])) == [11, 4, 6]
     assert rows(Stack("a", "b")) == [22, 24, 26]
+    assert rows(Average("a", "b", weights=[0.5, 0.5])) == [6.5, 8, 9.5]
+    if "MultiTask" in blocks:
+        assert rows(composition.MultiTask("a", "b")) == [2, 12, 6]
     assert rows(Stack("c")) == [1, 2, 3]

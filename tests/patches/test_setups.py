@@ -8,7 +8,9 @@ import pytest
 
 from adapter_audit.auditor.compose import parse
 from adapter_audit.auditor.models import resolve
-from adapter_audit.auditor.patches.setups import _without_leave_out, options, python, set_up_fix
+from adapter_audit.auditor.patches.composition_code import python
+from adapter_audit.auditor.patches.setup_options import _without_leave_out, options
+from adapter_audit.auditor.patches.setups import set_up_fix
 from adapter_audit.auditor.spec import AuditSpec
 
 
@@ -26,7 +28,7 @@ def test_every_option_can_be_audited_and_its_code_is_python(compose: str) -> Non
     spec = AuditSpec.read({"model": "m", "compose": compose, "adapter": "lora[r=2,leave_out=[0]]"})
     titles = []
     for option in options(spec):
-        ast.parse(option.code)
+        ast.parse(option.code())
         for other in option.specs:
             other.check()
             other.composition()

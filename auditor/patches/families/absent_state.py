@@ -34,6 +34,7 @@ class AbsentState:
     """See the module's docstring."""
 
     name = "neutral-state-of-absent-child"
+    rank = 1
 
     def propose(self, _facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """All joins of the file that the first state decides about, with either neutral value."""

@@ -21,6 +21,7 @@ class BindOnEveryPath:
     """See the module's docstring."""
 
     name = "bind-on-every-path"
+    rank = 1
 
     def propose(self, _facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """One proposal for every value that the function gives the name and its parameters suffice for."""

@@ -21,6 +21,7 @@ class CopyAbsenceToo:
     """See the module's docstring."""
 
     name = "copy-absence-too"
+    rank = 1
 
     def propose(self, _facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """Give every such condition of the file an `else` that copies the absence."""

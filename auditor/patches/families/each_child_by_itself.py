@@ -1,8 +1,9 @@
-"""Some children of a Parallel or BatchSplit have no modules in a layer: run the layer for each one by itself.
+"""Children of a composition differ in kind, or some have no modules in a layer: run the layer for each alone.
 
 Joining states and finishing all rows by one adapter's rules is right only when all children have modules
-there, of one kind. By itself, a child without any goes the way of a layer without adapters. The second
-proposal does so always: for children whose kinds differ.
+there, of one kind. By itself, a child without any goes the way of a layer without adapters. What is
+divided are the rows (Parallel, BatchSplit, MultiTask); an Average takes all rows for each child and
+weighs the results. The second proposal does so always: for children whose kinds differ.
 """
 
 from __future__ import annotations
@@ -12,104 +13,127 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ...compose import walk
 from ..base import SourceEdit
+from ..library import COMPOSITION, CONTEXT, LIBRARY, imports, known_blocks
 from ..source import Edit, Module, Sources
 
 if TYPE_CHECKING:
     from ...facts import Facts
     from ...result import Finding
 
-LIBRARY = "adapters"
-NEEDED = {
-    f"{LIBRARY}.composition": ("BatchSplit", "Parallel"),
-    f"{LIBRARY}.context": ("AdapterSetup", "ForwardContext"),
-}
+DIVIDING = ("Average", "BatchSplit", "MultiTask", "Parallel")
 
 CODE = """\
-if isinstance({setup}, (Parallel, BatchSplit)){condition}:
-    given = [{given}]
-    sizes = getattr({setup}, "batch_sizes", None)
-    if isinstance({setup}, Parallel):
-        context, rows = ForwardContext.get_context(), given[0].shape[0]
+children = list({setup}) if isinstance({setup}, Stack) else [{setup}]
+divided = [c for c in children if isinstance(c, ({blocks}))]
+if divided{condition}:
+    block, given = divided[0], [{given}]
+    context, rows = ForwardContext.get_context(), given[0].shape[0]
+    if isinstance(block, Parallel):
         again = self.allow_multi_parallelize and rows == getattr(context, "original_batch_size", -1)
         if again or not context.adapters_parallelized:
             context.adapters_parallelized, context.original_batch_size = True, rows
-            given = [g.repeat(len({setup}), *[1] * (g.dim() - 1)) if torch.is_tensor(g) else g for g in given]
-        sizes = given[0].shape[0] // len({setup})
-    parts = [g.split(sizes) if torch.is_tensor(g) else [g] * len({setup}) for g in given]
+            given = [g.repeat(len(block), *[1] * (g.dim() - 1)) if torch.is_tensor(g) else g for g in given]
+    picked = torch.arange(given[0].shape[0], device=given[0].device)
+    if isinstance(block, Average):
+        picked = [picked] * len(block)
+{tasks}\
+    else:
+        picked = picked.split(getattr(block, "batch_sizes", len(picked) // len(block)))
     results = []
-    for child, *own in zip({setup}, *parts):
-        with AdapterSetup(child):
-            results.append(self.{function}(*own))
-    return torch.cat(results)
+    for child, own in zip(block, picked):
+        inner = list(child) if isinstance(child, Stack) else [child]
+        with AdapterSetup(Stack(*[a for c in children for a in (inner if c is block else [c])])):
+            results.append(self.{function}(*[g[own] if torch.is_tensor(g) else g for g in given]))
+    if isinstance(block, Average):
+        return sum(weight * result for weight, result in zip(block.weights, results))
+    return torch.cat(results)[torch.cat(picked).argsort()]
+"""
+TASKS = """\
+    elif isinstance(block, MultiTask):
+        tasks = [list(block).index(t) if isinstance(t, str) else int(t) for t in context.task_ids]
+        tasks = torch.tensor(tasks, device=picked.device)
+        picked = [picked[tasks == number] for number in range(len(block))]
 """
 
-
-REPEATED = "for child, *own in zip("
-"""In a text to which a proposal was applied before: then only the second one is left."""
 ONE_ABSENT = """\
  and not all(
     set([child] if isinstance(child, str) else child.flatten()) & set(self.adapter_modules)
-    for child in {setup}
+    for child in divided[0]
 )"""
 ALWAYS = ""
+REPEATED = "block, given = divided[0], ["
+"""In a text to which a proposal was applied before: then only the second one is left."""
 
 
 class EachChildByItself:
     """See the module's docstring."""
 
     name = "each-child-by-itself"
+    rank = 1
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
-        """All functions of the finding's file that run a composition over one layer."""
-        absent = "KeyError" in finding.message or "None" in finding.message
-        if len(facts.names) < 2 or not (finding.rule == "AA201" or (finding.rule == "AA105" and absent)):
+        """All functions that run a composition over one layer, in the finding's file or in files that ran."""
+        kinds = {block.kind for block in walk(facts.tree)}
+        if len(facts.names) < 2 or not kinds & {kind.lower() for kind in DIVIDING}:
             return
-        module = sources.module(finding.primary.file)
-        found = list(_running(module)) if module is not None else []
-        if module is None or not found:
+        if finding.rule not in ("AA105", "AA201", "AA203", "AA205"):
             return
-        choices = [(ONE_ABSENT, " where one has no modules"), (ALWAYS, "")]
-        for condition, when in choices[REPEATED in module.text :]:
-            edits = (*_imports(module), *(_guard(f, s, condition) for f, s in found))
-            yield SourceEdit(module.file, edits, f"run each child by itself{when}")
+        for file in _files(facts, finding):
+            module = sources.module(file)
+            found = list(_running(module)) if module is not None else []
+            if module is None or not found:
+                continue
+            blocks = known_blocks(sources, DIVIDING)
+            contexts = ("AdapterSetup", "ForwardContext")
+            needed = tuple(imports(module, {COMPOSITION: (*blocks, "Stack"), CONTEXT: contexts}))
+            choices = [(ONE_ABSENT, " where one has no modules"), (ALWAYS, "")]
+            for condition, when in choices[REPEATED in module.text or finding.rule == "AA205" :]:
+                edits = (*needed, *(_guard(f, s, condition, blocks) for f, s in found))
+                yield SourceEdit(module.file, edits, f"run each child by itself{when}")
+
+
+def _files(facts: Facts, finding: Finding) -> tuple[str, ...]:
+    """Where the finding is; for what is wrong somewhere, the library's files that ran."""
+    if finding.primary.file and finding.rule == "AA105":
+        return (finding.primary.file,)
+    ran = {r.site.file for r in facts.static.trace.records} if facts.static is not None else set()
+    own = [finding.primary.file] if finding.primary.file else []
+    return tuple(dict.fromkeys([*own, *sorted(f for f in ran if f.startswith(f"{LIBRARY}/methods/"))]))
 
 
 def _running(module: Module) -> Iterator[tuple[ast.FunctionDef, ast.Assign]]:
-    """Functions with `setup = self.get_active_setup()` and `self.compose(setup, ...)`, and the former."""
+    """Functions with `setup = self.get_active_setup()` and `self.compose(setup, ...)`, and the former.
+
+    Only those that return one tensor: what several results have in common is not known here.
+    """
     for function in (n for n in ast.walk(module.tree) if isinstance(n, ast.FunctionDef)):
+        nodes = list(ast.walk(function))
         asked = [
             n
-            for n in ast.walk(function)
+            for n in nodes
             if isinstance(n, ast.Assign)
             and isinstance(n.targets[0], ast.Name)
             and ast.unparse(n.value) == "self.get_active_setup()"
         ]
-        if asked and any(
-            isinstance(n, ast.Call) and ast.unparse(n.func) == "self.compose" for n in ast.walk(function)
-        ):
+        composes = any(isinstance(n, ast.Call) and ast.unparse(n.func) == "self.compose" for n in nodes)
+        several = any(isinstance(n, ast.Return) and isinstance(n.value, ast.Tuple) for n in nodes)
+        if asked and composes and not several:
             yield function, asked[0]
 
 
-def _guard(function: ast.FunctionDef, asked: ast.Assign, condition: str) -> Edit:
+def _guard(function: ast.FunctionDef, asked: ast.Assign, condition: str, blocks: tuple[str, ...]) -> Edit:
     parameters = [a.arg for a in function.args.args if a.arg != "self"]
-    setup = ast.unparse(asked.targets[0])
     code = CODE.format(
-        setup=setup,
-        condition=condition.format(setup=setup),
+        setup=ast.unparse(asked.targets[0]),
+        condition=condition,
+        blocks=", ".join(blocks),
+        tasks=TASKS if "MultiTask" in blocks else "",
         given=", ".join(parameters),
         function=function.name,
     )
     return Edit.after(asked, "\n" + textwrap.indent(code, " " * asked.col_offset).rstrip())
-
-
-def _imports(module: Module) -> Iterator[Edit]:
-    for origin, names in NEEDED.items():
-        missing = [n for n in names if not module.binds(n)]
-        if missing:
-            yield module.importing(origin, ", ".join(missing))
-    if not module.binds("torch"):
-        yield module.importing("", "torch")
 
 
 FAMILY = EachChildByItself()

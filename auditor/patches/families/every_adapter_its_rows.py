@@ -1,7 +1,8 @@
 """Only the first adapter of a composition is applied, to all rows: apply every one to its own rows.
 
-Lanes of a Parallel (which replicates the rows where nothing has yet), parts of a BatchSplit, and the
-adapters of a Stack one after the other. Other blocks keep to their first adapter.
+Lanes of a Parallel (which replicates the rows where nothing has yet), parts of a BatchSplit or MultiTask,
+the adapters of a Stack one after the other, and the weighted results of an Average. Other blocks keep to
+their first adapter.
 """
 
 from __future__ import annotations
@@ -15,17 +16,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...trace.sites import absolute_file
 from ..base import SourceEdit
+from ..library import COMPOSITION, CONTEXT, LIBRARY, imports, known_blocks
 from ..source import Edit, Module, Sources
 
 if TYPE_CHECKING:
     from ...facts import Facts
     from ...result import Finding
 
-LIBRARY = "adapters"
-NEEDED = {
-    f"{LIBRARY}.composition": ("BatchSplit", "Parallel", "Stack"),
-    f"{LIBRARY}.context": ("ForwardContext",),
-}
+BLOCKS = ("Average", "BatchSplit", "MultiTask", "Parallel", "Stack")
 RULES = ("AA104", "AA201", "AA203")
 
 CODE = """\
@@ -40,6 +38,9 @@ def apply_rows(setup, states):
         for child in setup:
             states = apply_rows(child, states)
         return states
+    if isinstance(setup, Average):
+        return sum(w * apply_rows(child, states) for w, child in zip(setup.weights, setup))
+{tasks}\
     if not isinstance(setup, (Parallel, BatchSplit)):
         return apply_rows(setup.first(), states)
     sizes = getattr(setup, "batch_sizes", None)
@@ -53,6 +54,17 @@ def apply_rows(setup, states):
     return torch.cat([apply_rows(child, part) for child, part in zip(setup, states.split(sizes))])
 
 {tensor} = apply_rows({setup}, {tensor})
+"""
+
+TASKS = """\
+    if isinstance(setup, MultiTask):
+        ids = ForwardContext.get_context().task_ids
+        ids = torch.tensor([list(setup).index(t) if isinstance(t, str) else int(t) for t in ids])
+        order = ids.to(states.device).argsort(stable=True)
+        sizes = ids.bincount(minlength=len(setup)).tolist()
+        parts = states[order].split(sizes)
+        done = torch.cat([apply_rows(child, part) for child, part in zip(setup, parts)])
+        return done[order.argsort()]
 """
 
 
@@ -70,6 +82,7 @@ class EveryAdapterItsRows:
     """See the module's docstring."""
 
     name = "every-adapter-its-rows"
+    rank = 1
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """Only files whose adapters' modules ran; one proposal a file."""
@@ -83,7 +96,9 @@ class EveryAdapterItsRows:
             if module is None or not found:
                 continue
             title = f"apply every adapter to its rows, not the first one to all ({Path(file).stem})"
-            edit = SourceEdit(file, (*_imports(module), *(_applied(module, f) for f in found)), title)
+            blocks = known_blocks(sources, BLOCKS)
+            needed = imports(module, {COMPOSITION: blocks, CONTEXT: ("ForwardContext",)})
+            edit = SourceEdit(file, (*needed, *(_applied(module, f, blocks) for f in found)), title)
             if any(_attribute(f) in ran for f in found):
                 yield edit
             elif not all(_attribute(f) for f in found):
@@ -151,7 +166,7 @@ def _matched(node: ast.If, first: dict[str, ast.expr]) -> Iterator[OnlyFirst]:
         yield OnlyFirst(node, first[name], modules, call, targets)
 
 
-def _applied(module: Module, found: OnlyFirst) -> Edit:
+def _applied(module: Module, found: OnlyFirst, blocks: tuple[str, ...]) -> Edit:
     rest = found.targets[1:]
     more = [
         *(ast.unparse(a) for a in found.call.args[1:]),
@@ -163,6 +178,7 @@ def _applied(module: Module, found: OnlyFirst) -> Edit:
         tensor=module.code(found.targets[0]),
         result="states, *more[:]" if rest else "states",
         arguments="".join(f", {a}" for a in more),
+        tasks=TASKS if "MultiTask" in blocks else "",
     )
     if rest:
         names = ", ".join(module.code(t) for t in rest)
@@ -171,15 +187,6 @@ def _applied(module: Module, found: OnlyFirst) -> Edit:
         code = code.removeprefix("more = []\n\n")
     indented = textwrap.indent(code, " " * found.node.col_offset).strip()
     return Edit.of(found.node, indented)
-
-
-def _imports(module: Module) -> Iterator[Edit]:
-    for origin, names in NEEDED.items():
-        missing = [n for n in names if not module.binds(n)]
-        if missing and origin.replace(".", "/") + ".py" != module.file:
-            yield module.importing(origin, ", ".join(missing))
-    if not module.binds("torch"):
-        yield module.importing("", "torch")
 
 
 FAMILY = EveryAdapterItsRows()

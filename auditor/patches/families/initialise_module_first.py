@@ -18,6 +18,7 @@ class InitialiseModuleFirst:
     """See the module's docstring."""
 
     name = "initialise-module-first"
+    rank = 1
 
     def propose(self, _facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """Start the constructor with the call; a later one is taken out."""

@@ -27,6 +27,7 @@ class ReadBatchAfterExpansion:
     """See the module's docstring."""
 
     name = "read-batch-after-expansion"
+    rank = 1
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """Replace the size of the first axis in the reshapes at the leaks' roots, file by file."""

@@ -33,6 +33,7 @@ class ReplicateOperand:
     """See the module's docstring."""
 
     name = "replicate-operand"
+    rank = 1
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """Replicate the operand that the trace says is unexpanded, or either one where it does not say."""

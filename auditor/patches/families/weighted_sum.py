@@ -18,6 +18,7 @@ class WeightedSum:
     """See the module's docstring."""
 
     name = "weighted-sum"
+    rank = 0
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """Every mean over a product with `weights` that ran becomes a sum, file by file."""
