@@ -110,6 +110,6 @@ def _untried(facts: Facts, findings: tuple[Finding, ...], why: str) -> list[Fix]
 
 
 def _upgrades(finding: Finding) -> tuple[Fix, ...]:
-    from ..pipeline import environment
+    from ..environment import environment
 
     return tuple(upgrades(finding, environment()))

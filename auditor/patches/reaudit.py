@@ -10,9 +10,11 @@ from dataclasses import asdict
 from typing import Any
 
 from ..compose import adapter_names, lane_count
+from ..conclude import conclude, run_rules
 from ..facts import Axes, Facts
+from ..gather import Timer, gather
 from ..models import ModelSource, resolve
-from ..pipeline import AuditOptions, Timer, conclude, gather, run_rules
+from ..options import AuditOptions
 from ..result import AuditResult
 from ..spec import AuditSpec
 from .base import proposals

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from adapter_audit.auditor import AuditResult, audit, pipeline
+from adapter_audit.auditor import AuditResult, audit, environment
+from adapter_audit.auditor.conclude import overall_verdict, run_rules, summarise
 from adapter_audit.auditor.errors import AuditError, BuildError, LibraryRefusal, UsageError
 from adapter_audit.auditor.facts import Axes, Facts
-from adapter_audit.auditor.pipeline import AuditOptions, environment, overall_verdict, run_rules, summarise
+from adapter_audit.auditor.options import AuditOptions
 from adapter_audit.auditor.probe import process
 from adapter_audit.auditor.result import Confidence, Finding, Location, Severity, Verdict, fingerprint
 
@@ -144,9 +145,9 @@ def test_libraries_that_are_missing_or_out_of_range(
     monkeypatch: pytest.MonkeyPatch, versions: dict[str, str], words: str
 ) -> None:
     have = {"torch": "2.13.0", "transformers": "4.57.6", "adapters": "1.3.0"} | versions
-    monkeypatch.setattr(pipeline, "_version", have.__getitem__)
+    monkeypatch.setattr(environment, "_version", have.__getitem__)
     with pytest.raises(BuildError) as caught:
-        pipeline.check_environment()
+        environment.check_environment()
     assert words in caught.value.line
 
 
@@ -155,9 +156,9 @@ def test_versions_of_what_is_not_there_are_empty(monkeypatch: pytest.MonkeyPatch
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr("importlib.metadata.version", missing)
-    pipeline._version.cache_clear()
-    assert environment().torch == ""
-    pipeline._version.cache_clear()
+    environment._version.cache_clear()
+    assert environment.environment().torch == ""
+    environment._version.cache_clear()
 
 
 def test_a_dying_child_is_told_with_its_place() -> None:

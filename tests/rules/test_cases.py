@@ -13,7 +13,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from adapter_audit.auditor import AuditResult, audit
-from adapter_audit.auditor.pipeline import environment
+from adapter_audit.auditor.environment import environment
 from adapter_audit.rules.base import AuditRule, Case
 from adapter_audit.rules.registry import rules_of
 
