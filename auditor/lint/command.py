@@ -63,7 +63,9 @@ def _rendered(report: LintReport, kind: str, latent: bool) -> str:
         return _github(report)
     from adapter_audit.reports import base
 
-    return base.render(kind, [report.to_result()])
+    from .convert import to_result
+
+    return base.render(kind, [to_result(report)])
 
 
 def _github(report: LintReport) -> str:

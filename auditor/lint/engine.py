@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..collector import without_collector
 from ..errors import UsageError
 from .check import FileReport, check_file
 from .discover import find_files
@@ -99,19 +98,7 @@ def _checked(
         yield from pool.map(work, files, chunksize=max(1, len(files) // (4 * processes)))
 
 
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Trees are large and have no cycles: looking for some while they are built takes a fifth of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 def _check(path: Path, rule_ids: tuple[str, ...], fix: bool) -> FileReport:
     rules = [rule for rule in all_source_rules() if rule.id in rule_ids]
-    with _without_collector():
+    with without_collector():  # trees are large and have no cycles
         return check_file(path, rules, known_keys(), fix=fix)

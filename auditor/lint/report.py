@@ -1,4 +1,4 @@
-"""What a lint run found, as text for people and as an `AuditResult` for the report package."""
+"""What a lint run found, and how it is told as text; `convert` makes an audit result of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from ..errors import ExitCode
 if TYPE_CHECKING:
     from adapter_audit.rules.source import Flaw
 
-    from ..result import AuditResult, Finding
     from .check import FileReport
 
 
@@ -30,23 +29,12 @@ class LintReport:
         return [(file.path, flaw) for file in self.files for flaw in file.flaws]
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
-        """All flaws as findings of the result contract, the ignored ones included with their reasons."""
-        return self.to_result().findings
-
-    @property
     def exit_code(self) -> ExitCode:
         """USAGE when a file could not be checked, else FINDINGS when there is an error or a warning."""
         if any(file.error for file in self.files):
             return ExitCode.USAGE
         serious = any(flaw.severity.rank > 0 for _, flaw in self.flaws)
         return ExitCode.FINDINGS if serious else ExitCode.CLEAN
-
-    def to_result(self) -> AuditResult:
-        """The run as one audit result; its verdict is the worst of its open findings."""
-        from .convert import to_result
-
-        return to_result(self)
 
     def problems(self) -> Iterator[str]:
         """One line for each file that could not be checked, and each ignore comment that is wrong."""

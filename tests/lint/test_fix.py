@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from adapter_audit.auditor.lint import run
 from adapter_audit.auditor.lint.code import SourceFile
+from adapter_audit.auditor.lint.convert import to_result
 from adapter_audit.auditor.lint.engine import all_source_rules
 from adapter_audit.auditor.lint.fixing import fixed_text
 
@@ -154,7 +155,7 @@ def test_permissions_and_links_stay(tmp_path: Path) -> None:
 def test_result_has_the_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("modeling.py").write_text(method(FIXES["name"][0]))
-    (finding,) = run(["modeling.py"]).findings
+    (finding,) = to_result(run(["modeling.py"])).findings
     assert finding.primary.file == "modeling.py"
     assert finding.fixes[0].diff.splitlines()[:2] == ["--- a/modeling.py", "+++ b/modeling.py"]
     assert "+        q = q.view(q.shape[0], -1, 4)  # kept" in finding.fixes[0].diff

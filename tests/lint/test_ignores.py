@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from adapter_audit.auditor.lint import run
+from adapter_audit.auditor.lint.convert import to_result
 from adapter_audit.auditor.lint.report import LintReport
 
 BAD = "q = self.q(hidden_states).view(bsz, -1, 4)"
@@ -39,7 +40,7 @@ def test_ignored_with_a_reason_is_counted(tmp_path: Path, line: str) -> None:
     assert report.exit_code == 0
     assert "0 found" in report.summary()
     assert "1 ignored" in report.summary()
-    (finding,) = report.findings
+    (finding,) = to_result(report).findings
     assert (finding.status, finding.status_reason) == ("ignored", "never in Parallel")
 
 
