@@ -3,7 +3,8 @@
 The cause is the first op whose value departs although all its inputs agree. An op without twin (one of the
 composition itself) agrees when its value is one that the reference knows, too. What an op makes of another
 adapter's weights is no departure as long as that adapter's own rows are meant; where such a value meets other
-rows, the cause is the line that chose it, not the helper that computed with it.
+rows, the cause is the line that chose it, not the helper that computed with it. Nor is a line at fault that
+gave the right value before, for another caller: then it is the caller.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class _Search:
         self.alone, self.composed = bench.witnessed(reference.tree), bench.witnessed(tree)
         self.twins = {record.key: record for record in self.alone.trace.records}
         self.cut = _Cut(bench, reference, lane_count(tree))
+        self.agreeing: set[int] = set()
         self.foreign: set[int] = set()
         """Records that are what another reference makes of its adapter's weights."""
 
@@ -56,7 +58,10 @@ class _Search:
             if twin is None:
                 continue
             amount = self.cut.compare(self.composed.values_of(record), self.alone.values_of(twin))
-            if amount is None or amount <= self.bench.tolerance:
+            if amount is None:
+                continue
+            if amount <= self.bench.tolerance:
+                self.agreeing.add(record.index)
                 continue
             if self._is_anothers(record):
                 self.foreign.add(record.index)
@@ -71,7 +76,11 @@ class _Search:
             if site is not None:
                 module = record.key.module
                 return Departure(self.reference.lane, module, site, record.key.op, amount)
-        return _departure(self.reference.lane, self._behind_untwinned(record), amount)
+        cause = self._behind_untwinned(record)
+        caller = self._caller_of_its_own(cause) if self._runs_more_often(cause) else None
+        if caller is not None:
+            return Departure(self.reference.lane, cause.key.module, caller, cause.key.op, amount)
+        return _departure(self.reference.lane, cause, amount)
 
     # -- another adapter's weights -------------------------------------------------------------------
 
@@ -121,6 +130,22 @@ class _Search:
             if not self._is_known(suspect):
                 return suspect
         return record
+
+    def _runs_more_often(self, record: Record) -> bool:
+        """Whether its line runs another number of times than in the reference: twins by number mislead."""
+        mine, theirs = self.composed.trace.records, self.alone.trace.records
+        return sum(r.key[:5] == record.key[:5] for r in mine) != sum(
+            r.key[:5] == record.key[:5] for r in theirs
+        )
+
+    def _caller_of_its_own(self, record: Record) -> Site | None:
+        """Where the record was called from, when the same line gave what it should for another caller."""
+        mine = self.composed.frames[record.index]
+        for other in self.composed.trace.records[: record.index]:
+            if other.key[:5] == record.key[:5] and other.index in self.agreeing:
+                theirs = self.composed.frames[other.index]
+                return next((m for m, t in zip(mine, theirs, strict=False) if m != t), None)
+        return None
 
     def _untwinned_behind(self, record: Record) -> set[int]:
         found: set[int] = set()

@@ -67,6 +67,13 @@ CAUSES = (
         ">=1.0,<1.4",
     ),
     Cause(
+        {"model": f"{TOYS}:bert", "compose": "parallel(stack(a,b),c)", "adapter": "seq_bn"},
+        "AA201",
+        "state = self.pre_block(adapter_stack_layer, state)",
+        "encoder.layer.0.output",
+        ">=1.0,<1.4",
+    ),
+    Cause(
         {"model": f"{TOYS}.broken:writes_into_mask", "compose": "parallel(a,b)", "mask": "right"},
         "AA206",
         "mask.mul_(2)",
