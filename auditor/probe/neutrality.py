@@ -2,8 +2,8 @@
 
 - An Average or Split of one and the same child is that child; so is an Average with all its weight on it.
 - A Fuse of one and the same adapter is that adapter, whatever its attention looks like, when its values are
-  handed on: attention weights sum up to one. That is asked of the adapters it names, not of stacks in it,
-  of which the library fuses the last adapter's output only, as documented.
+  handed on: attention weights sum up to one. That is asked of adapters, not of stacks in it, of which the
+  library fuses the last adapter's output only, as documented.
 - A block of one child is the child, wherever it stands: `Parallel(Stack(a), Stack(b))` is `Parallel(a, b)`.
 """
 
@@ -49,22 +49,20 @@ def _same_children(bench: Bench, trees: list[Node]) -> Iterator[Discrepancy]:
 
 
 def _fusions(bench: Bench, trees: list[Node]) -> Iterator[Discrepancy]:
-    """Each Fuse with copies of one of its adapters in place of all; one adapter for each method."""
+    """Each Fuse with copies of its last adapter, whose configuration counts for the block, in place of all."""
     for tree in trees:
         for block in (b for b in walk(tree) if b.kind == "fuse"):
-            children = [_unnested(child) for child in block.children]
-            methods = {bench.spec.method_of(c): c for c in reversed(children) if isinstance(c, str)}
-            for name in reversed(methods.values()):
-                without = as_block(replaced(tree, block, name))
-                alone = bench.known(without)
-                with bench.subject.backend.fused_copies(bench.model, name, len(children)) as fused:
-                    bench.model.to(bench.dtype)
-                    without_chance(bench.model)
-                    with_block = as_block(replaced(tree, block, fused))
-                    for found in _gap(
-                        bench, f"fuse of equal adapters ({fused})", bench.run(with_block), alone
-                    ):
-                        yield replace(found, departure=relation_departure(bench, with_block, without))
+            name = _unnested(block.children[-1])
+            if not isinstance(name, str):
+                continue
+            without = as_block(replaced(tree, block, name))
+            with bench.subject.backend.fused_copies(bench.model, name, len(block.children)) as fused:
+                bench.model.to(bench.dtype)
+                without_chance(bench.model)
+                with_block = as_block(replaced(tree, block, fused))
+                subject = f"fuse of equal adapters ({fused})"
+                for found in _gap(bench, subject, bench.run(with_block), bench.known(without)):
+                    yield replace(found, departure=relation_departure(bench, with_block, without))
 
 
 def _nests(bench: Bench) -> Iterator[Discrepancy]:

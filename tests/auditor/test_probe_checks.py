@@ -43,8 +43,8 @@ def test_a_fusion_of_copies_is_the_adapter(compose: str) -> None:
 
 
 def test_a_fusion_loses_the_gate() -> None:
-    gated = bench(":bert", compose="fuse(a,b)", adapters={"a": "seq_bn[use_gating=True]", "b": "seq_bn"})
-    assert found(gated, check_neutrality) == ["fuse of equal adapters (fuse(a,a_copy1))"]
+    gated = bench(":bert", compose="fuse(a,b)", adapters={"a": "seq_bn", "b": "seq_bn[use_gating=True]"})
+    assert found(gated, check_neutrality) == ["fuse of equal adapters (fuse(b,b_copy1))"]
     assert list(gated.model.adapters_config.adapters) == ["a", "b"]  # nothing is left behind
     assert list(gated.model.adapters_config.fusions) == ["a,b"]
 
