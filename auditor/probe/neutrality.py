@@ -2,8 +2,8 @@
 
 - An Average or Split of one and the same child is that child; so is an Average with all its weight on it.
 - A Fuse of one and the same adapter is that adapter, whatever its attention looks like, when its values are
-  handed on: attention weights sum up to one. That is asked of adapters, not of stacks in it, of which the
-  library fuses the last adapter's output only, as documented.
+  handed on: attention weights sum up to one. That is asked of adapters, not of stacks in a Fuse: the
+  library means to fuse what the last adapter of each adds.
 - A block of one child is the child, wherever it stands: `Parallel(Stack(a), Stack(b))` is `Parallel(a, b)`.
 """
 
@@ -49,7 +49,7 @@ def _same_children(bench: Bench, trees: list[Node]) -> Iterator[Discrepancy]:
 
 
 def _fusions(bench: Bench, trees: list[Node]) -> Iterator[Discrepancy]:
-    """Each Fuse with copies of its last adapter, whose configuration counts for the block, in place of all."""
+    """Each Fuse with copies of its last adapter in place of all: its configuration counts for the block."""
     for tree in trees:
         for block in (b for b in walk(tree) if b.kind == "fuse"):
             name = _unnested(block.children[-1])
