@@ -1,7 +1,9 @@
 """AA209 padding-dependence
 
 ## What it does
-Compares rows of a `BatchSplit` or `MultiTask` part in the whole, padded batch with the same rows alone.
+Compares rows of a `BatchSplit` or `MultiTask` part in the whole, padded batch with the same rows alone, the
+last row of other compositions with the same row alone, and the results before and after other tokens are put
+at padded positions.
 
 ## Why is this bad
 What a row gives depends on how long the other rows are: results differ from run to run with the batches,
@@ -24,6 +26,11 @@ from adapter_audit.auditor.result import Confidence, Finding, Location, Severity
 from .base import AuditRule, Case
 from .values import amount
 
+OTHER = {
+    "masked": "real tokens changes with the tokens at padded positions",
+    "alone": "a row changes when the row is alone in the batch",
+}
+
 
 class PaddingDependence(AuditRule):
     """Other rows' padding changes a row."""
@@ -39,6 +46,32 @@ class PaddingDependence(AuditRule):
                 "compose": "batchsplit(a,b;2,1)",
                 "adapter": "seq_bn",
                 "mask": "right",
+            },
+        ),
+        Case(
+            bad=True,
+            spec={
+                "model": "adapter_audit.auditor.toys.broken:sees_padding",
+                "compose": "parallel(a,b)",
+                "adapter": "seq_bn",
+                "mask": "right",
+            },
+        ),
+        Case(
+            bad=True,
+            spec={
+                "model": "adapter_audit.auditor.toys.broken:counts_rows",
+                "compose": "parallel(a,b)",
+                "adapter": "seq_bn",
+            },
+        ),
+        Case(
+            bad=False,
+            spec={
+                "model": "adapter_audit.auditor.toys:gpt2",
+                "compose": "parallel(a,b)",
+                "adapter": "seq_bn",
+                "mask": "left",
             },
         ),
         Case(
@@ -60,4 +93,10 @@ class PaddingDependence(AuditRule):
                     f"({amount(item)} in {item.output}): padding changes what the adapter does",
                     Location(module="", op="padding"),
                     axis=item.subject,
+                )
+            elif item.check in OTHER:
+                yield self.finding(
+                    f"{item.output} of {OTHER[item.check]} ({amount(item)}); without adapters it does not",
+                    Location(module="", op="padding"),
+                    axis=item.check,
                 )

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from ..compose import Node, lane_count
 from ..facts import Discrepancy
 from .bench import Bench, NotApplicable, Ran
-from .compare import worst_output
+from .compare import lanes_gap
 
 OTHER = {"sdpa": "eager", "eager": "sdpa"}
 WEIGHTS = "output_attentions"
@@ -74,12 +74,6 @@ def _switches(model: Any) -> bool:
 
 
 def _gap(bench: Bench, here: Ran, there: Ran, lanes: int) -> tuple[str, float]:
-    """The answer that differs most, lane by lane."""
     if here.failure is not None or there.failure is not None:
         return "", float("inf")
-    source = tuple(range(bench.rows))
-    found = [("", 0.0)]
-    for lane in range(lanes):
-        rows = tuple(lane * bench.rows + row for row in source)
-        found.append(worst_output(bench, there.outputs, bench.lane_of(here, lane), rows, source))
-    return max(found, key=lambda pair: pair[1])
+    return lanes_gap(bench, here.outputs, there.outputs, lanes, tuple(range(bench.rows)))

@@ -144,16 +144,10 @@ class Bench:
             raise NotApplicable
         return ran
 
-    def lane_of(self, ran: Ran, lane: int) -> Tensors:
+    def lane_of(self, outputs: Tensors, lane: int, lanes: int) -> Tensors:
         """One lane's rows of the outputs that have a row for each lane and row."""
-        lanes = lane_count(self.tree)
         rows = slice(lane * self.rows, (lane + 1) * self.rows)
-        whole = (self.rows, self.rows * lanes)
-        return {
-            n: v if v.shape[0] == self.rows else v[rows]
-            for n, v in ran.outputs.items()
-            if v.dim() and v.shape[0] in whole
-        }
+        return {n: v[rows] for n, v in outputs.items() if v.dim() and v.shape[0] == self.rows * lanes}
 
     def inputs_of(self, rows: tuple[int, ...] | None) -> Inputs:
         """The inputs of some rows (None: all)."""

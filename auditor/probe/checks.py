@@ -24,6 +24,7 @@ from .causes import first_departure, init_departure, writing_line
 from .compare import answers, masked_deviation, worst_output
 from .neutrality import check_neutrality
 from .precision import deviation
+from .rows import check_masked_tokens, check_padding, check_single_rows
 from .splits import check_splits
 from .training import check_checkpointing, check_gradients, check_loss, check_loss_gradients
 
@@ -232,28 +233,6 @@ def check_init(bench: Bench) -> list[Discrepancy]:
     ]
 
 
-def check_padding(bench: Bench) -> list[Discrepancy]:
-    """Rows of a BatchSplit or MultiTask part are the same without the other, differently padded rows."""
-    parts = [r for r in bench.references if len(r.rows) < bench.rows]
-    if not parts or "attention_mask" not in bench.inputs:
-        raise NotApplicable
-    for part in parts:
-        whole, alone = bench.reference(part), bench.known(part.tree, part.rows)
-        if whole.failure is not None or alone.failure is not None:
-            continue
-        mine = {
-            n: v[list(part.rows)] for n, v in whole.outputs.items() if v.dim() and v.shape[0] == bench.rows
-        }
-        for name, value in answers(alone.outputs).items():
-            if name not in mine or mine[name].shape != value.shape or value.shape[0] != len(part.rows):
-                continue
-            amount = masked_deviation(bench, name, mine[name], value, part.rows)
-            if amount > bench.tolerance:
-                who = "+".join(adapter_names(part.tree))
-                return [Discrepancy(check="padding", subject=who, output=name, deviation=amount)]
-    return []
-
-
 def check_cache(bench: Bench) -> list[Discrepancy]:
     """Decoding with a cache gives what full forwards give, where it does so without adapters."""
     if bench.spec.mode not in ("generate", "beam"):
@@ -369,6 +348,8 @@ CHECKS: tuple[Callable[[Bench], list[Discrepancy]], ...] = (
     check_splits,
     check_attention,
     check_padding,
+    check_masked_tokens,
+    check_single_rows,
     check_cache,
     check_strength,
     check_purity,

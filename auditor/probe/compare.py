@@ -48,6 +48,17 @@ def worst_output(
     return worst, amount
 
 
+def lanes_gap(
+    bench: Bench, whole: Tensors, other: Tensors, lanes: int, rows: tuple[int, ...]
+) -> tuple[str, float]:
+    """The answer that deviates most between two runs, lane by lane; `other` has these rows only."""
+    found = [("", 0.0)]
+    for lane in range(lanes):
+        mine = tuple(lane * len(rows) + i for i in range(len(rows)))
+        found.append(worst_output(bench, other, bench.lane_of(whole, lane, lanes), mine, rows))
+    return max(found, key=lambda pair: pair[1])
+
+
 def _rows_of(value: torch.Tensor | None, rows: tuple[int, ...]) -> torch.Tensor | None:
     """The rows, None when the tensor is missing or does not have them."""
     if value is None or not value.dim() or value.shape[0] <= max(rows):

@@ -14,9 +14,9 @@ from dataclasses import replace
 
 from ..compose import Block, Node, adapter_names, as_block, lane_count, walk
 from ..facts import Discrepancy
-from .bench import Bench, NotApplicable, Ran, Tensors, without_chance
+from .bench import Bench, NotApplicable, Ran, without_chance
 from .causes import relation_departure
-from .compare import worst_output
+from .compare import lanes_gap
 
 
 def check_neutrality(bench: Bench) -> list[Discrepancy]:
@@ -86,19 +86,9 @@ def _gap(bench: Bench, subject: str, ran: Ran, alone: Ran, lanes: int = 1) -> It
     """Both must agree; that another composition than the audited one stops proves nothing."""
     if ran.failure is not None or alone.failure is not None:
         return
-    source = tuple(range(bench.rows))
-    for lane in range(lanes):
-        rows = tuple(lane * bench.rows + row for row in source)
-        name, amount = worst_output(bench, ran.outputs, _lane_of(alone, rows, lanes), rows, source)
-        if amount > bench.tolerance:
-            yield Discrepancy(check="neutrality", subject=subject, output=name, deviation=amount)
-            return
-
-
-def _lane_of(ran: Ran, rows: tuple[int, ...], lanes: int) -> Tensors:
-    """One lane's rows of what has a row for each lane and row."""
-    total = len(rows) * lanes
-    return {n: v[list(rows)] for n, v in ran.outputs.items() if v.dim() and v.shape[0] == total}
+    name, amount = lanes_gap(bench, alone.outputs, ran.outputs, lanes, tuple(range(bench.rows)))
+    if amount > bench.tolerance:
+        yield Discrepancy(check="neutrality", subject=subject, output=name, deviation=amount)
 
 
 def _neutral_pairs(tree: Node) -> Iterator[tuple[Block, Block, Node, Node]]:

@@ -131,6 +131,20 @@ def counts_padding() -> Any:
     return model
 
 
+def sees_padding() -> Any:
+    """An active adapter sees the mean over all tokens, padding and all."""
+    return _broken_layer(
+        lambda model, states: states + 0.1 * states.mean(1, keepdim=True) if model.active_adapters else states
+    )
+
+
+def counts_rows() -> Any:
+    """An active adapter is the weaker the more rows the batch has."""
+    return _broken_layer(
+        lambda model, states: states * (1 + 1 / len(states)) if model.active_adapters else states
+    )
+
+
 def forgets_the_cache() -> Any:
     """T5 whose steps of one token, those with a cache, are other arithmetic when adapters are active."""
     import adapters
