@@ -102,15 +102,21 @@ class Bench:
         """What runs go on in."""
         return contextlib.nullcontext() if self.single else KeepDouble()
 
-    def run(self, tree: Node | None, inputs: Inputs | None = None, *, use_cache: bool = True) -> Ran:
-        """Run a composition (None: no adapter) on the given or all rows."""
+    def run(
+        self,
+        tree: Node | None,
+        inputs: Inputs | None = None,
+        *,
+        use_cache: bool = True,
+        mode: str | None = None,
+    ) -> Ran:
+        """Run a composition (None: no adapter) on the given or all rows, in the spec's mode or another one."""
         try:
             self.subject.activate(tree)
         except Exception as error:
             return Ran(failure=failure_of(error, self.subject.backend.package))
-        return self._execute(
-            self.model, self._fit(tree, self.inputs if inputs is None else inputs), use_cache
-        )
+        given = self._fit(tree, self.inputs if inputs is None else inputs)
+        return self._execute(self.model, given, use_cache, mode=mode)
 
     def run_on(self, inputs: Inputs) -> Ran:
         """Run what is active on exactly these tensors, to see whether it writes into them."""
@@ -260,11 +266,14 @@ class Bench:
         use_cache: bool = True,
         learn_from: Any = None,
         copies: bool = True,
+        mode: str | None = None,
     ) -> Ran:
         given = on_device_of(model, inputs) if copies else inputs
         try:
             with self.precision():
-                output = execute(model, given, self.spec.mode, use_cache=use_cache, learn_from=learn_from)
+                output = execute(
+                    model, given, mode or self.spec.mode, use_cache=use_cache, learn_from=learn_from
+                )
         except Exception as error:
             return Ran(failure=failure_of(error, "adapters"))
         outputs = {k: v.detach() for k, v in named_tensors(output)}
