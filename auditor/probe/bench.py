@@ -110,7 +110,7 @@ class Bench:
         use_cache: bool = True,
         mode: str | None = None,
     ) -> Ran:
-        """Run a composition (None: no adapter) on the given or all rows, in the spec's mode or another one."""
+        """Run a composition (None: no adapter) on the given or all rows, in the asked mode or another one."""
         try:
             self.subject.activate(tree)
         except Exception as error:
