@@ -11,7 +11,7 @@ from ..facts import Discrepancy, ProbeFacts
 from ..models import ModelSource
 from ..spec import AuditSpec
 from ..trace.recorder import Recorder
-from ..trace.records import Record, Site
+from ..trace.records import Failure, Record, Site
 from ..trace.runs import recorded_run
 from .bench import Bench, NotApplicable
 from .checks import CHECKS
@@ -25,7 +25,7 @@ def probe(spec: AuditSpec, source: ModelSource) -> ProbeFacts:
     _settle()
     bench = Bench(spec, source)
     composed = bench.known(bench.tree)
-    if composed.failure and bench.raw_failure and composed.failure.site == bench.raw_failure.site:
+    if composed.failure and _same(composed.failure, bench.raw_failure):
         why = f"the bare model fails in the same way ({composed.failure.kind}: {composed.failure.message})"
         return ProbeFacts(skipped={"the composition": why}, notes=tuple(bench.notes))
     found: list[Discrepancy] = []
@@ -43,6 +43,11 @@ def probe(spec: AuditSpec, source: ModelSource) -> ProbeFacts:
         checks=tuple(done),
         notes=tuple(bench.notes),
     )
+
+
+def _same(failure: Failure, other: Failure | None) -> bool:
+    """The same exception at the same line; its text may tell other shapes."""
+    return other is not None and (failure.kind, failure.site) == (other.kind, other.site)
 
 
 def noted_run(spec: AuditSpec, source: ModelSource, write: Callable[[str, Site], None]) -> None:
