@@ -27,8 +27,8 @@ from .base import AuditRule, Case
 from .values import amount
 
 OTHER = {
-    "masked": "real tokens changes with the tokens at padded positions",
-    "alone": "a row changes when the row is alone in the batch",
+    "masked": "changes with the tokens at padded positions",
+    "alone": "of a row changes when the row is alone in the batch",
 }
 
 
@@ -96,7 +96,7 @@ class PaddingDependence(AuditRule):
                 )
             elif item.check in OTHER:
                 yield self.finding(
-                    f"{item.output} of {OTHER[item.check]} ({amount(item)}); without adapters it does not",
+                    f"the output {item.output} {OTHER[item.check]} ({amount(item)}); without adapters it does not",
                     Location(module="", op="padding"),
                     axis=item.check,
                 )
