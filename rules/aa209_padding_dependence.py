@@ -95,8 +95,9 @@ class PaddingDependence(AuditRule):
                     axis=item.subject,
                 )
             elif item.check in OTHER:
+                what = f"the output {item.output} {OTHER[item.check]}"
                 yield self.finding(
-                    f"the output {item.output} {OTHER[item.check]} ({amount(item)}); without adapters it does not",
+                    f"{what} ({amount(item)}); without adapters it does not",
                     Location(module="", op="padding"),
                     axis=item.check,
                 )
