@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, Protocol
 
 from .collector import collect_seldom
 from .errors import AuditError, LibraryRefusal
 from .result import AuditResult, Verdict
 from .spec import AuditSpec
+from .workers import in_order
+
+DIED = "the process died during this audit; run it alone with -vv to see more"
+
+
+class Sink(Protocol):
+    """Where result lines go."""
+
+    def write(self, text: str, /) -> object:
+        """Take one line with its end."""
+
+    def flush(self) -> object:
+        """Put what was taken into safety."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +38,7 @@ class Line:
 
 def read_lines(text: str) -> list[Line]:
     """All specs of a JSONL text (blank lines are skipped)."""
-    lines = [(n, t) for n, t in enumerate(text.splitlines(), 1) if t.strip()]
+    lines = [(n, t) for n, t in enumerate(text.split("\n"), 1) if t.strip()]
     return [Line(_id_of(t, n), t) for n, t in lines]
 
 
@@ -75,14 +87,14 @@ def failed(line: Line, message: str, verdict: Verdict = Verdict.UNKNOWN) -> Audi
     )
 
 
-def finished(output: Path) -> dict[str, str]:
-    """Complete result lines of an earlier run, by id; a cut last line does not count."""
+def finished(output: Path) -> list[tuple[str, str]]:
+    """Ids and complete result lines of an earlier run, in order; a cut last line does not count."""
     if not output.is_file():
-        return {}
-    done: dict[str, str] = {}
-    for text in output.read_text(encoding="utf-8", errors="replace").splitlines():
+        return []
+    done: list[tuple[str, str]] = []
+    for text in output.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
-            done[str(json.loads(text)["id"])] = text
+            done.append((str(json.loads(text)["id"]), text))
         except (ValueError, KeyError, TypeError):
             continue
     return done
@@ -90,7 +102,7 @@ def finished(output: Path) -> dict[str, str]:
 
 def run(
     lines: Iterable[Line],
-    sink: IO[str],
+    sink: Sink,
     options: dict[str, Any],
     *,
     jobs: int = 1,
@@ -110,11 +122,5 @@ def _results(lines: list[Line], options: dict[str, Any], jobs: int) -> Iterator[
         for line in lines:
             yield line, audit_line(line, options)
         return
-    with ProcessPoolExecutor(jobs, initializer=collect_seldom) as pool:
-        waiting = [(line, pool.submit(audit_line, line, options)) for line in lines]
-        for line, future in waiting:
-            try:
-                yield line, future.result()
-            except BrokenProcessPool:
-                why = "a worker process died during this audit or one beside it; run it alone to see more"
-                yield line, failed(line, why).model_dump_json(exclude={"graph"})
+    for line, text in in_order(partial(audit_line, options=options), lines, jobs, collect_seldom):
+        yield line, text or failed(line, DIED).model_dump_json(exclude={"graph"})

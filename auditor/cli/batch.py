@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
 import rich_click as click
 
 from ..errors import ExitCode, UsageError
-from .options import report_options, write_atomically, write_reports
+from ..result import AuditResult
+from .options import exit_code, parsed_reports, report_options, write_atomically, write_reports
 from .project import cache_options, chosen_store
+
+if TYPE_CHECKING:
+    from ..batch import Line
 
 
 @click.command("batch")
@@ -32,52 +36,90 @@ def batch_command(specs: Path, output: Path | None, **options: Any) -> int:
     """
     from .. import batch
 
+    _check_reports(options["reports"], output)
     lines = batch.read_lines(_read(specs))
     if options["resume"] and output is None:
         raise UsageError("--resume needs --output", why="finished lines are read from that file")
-    done = batch.finished(output) if options["resume"] and output else {}
+    done = batch.finished(output) if options["resume"] and output else []
     audit_options = {
         "static_only": options["static_only"],
         "offline": options["offline"],
         "store": chosen_store(options),
     }
-    with _bar(len(lines), options["quiet"]) as bar:
-        _run(lines, output, audit_options, options["jobs"], done, lambda _: bar.update(1))
-    results = _load(output) if output else []
-    if options["reports"] and results:
+    with _bar(len(lines), options["quiet"]) as bar, _sink(output, lines, done) as file:
+        sink = Judging(file, options["fail_on"], keep=bool(options["reports"]))
+        for _, text in done:
+            sink.judge(text)
+        bar.update(len(done))
+        batch.run(
+            lines[len(done) :], sink, audit_options, jobs=options["jobs"], progress=lambda _: bar.update(1)
+        )
+    if sink.failed:
+        told = f"{sink.failed} of {len(lines)} specs could not be audited, their lines say why"
+        click.echo(f"adapter-audit: {told}", err=True)
+    if sink.kept:
         write_reports(
-            results,
+            sink.kept,
             options["reports"],
             color=options["color"],
             show_source=not options["no_source"],
             declared_at=options["declared_at"],
         )
-    return int(_exit(results, options["fail_on"]))
+    return int(sink.code)
 
 
-def _run(lines: Any, output: Path | None, options: Any, jobs: int, done: Any, progress: Any) -> None:
-    from .. import batch
+def _check_reports(kinds: tuple[str, ...], output: Path | None) -> None:
+    """Refuse reports that cannot be written, before hours of audits."""
+    targets = [target for _, target in parsed_reports(kinds)] if kinds else []
+    if output is None and None in targets:
+        raise UsageError("the results go to stdout", do="give them a file, -o FILE, or the report")
 
+
+class Judging:
+    """A sink of result lines that remembers the exit code, and the results themselves where a report asks."""
+
+    def __init__(self, file: IO[str], fail_on: str, *, keep: bool) -> None:
+        self.file, self.fail_on, self.keep = file, fail_on, keep
+        self.code = ExitCode.CLEAN
+        self.kept: list[AuditResult] = []
+        self.failed = 0
+        """Specs that could not be audited."""
+
+    def write(self, text: str) -> None:
+        """One line: judged, and into the file."""
+        self.judge(text)
+        self.file.write(text)
+
+    def flush(self) -> None:
+        """Hand on what was written."""
+        self.file.flush()
+
+    def judge(self, text: str) -> None:
+        """Count the result of one line."""
+        result = AuditResult.model_validate_json(text)
+        self.failed += bool(result.error)
+        self.code = max(self.code, exit_code([result], self.fail_on))
+        if self.keep:
+            self.kept.append(result)
+
+
+def _sink(
+    output: Path | None, lines: list[Line], done: list[tuple[str, str]]
+) -> AbstractContextManager[IO[str]]:
+    """Where the result lines go; what is finished is kept there."""
     if output is None:
-        batch.run(lines, sys.stdout, options, jobs=jobs, progress=progress)
-        return
+        return nullcontext(sys.stdout)
     try:
-        sink = _continued(output, lines, done) if done else output.open("w", encoding="utf-8")
+        return _continued(output, lines, done) if done else output.open("w", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write {output}", why=error.strerror or str(error)) from error
-    with sink:
-        rest = lines[len(done) :]
-        for _ in done:
-            progress("")
-        batch.run(rest, sink, options, jobs=jobs, progress=progress)
 
 
-def _continued(output: Path, lines: Any, done: dict[str, str]) -> Any:
+def _continued(output: Path, lines: list[Line], done: list[tuple[str, str]]) -> IO[str]:
     """Open the output for appending, behind its finished lines; results are in order: they are a prefix."""
-    if [line.id for line in lines[: len(done)]] != list(done):
+    if [line.id for line in lines[: len(done)]] != [name for name, _ in done]:
         raise UsageError(f"{output} was not written for these specs", do="remove it or leave --resume out")
-    whole = "".join(text + "\n" for text in done.values())
-    write_atomically(output, whole)
+    write_atomically(output, "".join(text + "\n" for _, text in done))
     return output.open("a", encoding="utf-8")
 
 
@@ -91,16 +133,3 @@ def _read(path: Path) -> str:
 def _bar(length: int, quiet: bool) -> Any:
     hidden = quiet or not sys.stderr.isatty()
     return click.progressbar(length=length, label="audits", file=sys.stderr, hidden=hidden, show_pos=True)
-
-
-def _load(output: Path) -> list[Any]:
-    from ..result import AuditResult
-
-    texts = output.read_text(encoding="utf-8").splitlines()
-    return [AuditResult.model_validate(json.loads(text)) for text in texts]
-
-
-def _exit(results: list[Any], fail_on: str) -> ExitCode:
-    from .options import exit_code
-
-    return exit_code(results, fail_on)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import rich_click as click
@@ -91,16 +92,13 @@ def _made(missing: Sequence[Declared], project: Project) -> Iterator[Outcome]:
 
 
 def _made_by_many(missing: Sequence[Declared], project: Project, jobs: int) -> Iterator[Outcome]:
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
+    from ..workers import in_order
 
-    with ProcessPoolExecutor(min(jobs, len(missing))) as pool:
-        waiting = [(d, pool.submit(_attempt, d.spec, project.request, project.store)) for d in missing]
-        for declared, future in waiting:
-            try:
-                yield _outcome(declared, future.result())
-            except BrokenProcessPool:
-                yield Outcome(declared, error=BuildError("a worker process died", do="run with --jobs 1"))
+    attempt = partial(_attempt, request=project.request, store=project.store)
+    attempts = in_order(attempt, [declared.spec for declared in missing], min(jobs, len(missing)))
+    for declared, (_, made) in zip(missing, attempts, strict=True):
+        died = BuildError("the process died during this audit", do="run it alone with -vv to see more")
+        yield _outcome(declared, made) if made is not None else Outcome(declared, error=died)
 
 
 def _attempt(spec: AuditSpec, request: AuditOptions, store: Store | None) -> AuditResult | tuple[str, int]:

@@ -38,7 +38,7 @@ def read_results_text(text: str, source: str) -> list[AuditResult]:
     if whole is not None:
         return [_result(whole, source)]
     found = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
                 data = json.loads(line)

@@ -12,14 +12,16 @@ from pathlib import Path
 
 SCRUBBED = ("ADAPTER_AUDIT_", "HF_", "TRANSFORMERS_", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
 PROGRAM = """
-import os, sys
-from adapter_audit.auditor.cli import entry
-os._exit = sys.exit
-try:
-    entry()
-finally:
+import sys
+from adapter_audit.auditor import cli
+
+def told(code, leave=cli._leave):
     loaded = [name for name in ("torch", "transformers", "adapters") if name in sys.modules]
     print("LOADED", *loaded, file=sys.stderr)
+    leave(code)
+
+cli._leave = told
+cli.entry()
 """
 
 
