@@ -96,7 +96,9 @@ def summarise(
     if verdict is Verdict.COMPATIBLE:
         seen = "shapes and values were checked" if facts.probe else "shapes were checked, values were not"
         if first is not None and first.severity is Severity.WARNING:
-            return f"{what}: it runs and nothing wrong was found on this path, but {first.message.rstrip('.')}."
+            return (
+                f"{what}: it runs and nothing wrong was found on this path, but {first.message.rstrip('.')}."
+            )
         return f"{what}: nothing wrong was found ({seen})."
     if verdict is Verdict.UNKNOWN and unknowns:
         return f"{what}: could not be decided: {unknowns[0]}."
