@@ -94,7 +94,7 @@ def _without_end(model: Any) -> None:
     if settings.pad_token_id is None:
         settings.pad_token_id = getattr(model.config, "pad_token_id", None)
     if settings.pad_token_id is not None:
-        settings.suppress_tokens = sorted({settings.pad_token_id, *(settings.suppress_tokens or ())})
+        settings.bad_words_ids = [[settings.pad_token_id], *(settings.bad_words_ids or ())]
 
 
 def _generate(model: Any, inputs: Inputs, beams: int, use_cache: bool) -> Any:

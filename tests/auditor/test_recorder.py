@@ -18,7 +18,7 @@ from adapter_audit.auditor.trace import recorder as recorder_module
 from adapter_audit.auditor.trace.recorder import Recorder, recording
 from adapter_audit.auditor.trace.records import Lane
 from adapter_audit.auditor.trace.repair import Repairs
-from adapter_audit.auditor.trace.runs import named_tensors, recorded_run
+from adapter_audit.auditor.trace.runs import NEW_TOKENS, execute, named_tensors, recorded_run
 from adapter_audit.auditor.trace.twins import shape_table
 
 BROKEN = "adapter_audit.auditor.toys.broken"
@@ -209,3 +209,17 @@ def test_training_records_the_backward_pass_too() -> None:
     assert run.failure is None
     assert any("backward" in r.key.op for r in found.trace.records)
     assert not model.training
+
+
+@pytest.mark.parametrize("mode", ["generate", "beam"])
+def test_decoded_text_never_is_padding(mode: str) -> None:
+    model = toys.t5()
+    pad = model.config.pad_token_id
+    head = nn.Linear(model.config.d_model, model.config.vocab_size)
+    nn.init.zeros_(head.weight)
+    nn.init.constant_(head.bias, 0.0)
+    head.bias.data[pad] = 9.0
+    model.lm_head = head
+    output = execute(model, {"input_ids": torch.tensor([[5, 6, 7]])}, mode)
+    assert output.sequences.shape == (1, 1 + NEW_TOKENS)
+    assert (output.sequences[:, 1:] != pad).all()
