@@ -65,10 +65,11 @@ def print_table(rows: list[Row], reasons: Mapping[str, str]) -> None:
     families = [f for f in FAMILIES if any(r.family == f for r in rows)]
     names = list(dict.fromkeys(r.defect.name for r in rows))
     wide = max(map(len, names), default=0) + 2
-    print("defect".ljust(wide) + "".join(f.ljust(14) for f in families))
+    column = max((len(r.word) for r in rows), default=0) + 2
+    print("defect".ljust(wide) + "".join(f.ljust(column) for f in families).rstrip())
     for name in names:
         words = {r.family: r.word for r in rows if r.defect.name == name}
-        print(name.ljust(wide) + "".join(words.get(f, "").ljust(14) for f in families).rstrip())
+        print(name.ljust(wide) + "".join(words.get(f, "").ljust(column) for f in families).rstrip())
     for row in (r for r in rows if r.killed is False):
         reason = reasons.get(row.defect.name, "no reason known")
         print(f"survived: {row.defect.name} on {row.family}: {reason}")
