@@ -15,5 +15,7 @@ class AuditOptions:
     """Attach the recorded graph to the result (HTML and GraphML reports)."""
     fixes: bool = False
     """Look for remedies of what is wrong, and prove them (costs further audits)."""
+    releases: bool = False
+    """Audit other releases of the library, installed in throw-away environments, where something is wrong."""
     select: frozenset[str] = frozenset()
     ignore: frozenset[str] = frozenset()

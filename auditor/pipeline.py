@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .conclude import conclude
 from .errors import AuditError
@@ -13,8 +13,11 @@ from .facts import Facts
 from .gather import Timer, gather
 from .models import ModelSource, resolve
 from .options import AuditOptions
-from .result import AuditResult
+from .result import AuditResult, Severity
 from .spec import AuditSpec
+
+if TYPE_CHECKING:
+    from packaging.version import Version
 
 
 def audit(spec: AuditSpec | Mapping[str, object], **options: Any) -> AuditResult:
@@ -42,16 +45,23 @@ def audit_with_files(
     """Audit a checked spec; also the source files that the result follows from (see `touched`).
 
     There are none when a process died on the way: that may be the machine's doing, and is not to be kept.
+    Nor is what a package index offers. Raises UsageError when it is to be asked and does not answer.
     """
     from .touched import touched_files
 
+    releases = _other_releases() if options.releases else []
     timer = Timer()
     subject, facts = gather(spec, source, options, timer)
     activity = () if subject.setup_failure else subject.backend.activity(subject.model, facts.names)
     died = bool(facts.probe_lost) or (facts.probe is not None and bool(facts.probe.died))
-    files = frozenset[str]() if died else touched_files(subject.model, facts, subject.backend.package)
+    files = (
+        frozenset[str]()
+        if died or options.releases
+        else touched_files(subject.model, facts, subject.backend.package)
+    )
     result = conclude(spec, facts, options, timer, activity)
-    return (_with_fixes(spec, source, facts, result) if options.fixes else result), files
+    result = _with_fixes(spec, source, facts, result) if options.fixes else result
+    return (_with_release(spec, source, releases, result) if options.releases else result), files
 
 
 def _with_fixes(spec: AuditSpec, source: ModelSource, facts: Facts, result: AuditResult) -> AuditResult:
@@ -64,6 +74,31 @@ def _with_fixes(spec: AuditSpec, source: ModelSource, facts: Facts, result: Audi
         f.model_copy(update={"fixes": fixes.get(f.fingerprint, f.fixes)}) for f in result.findings
     )
     seconds = result.seconds.model_copy(update={"fixes": round(time.perf_counter() - started, 4)})
+    return result.model_copy(update={"findings": findings, "seconds": seconds})
+
+
+def _other_releases() -> list[Version]:
+    from .patches.releases import other_releases
+
+    return other_releases()
+
+
+def _with_release(
+    spec: AuditSpec, source: ModelSource, releases: list[Version], result: AuditResult
+) -> AuditResult:
+    """The result with the nearest release that has none of its findings, beside their other fixes."""
+    from .patches.releases import release_fix
+
+    wanted = [f for f in result.findings if f.status == "open" and f.severity is not Severity.NOTE]
+    if not wanted:
+        return result
+    started = time.perf_counter()
+    fix = release_fix(spec, source, releases)
+    findings = tuple(
+        f.model_copy(update={"fixes": (*f.fixes, fix)}) if f in wanted else f for f in result.findings
+    )
+    spent = result.seconds.fixes + round(time.perf_counter() - started, 4)
+    seconds = result.seconds.model_copy(update={"fixes": spent})
     return result.model_copy(update={"findings": findings, "seconds": seconds})
 
 

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from adapter_audit.auditor.compose import NUMBERED, Node, lane_reference
+from adapter_audit.auditor.compose import Block, Node, walk
+from adapter_audit.auditor.composition_code import python
 from adapter_audit.auditor.facts import Facts
+from adapter_audit.auditor.references import references
 from adapter_audit.auditor.result import Fix
+
+ABOUT_ALONE = ("init", "cache", "attention", "neutrality", "split")
+"""Checks of the probe that speak about adapters or blocks by themselves, or the model without any."""
 
 
 def one_by_one(facts: Facts) -> tuple[Fix, ...]:
-    """Instead of a Parallel: every lane alone, which gives the same rows. Empty without lanes.
+    """Instead of a Parallel or BatchSplit: every lane or part alone, which gives the same rows.
 
-    It is verified when the probe ran each lane's reference to its end.
+    Empty for other compositions, and where an adapter alone stops, too. It is verified when the probe ran
+    each of them to its end and found nothing wrong with it.
     """
-    if facts.axes.lanes < 2:
+    divided = {b.kind for b in walk(facts.tree)} & {"parallel", "batchsplit", "multitask"}
+    if not divided or "multitask" in divided:
         return ()
-    setups = ", ".join(_python(lane_reference(facts.tree, lane)) for lane in range(facts.axes.lanes))
+    parts = references(facts.tree, facts.axes.rows)
+    probe = facts.probe
+    if len(parts) < 2 or (probe is not None and probe.reference_failures):
+        return ()
+    whole = all(len(part.rows) == facts.axes.rows for part in parts)
+    ran = probe is not None and not probe.died and not _wrong_alone(facts)
+    setups = [_python(part.tree) for part in parts]
+    if whole:
+        loop, batch = f"for setup in ({', '.join(setups)}):\n", "inputs"
+    else:
+        pairs = ", ".join(f"({s}, {list(part.rows)})" for s, part in zip(setups, parts, strict=True))
+        loop, batch = f"for setup, rows in ({pairs}):\n", "{k: v[rows] for k, v in inputs.items()}"
     code = (
         "from adapters.composition import *\n\n"
-        "outputs = []\n"
-        f"for setup in ({setups}):\n"
+        f"outputs = []\n{loop}"
         "    model.set_active_adapters(setup)\n"
-        "    outputs.append(model(**inputs))\n"
+        f"    outputs.append(model(**{batch}))\n"
     )
-    ran = facts.probe is not None and not facts.probe.died and not facts.probe.reference_failures
-    if facts.probe is not None and facts.probe.reference_failures:
-        return ()
     return (
         Fix(
             title="run the adapters one after the other, for the same rows",
@@ -37,15 +51,9 @@ def one_by_one(facts: Facts) -> tuple[Fix, ...]:
 
 
 def _python(tree: Node) -> str:
-    """The composition as Python."""
-    if isinstance(tree, str):
-        return repr(tree)
-    inner = ", ".join(_python(child) for child in tree.children)
-    if tree.kind == "stack" and len(tree.children) == 1:
-        return inner
-    names = {"batchsplit": "BatchSplit", "multitask": "MultiTask"}
-    block = names.get(tree.kind, tree.kind.capitalize())
-    if tree.numbers is None:
-        return f"{block}({inner})"
-    numbers = [n if tree.kind == "average" else int(n) for n in tree.numbers]
-    return f"{block}({inner}, {NUMBERED[tree.kind]}={numbers})"
+    lone = isinstance(tree, Block) and tree.kind == "stack" and len(tree.children) == 1
+    return python(tree.children[0] if lone and isinstance(tree, Block) else tree, package="")
+
+
+def _wrong_alone(facts: Facts) -> bool:
+    return facts.probe is not None and any(d.check in ABOUT_ALONE for d in facts.probe.discrepancies)

@@ -40,6 +40,11 @@ from .project import Project, project_options
     flag_value="diff",
     help="Find remedies and prove them; print the patch, or write an importable overlay to DIRECTORY.",
 )
+@click.option(
+    "--check-releases",
+    is_flag=True,
+    help="Where something is wrong, audit other releases of adapters, installed and thrown away again.",
+)
 @click.option("--static-only", is_flag=True, help="Shapes only, nothing is executed.")
 @click.option("--offline", is_flag=True, help="Do not ask the Hub.")
 @click.option("--select", metavar="RULES", help="Only these rules.")
@@ -93,6 +98,10 @@ def _check_fix(options: dict[str, Any], directory: str | None, targets: list[Any
         raise UsageError("--fix=overlay needs a directory", do="write for example --fix=overlay ./patched")
     if options["fix"] and options["static_only"]:
         raise UsageError("--fix and --static-only exclude each other", why="a fix is proven by running it")
+    if options["check_releases"] and (options["static_only"] or options["offline"]):
+        other = "--static-only" if options["static_only"] else "--offline"
+        why = "a release is downloaded and run"
+        raise UsageError(f"--check-releases and {other} exclude each other", why=why)
     if options["fix"] == "diff" and options["reports"] and None in targets:
         raise UsageError("the diff goes to stdout", do="give the report a file: --report json=audit.json")
 

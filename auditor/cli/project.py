@@ -71,6 +71,7 @@ class Project:
         request = AuditOptions(
             static_only=options["static_only"] or config.static_only,
             fixes=bool(options.get("fix")),
+            releases=bool(options.get("check_releases")),
             offline=options["offline"] or config.offline,
             graph=graph,
             select=_rules(options["select"]) or rule_ids(config.select),

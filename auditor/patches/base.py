@@ -30,6 +30,8 @@ class SourceEdit:
     edits: tuple[Edit, ...]
     title: str
     """What it does, in words."""
+    likely: bool = True
+    """Whether anything that ran speaks for it; the others come last."""
 
 
 class PatchFamily(Protocol):
@@ -58,5 +60,5 @@ def families() -> tuple[PatchFamily, ...]:
 
 def proposals(facts: Facts, finding: Finding, sources: Sources) -> tuple[SourceEdit, ...]:
     """What all families propose for a finding, without repetitions."""
-    found = (edit for family in families() for edit in family.propose(facts, finding, sources))
-    return tuple(dict.fromkeys(found))
+    found = [edit for family in families() for edit in family.propose(facts, finding, sources)]
+    return tuple(dict.fromkeys(sorted(found, key=lambda edit: not edit.likely)))

@@ -65,7 +65,11 @@ def _arguments(node: ast.Call) -> list[ast.expr]:
         values.append(node.func.value)
     for value in (*node.args, *(k.value for k in node.keywords)):
         values += value.elts if isinstance(value, (ast.List, ast.Tuple)) else [value]
-    return [v for v in values if not isinstance(v, (ast.Constant, ast.Starred))]
+    return [v for v in values if not isinstance(v, (ast.Constant, ast.Starred)) and not _is_number(v)]
+
+
+def _is_number(node: ast.expr) -> bool:
+    return isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant)
 
 
 def _is_module(node: ast.expr) -> bool:

@@ -25,7 +25,7 @@ from .trial import Request
 
 def answer(request: Request) -> dict[str, Any]:
     """Everything that was asked for. Raises AuditError when the model cannot be built."""
-    spec, source = AuditSpec.read(dict(request.spec)), _source(request.model)
+    spec, source = AuditSpec.read(dict(request.spec)), source_of(request.model)
     told: dict[str, Any] = {"result": "", "proposals": {}, "others": {}, "alone": {}, "merging": ""}
     clean = True
     if request.ways:
@@ -66,7 +66,8 @@ def facts_and_result(spec: AuditSpec, source: ModelSource) -> tuple[Facts, Audit
     return facts, conclude(spec, facts, AuditOptions(), timer, ())
 
 
-def _source(model: Mapping[str, Any]) -> ModelSource:
+def source_of(model: Mapping[str, Any]) -> ModelSource:
+    """The model of a request."""
     if model["config"] is None:
         return resolve(str(model["name"]))
     return ModelSource(str(model["name"]), str(model["origin"]), config=model["config"])

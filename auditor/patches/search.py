@@ -49,6 +49,8 @@ class Search:
     set_up_fails: bool = False
     """Nothing runs with the installed library, so that there is nothing to leave alone."""
     trials: int = 0
+    tried: set[tuple[tuple[str, str], ...]] = field(default_factory=set)
+    """Patched texts that were tried."""
     strict: bool = field(init=False)
     """Whether a warning that stays speaks against a patch: only where there is nothing worse to repair."""
     best: Patch | None = None
@@ -63,7 +65,7 @@ class Search:
     def _deeper(self, state: Patch, findings: tuple[Finding, ...], proposals: Proposals) -> Patch | None:
         for choice in choices(proposals):
             trial = applied(state, choice.values())
-            if trial is None or self.trials >= MAX_TRIALS:
+            if trial is None or self.trials >= MAX_TRIALS or not self._is_new(trial):
                 continue
             outcome = self._try(trial)
             judged = self._judged(trial, outcome)
@@ -78,6 +80,13 @@ class Search:
                 if found is not None:
                     return found
         return None
+
+    def _is_new(self, trial: Patch) -> bool:
+        """Whether no trial had the same text; now one has."""
+        text = tuple(sorted(trial.files.items()))
+        new = text not in self.tried
+        self.tried.add(text)
+        return new
 
     def _try(self, trial: Patch) -> Outcome:
         self.trials += 1
@@ -150,7 +159,8 @@ def other_sizes(spec: AuditSpec) -> Iterator[AuditSpec]:
     """The same request for other batch sizes: one row, and a multiple of N."""
     tree = spec.composition()
     if any(b.kind in ("batchsplit", "multitask") for b in walk(tree)):
-        if isinstance(tree, Block) and tree.kind == "batchsplit" and tree.numbers:
+        plain = sum(b.kind in ("batchsplit", "multitask") for b in walk(tree)) == 1
+        if plain and isinstance(tree, Block) and tree.kind == "batchsplit" and tree.numbers:
             larger = replace(tree, numbers=(tree.numbers[0] + 1, *tree.numbers[1:]))
             yield spec.model_copy(update={"compose": str(larger), "batch": int(sum(larger.numbers or ()))})
         return

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from ..compose import Block, Node, adapter_names, as_block, walk
+from ..composition_code import python
 from ..references import references
 from ..spec import AuditSpec
 from . import restored
-from .composition_code import python
 
 COMMON_METHODS = ("lora", "seq_bn", "par_bn", "prefix_tuning")
 """Methods that most models and compositions support, cheap ones first."""

@@ -77,11 +77,18 @@ def _own(facts: Facts, finding: Finding) -> Iterator[Suspect]:
     yield Suspect(record, Site(place.file, place.line, ""), frames)
 
 
+def frames_of(facts: Facts, finding: Finding) -> tuple[Site, ...]:
+    """The stack of a finding that something fails, innermost line first; empty where none was seen."""
+    place = finding.primary
+    return _frames(facts, place.file, place.line) if place.file and place.line else ()
+
+
 def _frames(facts: Facts, file: str, line: int) -> tuple[Site, ...]:
     """The stack of the failure at this line, where one was seen there."""
     failures: list[Failure] = list(facts.static.trace.failures) if facts.static is not None else []
     if facts.probe is not None and facts.probe.failure is not None:
         failures.append(facts.probe.failure)
+    failures += [facts.setup_failure] if facts.setup_failure is not None else []
     for failure in failures:
         if failure.site is not None and (failure.site.file, failure.site.line) == (file, line):
             return failure.frames

@@ -109,7 +109,7 @@ def _outcome(told: dict[str, Any]) -> Outcome:
 
 
 def _edit(data: dict[str, Any]) -> SourceEdit:
-    return SourceEdit(data["file"], tuple(Edit(**e) for e in data["edits"]), data["title"])
+    return SourceEdit(data["file"], tuple(Edit(**e) for e in data["edits"]), data["title"], data["likely"])
 
 
 def _child(sender: Connection, request: Request, folder: str) -> None:

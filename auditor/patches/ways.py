@@ -12,8 +12,8 @@ from typing import Any
 from .. import build
 from ..backends.adapters import AdaptersBackend
 from ..compose import Block, Node, adapter_names, walk
+from ..composition_code import times_number
 from ..trace import runs
-from .composition_code import times_number
 from .restored import Restored
 
 

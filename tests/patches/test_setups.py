@@ -7,8 +7,8 @@ import ast
 import pytest
 
 from adapter_audit.auditor.compose import parse
+from adapter_audit.auditor.composition_code import python
 from adapter_audit.auditor.models import resolve
-from adapter_audit.auditor.patches.composition_code import python
 from adapter_audit.auditor.patches.setup_options import _without_leave_out, options
 from adapter_audit.auditor.patches.setups import set_up_fix
 from adapter_audit.auditor.spec import AuditSpec

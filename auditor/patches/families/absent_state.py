@@ -34,7 +34,7 @@ class AbsentState:
     """See the module's docstring."""
 
     name = "neutral-state-of-absent-child"
-    rank = 1
+    rank = 2
 
     def propose(self, _facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """All joins of the file that the first state decides about, with either neutral value."""
@@ -50,6 +50,7 @@ class AbsentState:
                 module.file,
                 tuple(dict.fromkeys(edits)),
                 f"join states of children without modules here ({neutral})",
+                likely=about_none,
             )
 
 

@@ -71,7 +71,7 @@ class EachChildByItself:
     """See the module's docstring."""
 
     name = "each-child-by-itself"
-    rank = 1
+    rank = 2
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """All functions that run a composition over one layer, in the finding's file or in files that ran."""
@@ -83,7 +83,7 @@ class EachChildByItself:
         for file in _files(facts, finding):
             module = sources.module(file)
             found = list(_running(module)) if module is not None else []
-            if module is None or not found:
+            if module is None or not found or not (_composed(facts, file, found) or _is_at(finding, file)):
                 continue
             blocks = known_blocks(sources, DIVIDING)
             contexts = ("AdapterSetup", "ForwardContext")
@@ -92,6 +92,18 @@ class EachChildByItself:
             for condition, when in choices[REPEATED in module.text or finding.rule == "AA205" :]:
                 edits = (*needed, *(_guard(f, s, condition, blocks) for f, s in found))
                 yield SourceEdit(module.file, edits, f"run each child by itself{when}")
+
+
+def _is_at(finding: Finding, file: str) -> bool:
+    return finding.primary.file == file
+
+
+def _composed(facts: Facts, file: str, found: list[tuple[ast.FunctionDef, ast.Assign]]) -> bool:
+    """Whether adapters' code of the file ran, not only the functions that every layer goes through."""
+    lines = (
+        {r.site.line for r in facts.static.trace.records if r.site.file == file} if facts.static else set()
+    )
+    return any(not any(f.lineno <= line <= (f.end_lineno or 0) for f, _ in found) for line in lines)
 
 
 def _files(facts: Facts, finding: Finding) -> tuple[str, ...]:

@@ -24,46 +24,54 @@ if TYPE_CHECKING:
     from ...result import Finding
 
 BLOCKS = ("Average", "BatchSplit", "MultiTask", "Parallel", "Stack")
-RULES = ("AA104", "AA201", "AA203")
+RULES = ("AA104", "AA201", "AA203", "AA205")
 
 CODE = """\
 more = []
 
-def apply_rows(setup, states):
+def apply_rows(setup, states, own):
+    context = ForwardContext.get_context()
     if isinstance(setup, str):
         if setup in {modules}:
+            # What the context keeps for each row is that of the rows at hand, and only for now.
+            kept = {{k: v for k, v in vars(context).items() if torch.is_tensor(v) and v.dim() and len(v)}}
+            vars(context).update((k, v[own % len(v)]) for k, v in kept.items())
             {result} = {modules}[setup](states{arguments})
+            for name in [k for k, v in vars(context).items() if torch.is_tensor(v)]:
+                delattr(context, name)
+            vars(context).update(kept)
         return states
     if isinstance(setup, Stack):
         for child in setup:
-            states = apply_rows(child, states)
+            states = apply_rows(child, states, own)
+            own = own if len(own) == len(states) else torch.arange(len(states), device=states.device)
         return states
     if isinstance(setup, Average):
-        return sum(w * apply_rows(child, states) for w, child in zip(setup.weights, setup))
+        return sum(w * apply_rows(child, states, own) for w, child in zip(setup.weights, setup))
 {tasks}\
     if not isinstance(setup, (Parallel, BatchSplit)):
-        return apply_rows(setup.first(), states)
+        return apply_rows(setup.first(), states, own)
     sizes = getattr(setup, "batch_sizes", None)
     if isinstance(setup, Parallel):
-        context = ForwardContext.get_context()
-        rows = getattr(context, "original_batch_size", states.shape[0])
-        if not context.adapters_parallelized or states.shape[0] == rows:
-            context.adapters_parallelized, context.original_batch_size = True, states.shape[0]
+        rows = getattr(context, "original_batch_size", len(states))
+        if not context.adapters_parallelized or len(states) == rows:
+            context.adapters_parallelized, context.original_batch_size = True, len(states)
             states = states.repeat(len(setup), *[1] * (states.dim() - 1))
-        sizes = states.shape[0] // len(setup)
-    return torch.cat([apply_rows(child, part) for child, part in zip(setup, states.split(sizes))])
+            own = own.repeat(len(setup))
+        sizes = len(states) // len(setup)
+    parts = zip(setup, states.split(sizes), own.split(sizes))
+    return torch.cat([apply_rows(child, part, rows) for child, part, rows in parts])
 
-{tensor} = apply_rows({setup}, {tensor})
+{tensor} = apply_rows({setup}, {tensor}, torch.arange(len({tensor}), device={tensor}.device))
 """
 
 TASKS = """\
     if isinstance(setup, MultiTask):
-        ids = ForwardContext.get_context().task_ids
-        ids = torch.tensor([list(setup).index(t) if isinstance(t, str) else int(t) for t in ids])
+        ids = torch.tensor([list(setup).index(t) if isinstance(t, str) else int(t) for t in context.task_ids])
         order = ids.to(states.device).argsort(stable=True)
         sizes = ids.bincount(minlength=len(setup)).tolist()
-        parts = states[order].split(sizes)
-        done = torch.cat([apply_rows(child, part) for child, part in zip(setup, parts)])
+        parts = zip(setup, states[order].split(sizes), own[order].split(sizes))
+        done = torch.cat([apply_rows(child, part, rows) for child, part, rows in parts])
         return done[order.argsort()]
 """
 
@@ -85,11 +93,10 @@ class EveryAdapterItsRows:
     rank = 1
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
-        """Only files whose adapters' modules ran; one proposal a file."""
+        """One proposal a file."""
         if finding.rule not in RULES or len(facts.names) < 2:
             return
         ran = _parts_that_ran(facts)
-        bare: list[SourceEdit] = []
         for file in _files():
             module = sources.module(file)
             found = list(_only_first(module)) if module is not None else []
@@ -98,12 +105,9 @@ class EveryAdapterItsRows:
             title = f"apply every adapter to its rows, not the first one to all ({Path(file).stem})"
             blocks = known_blocks(sources, BLOCKS)
             needed = imports(module, {COMPOSITION: blocks, CONTEXT: ("ForwardContext",)})
-            edit = SourceEdit(file, (*needed, *(_applied(module, f, blocks) for f in found)), title)
-            if any(_attribute(f) in ran for f in found):
-                yield edit
-            elif not all(_attribute(f) for f in found):
-                bare.append(edit)  # nothing tells whether it ran
-        yield from bare
+            edits = (*needed, *(_applied(module, f, blocks) for f in found))
+            # Where the first adapter has no modules nothing runs: then nothing speaks for the repair.
+            yield SourceEdit(file, edits, title, likely=any(_attribute(f) in ran for f in found))
 
 
 def _parts_that_ran(facts: Facts) -> frozenset[str]:

@@ -18,7 +18,7 @@ class FirstWithModules:
     """See the module's docstring."""
 
     name = "first-with-modules"
-    rank = 1
+    rank = 2
 
     def propose(self, _facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """Replace `setup.first()`, whose result is looked up in the failing line."""
