@@ -54,16 +54,29 @@ def _other_attention(bench: Bench) -> Iterator[tuple[str, Run]]:
     now = getattr(bench.model.config, "_attn_implementation", None)
     other = OTHER.get(now or "")
     if _switches(bench.model) and other is not None and bench.model._supports_sdpa:
-        bench.model.set_attn_implementation(other)
-        try:
+        with _switched(bench.model, other):
             yield f"{other} attention", bench.run
-        finally:
-            bench.model.set_attn_implementation(now)
     elif now == "sdpa" and bench.subject.inputs is not None and WEIGHTS in bench.subject.inputs.signature:
         inputs = {**bench.inputs, WEIGHTS: True}
         yield WEIGHTS, lambda tree: bench.run(tree, inputs)
     else:
         raise NotApplicable
+
+
+@contextmanager
+def _switched(model: Any, other: str) -> Iterator[None]:
+    """The model and its parts, which may differ, with another implementation for a while."""
+    configs = {id(m.config): m.config for m in model.modules() if hasattr(m, "config")}
+    before = [(config, getattr(config, "_attn_implementation", None)) for config in configs.values()]
+    try:
+        try:
+            model.set_attn_implementation(other)
+        except (ValueError, ImportError) as error:  # a part of the model has one implementation only
+            raise NotApplicable from error
+        yield
+    finally:
+        for config, kept in before:  # the whole first: it hands its own on to its parts
+            config._attn_implementation = kept
 
 
 def _switches(model: Any) -> bool:
