@@ -82,6 +82,8 @@ class StaticFacts:
 
 LOST = "forward without "
 """Begins the `op` of a departure that is a keyword which a module's forward takes no more."""
+GAINED = " with the new "
+"""In the `op` of a departure, before the name of a parameter that the bare model does not have."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapter_audit.auditor.facts import LOST, Facts
+from adapter_audit.auditor.facts import GAINED, LOST, Facts
 from adapter_audit.auditor.result import Confidence, Evidence, Finding, Severity, Verdict
 
 from .base import AuditRule, Case
@@ -53,12 +53,19 @@ class InitChangesModel(AuditRule):
         for item in facts.probe.discrepancies if facts.probe else ():
             if item.check == "init":
                 place = place_of(facts, item)
-                keyword = item.departure.op.partition(LOST)[2] if item.departure else ""
-                lost = f": `{keyword}` is no longer taken here and falls into `**kwargs`" if keyword else ""
-                what = "a keyword is lost here" if lost else "the first op that departs from the bare model"
+                what, more = _cause(item.departure.op if item.departure else "")
                 text = f"adapters.init alone changes {item.output} ({amount(item)}), with no adapter active"
                 yield self.finding(
-                    text + lost,
+                    text + more,
                     place,
                     evidence=[Evidence(text=what, location=place)],
                 )
+
+
+def _cause(op: str) -> tuple[str, str]:
+    """What the primary location is, and what there is to add to the message."""
+    keyword, parameter = op.partition(LOST)[2], op.partition(GAINED)[2]
+    if keyword:
+        return "a keyword is lost here", f": `{keyword}` is no longer taken here and falls into `**kwargs`"
+    departs = "the first op that departs from the bare model"
+    return departs, f": {parameter} is there now, and was not before" if parameter else ""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..compose import Node, lane_count
-from ..facts import Departure, ProbeFacts, StaticFacts
+from ..facts import GAINED, Departure, ProbeFacts, StaticFacts
 from ..references import Reference
 from ..trace.records import Key, Record, Site
 from .keywords import lost_keyword
@@ -259,7 +259,8 @@ def init_departure(bench: Bench) -> Departure | None:
         amount = max((deviation(m, t) for m, t in zip(mine, theirs, strict=False)), default=0.0)
         if amount > bench.tolerance:
             lost = lost_keyword(bench, raw, prepared, record.key.module)
-            return lost or _departure(0, _inserted_before(prepared, record, pairs), amount)
+            cause = _inserted_before(prepared, record, pairs)
+            return lost or _with_new_parameter(_departure(0, cause, amount), cause, raw)
     return None
 
 
@@ -274,6 +275,12 @@ def writing_line(bench: Bench, shape: tuple[int, ...]) -> Departure | None:
         forward = next((s for s in frames if s.function == "forward"), record.site)
         return Departure(0, record.key.module, forward, record.key.op, float("inf"))
     return None
+
+
+def _with_new_parameter(departure: Departure, record: Record, raw: Witness) -> Departure:
+    """Name the parameter that the op uses and the bare model does not have, if there is one."""
+    names = {o.source for o in record.operands if o.producer is None and o.source} - raw.parameters()
+    return replace(departure, op=f"{departure.op}{GAINED}{min(names)}") if names else departure
 
 
 def _inserted_before(witness: Witness, record: Record, pairs: Mapping[int, Record]) -> Record:

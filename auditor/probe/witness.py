@@ -51,6 +51,10 @@ class Witness(Recorder):
                 found.setdefault(value.shape, []).append(value)
         return found
 
+    def parameters(self) -> frozenset[str]:
+        """Names of all parameters and buffers of the model."""
+        return frozenset(self._names.values())
+
     def values_of(self, record: Record) -> list[torch.Tensor]:
         """What an op returned."""
         assert self.values is not None

@@ -59,6 +59,13 @@ def deberta_v2() -> Any:
     )
 
 
+def deberta() -> Any:
+    """Encoder with fused projections that have no bias, and disentangled attention."""
+    return _model(
+        "DebertaModel", "DebertaConfig", **_encoder(), relative_attention=True, pos_att_type=["p2c", "c2p"]
+    )
+
+
 def gpt2() -> Any:
     """Decoder with fused projections and absolute positions."""
     return _model(

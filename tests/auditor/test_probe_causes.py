@@ -107,6 +107,12 @@ def test_first_departing_line_is_named(cause: Cause) -> None:
     assert findings[0].primary.module == cause.module
 
 
+def test_new_parameter_is_named() -> None:
+    spec = {"model": f"{TOYS}:deberta", "compose": "stack(a)"}
+    (finding,) = [f for f in audit(spec, offline=True).findings if f.rule == "AA204"]
+    assert "in_proj.bias is there now, and was not before" in finding.message
+
+
 def test_lost_keyword_is_named() -> None:
     lost = {f.message for c in HERE if c.rule == "AA204" for f in audit(c.spec, offline=True).findings}
     assert all("`past_key_values` is no longer taken here" in message for message in lost)
