@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from adapter_audit.auditor.models import resolve
+from adapter_audit.auditor.probe.attention import check_attention
 from adapter_audit.auditor.probe.bench import Bench, NotApplicable
 from adapter_audit.auditor.probe.checks import CHECKS, check_cache, check_purity
 from adapter_audit.auditor.probe.neutrality import check_neutrality
+from adapter_audit.auditor.probe.rows import check_masked_tokens
 from adapter_audit.auditor.probe.splits import check_splits
 from adapter_audit.auditor.probe.training import check_loss
 from adapter_audit.auditor.spec import AuditSpec
@@ -85,6 +87,38 @@ def test_loss_of_the_parts_of_a_batch() -> None:
     split.inputs["labels"] = split.inputs["labels"].flip(0)  # references have other labels than it had
     split.composed().outputs["loss"] += 0.1
     assert found(split, check_loss) == ["the loss"]
+
+
+def test_attention_is_switched_back() -> None:
+    decoding = bench(":gpt2", compose="stack(a)", adapter="seq_bn")
+    assert found(decoding, check_attention) == []
+    assert decoding.model.config._attn_implementation == "sdpa"
+
+
+def test_attention_that_differs_since_the_model_was_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    from adapters.models.gpt2 import modeling_gpt2
+
+    def sharp(module: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+        return original(module, 2 * query, *arguments, **options)
+
+    original = modeling_gpt2.eager_attention_forward
+    monkeypatch.setattr(modeling_gpt2, "eager_attention_forward", sharp)
+    decoding = bench(":gpt2", compose="stack(a)", adapter="seq_bn")
+    assert found(decoding, check_attention) == ["eager attention"]
+
+
+def test_attention_weights_cost_the_prefix() -> None:
+    prefixed = bench(":bert", compose="stack(a)", adapter="prefix_tuning")
+    assert found(prefixed, check_attention) == ["output_attentions"]
+    assert found(bench(":bert", compose="stack(a)", adapter="seq_bn"), check_attention) == []
+
+
+def test_padding_is_no_business_of_other_tokens() -> None:
+    gated = bench(":bert", compose="stack(a)", adapter="seq_bn[use_gating=True]", mask="right")
+    assert [item.check for item in check_masked_tokens(gated)] == ["masked"]  # the gate is a mean over all
+    assert (
+        found(bench(":bert", compose="stack(a)", adapter="seq_bn", mask="right"), check_masked_tokens) == []
+    )
 
 
 def test_beams_change_places() -> None:
