@@ -10,6 +10,7 @@ import contextlib
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -24,6 +25,7 @@ from .positions import check_length
 from .spec import AuditSpec
 from .trace.metadevice import values_on_meta
 from .trace.metavalues import MetaValues
+from .trace.recorder import Names, names_in
 from .trace.records import Failure
 from .trace.sites import is_deliberate, told, traceback_sites
 
@@ -41,6 +43,11 @@ class Subject:
     inputs: InputMaker | None = None
     setup_failure: Failure | None = None
     notes: list[str] = field(default_factory=list)
+
+    @cached_property
+    def names(self) -> Names:
+        """What the model's parts are called, once the adapters are in."""
+        return names_in(self.model)
 
     def activate(self, tree: Node | None) -> None:
         """Make a composition active (None: no adapter), with the skipped layers, as the mode needs it."""

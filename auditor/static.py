@@ -9,7 +9,7 @@ from .build import Subject
 from .compose import Node, adapter_names, lane_count, lane_reference, walk
 from .facts import StaticFacts
 from .inputs import Inputs, repeat_rows
-from .trace.recorder import Recorder
+from .trace.recorder import Recorder, followed_modules
 from .trace.repair import Repairs
 from .trace.runs import Run, recorded_run
 from .trace.twins import TwinTable, classify, shape_table
@@ -21,8 +21,12 @@ def static_half(subject: Subject) -> StaticFacts:
     `subject.model` is on meta and active set-ups are switched; the composition is active at the end.
     """
     assert subject.inputs is not None
+    with followed_modules():
+        return _traced(subject, subject.inputs.make(subject.spec.rows()))
+
+
+def _traced(subject: Subject, inputs: Inputs) -> StaticFacts:
     lanes, rows = lane_count(subject.tree), subject.spec.rows()
-    inputs = subject.inputs.make(rows)
     references = {lane: _run(subject, tree, inputs) for lane, tree in _reference_trees(subject).items()}
     first = references[0]
     widened = _widened(subject, lanes, inputs, first)
@@ -88,7 +92,7 @@ def _paired(first: Mapping[Any, Any], second: Mapping[Any, Any]) -> dict[Any, tu
 
 
 def _run(subject: Subject, tree: Node | None, inputs: Inputs, repairs: Repairs | None = None) -> Run:
-    recorder = Recorder(subject.model, repairs=repairs)
+    recorder = Recorder(subject.model, repairs=repairs, names=subject.names)
     try:
         subject.activate(tree)
     except Exception as error:

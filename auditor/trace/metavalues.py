@@ -174,6 +174,8 @@ def _kept_on_meta(kwargs: Any) -> Any:
 
 def tensors_in(value: Any) -> list[torch.Tensor]:
     """All tensors in nested lists, tuples and dicts, in order (a fast pytree flatten)."""
+    if type(value) is torch.Tensor:
+        return [value]
     found: list[torch.Tensor] = []
     _collect(value, found)
     return found

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -44,11 +44,17 @@ class ModuleCall:
 class Recorder(MetaValues):
     """Records ops while it is active; use `recording(...)`, which also follows the module calls.
 
-    `values=True` keeps a copy of what every op returned (probe runs of small models).
+    `values=True` keeps a copy of what every op returned (probe runs of small models); `names` are those of
+    the model, where many runs need them.
     """
 
     def __init__(
-        self, model: torch.nn.Module, *, repairs: Repairs | None = None, values: bool = False
+        self,
+        model: torch.nn.Module,
+        *,
+        repairs: Repairs | None = None,
+        values: bool = False,
+        names: Names | None = None,
     ) -> None:
         super().__init__()
         self.trace = Trace()
@@ -56,7 +62,7 @@ class Recorder(MetaValues):
         self.values: list[Any] | None = [] if values else None
         self.module_outputs: dict[tuple[str, int], Any] = {}
         self._repairs = repairs
-        self._names, self._paths = names_in(model)
+        self._names, self._paths = names or names_in(model)
         self._calls: dict[str, int] = defaultdict(int)
         self._stack = [ModuleCall("", -1)]
         self._made: dict[int, int] = {}
@@ -211,8 +217,15 @@ class Recorder(MetaValues):
         )
 
 
-def names_in(model: torch.nn.Module) -> tuple[dict[int, str], dict[int, str]]:
-    """Names of all parameters and buffers, and paths of all modules, by identity; one walk for both."""
+class Names(NamedTuple):
+    """What the parts of a model are called, by identity."""
+
+    tensors: dict[int, str]
+    modules: dict[int, str]
+
+
+def names_in(model: torch.nn.Module) -> Names:
+    """Names of all parameters and buffers, and paths of all modules; one walk for both."""
     names: dict[int, str] = {}
     paths: dict[int, str] = {}
     for path, module in model.named_modules():
@@ -220,23 +233,51 @@ def names_in(model: torch.nn.Module) -> tuple[dict[int, str], dict[int, str]]:
         for name, tensor in (*module._parameters.items(), *module._buffers.items()):
             if tensor is not None:
                 names.setdefault(id(tensor), f"{path}.{name}" if path else name)
-    return names, paths
+    return Names(names, paths)
+
+
+_recorders: list[Recorder] = []
+"""Those that are recording, the innermost last."""
 
 
 @contextmanager
 def recording(recorder: Recorder) -> Iterator[Recorder]:
     """Record all ops and module calls of the block; exceptions pass through."""
-    original = torch.nn.Module.__call__
-
-    def traced_call(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
-        return recorder.call_module(original, module, args, kwargs)
-
-    torch.nn.Module.__call__ = traced_call  # type: ignore[method-assign]
-    try:
-        with values_on_meta(recorder.carrier), recorder:
+    with followed_modules(), values_on_meta(recorder.carrier), recorder:
+        _recorders.append(recorder)
+        try:
             yield recorder
+        finally:
+            _recorders.pop()
+
+
+@contextmanager
+def followed_modules() -> Iterator[None]:
+    """Module calls in the block go through the recorder, while there is one.
+
+    Around many runs once: to change the class of all modules makes Python forget what it has looked up in
+    every class below it.
+    """
+    original = torch.nn.Module.__call__
+    if original is _traced_call:
+        yield
+        return
+    _original_calls.append(original)
+    torch.nn.Module.__call__ = _traced_call  # type: ignore[method-assign]
+    try:
+        yield
     finally:
-        torch.nn.Module.__call__ = original  # type: ignore[method-assign]
+        torch.nn.Module.__call__ = _original_calls.pop()  # type: ignore[method-assign]
+
+
+_original_calls: list[Any] = []
+
+
+def _traced_call(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
+    original = _original_calls[-1]
+    if not _recorders:
+        return original(module, *args, **kwargs)
+    return _recorders[-1].call_module(original, module, args, kwargs)
 
 
 def _identity(tensor: torch.Tensor) -> tuple[Any, ...]:
