@@ -61,7 +61,7 @@ def _called(node: ast.Call) -> str:
 def _arguments(node: ast.Call) -> list[ast.expr]:
     """Positional and keyword arguments; a method's object first; elements of a list one by one."""
     values: list[ast.expr] = []
-    if isinstance(node.func, ast.Attribute) and not _is_module(node.func.value):
+    if isinstance(node.func, ast.Attribute) and not _is_module(node.func.value) and not _is_object(node.func):
         values.append(node.func.value)
     for value in (*node.args, *(k.value for k in node.keywords)):
         values += value.elts if isinstance(value, (ast.List, ast.Tuple)) else [value]
@@ -70,6 +70,13 @@ def _arguments(node: ast.Call) -> list[ast.expr]:
 
 def _is_number(node: ast.expr) -> bool:
     return isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant)
+
+
+def _is_object(function: ast.Attribute) -> bool:
+    """`self.dense`, `super().forward`: a method or module of the object, which is no tensor."""
+    owner = function.value
+    called = owner.func if isinstance(owner, ast.Call) else owner
+    return isinstance(called, ast.Name) and called.id in ("self", "super")
 
 
 def _is_module(node: ast.expr) -> bool:

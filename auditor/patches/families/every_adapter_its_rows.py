@@ -34,8 +34,8 @@ def apply_rows(setup, states, own):
     if isinstance(setup, str):
         if setup in {modules}:
             # What the context keeps for each row is that of the rows at hand, and only for now.
-            kept = {{k: v for k, v in vars(context).items() if torch.is_tensor(v) and v.dim() and len(v)}}
-            vars(context).update((k, v[own % len(v)]) for k, v in kept.items())
+            kept = {{k: v for k, v in vars(context).items() if torch.is_tensor(v)}}
+            vars(context).update((k, v[own % len(v)]) for k, v in kept.items() if v.dim() and len(v))
             {result} = {modules}[setup](states{arguments})
             for name in [k for k, v in vars(context).items() if torch.is_tensor(v)]:
                 delattr(context, name)

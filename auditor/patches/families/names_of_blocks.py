@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ...facts import Facts
     from ...result import Finding
 
+TAKEN_FOR_NAMES = ("unhashable type", "expected str instance")
 BLOCK = "CompositionBlock"
 """Part of the annotation of a parameter that is a set-up."""
 
@@ -31,7 +32,7 @@ class NamesOfBlocks:
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """The nearest place on the stack where children of a set-up are taken for names."""
-        if "unhashable type" not in finding.message:
+        if not any(text in finding.message for text in TAKEN_FOR_NAMES):
             return
         for site in frames_of(facts, finding):
             module = sources.module(site.file)

@@ -118,8 +118,8 @@ def _candidates(statement: ast.stmt, facts: Facts, record: Record | None) -> Ite
             yield [(s, e) for s, e in alike if is_plain(s)]
         yield from ([(g[roles[0]], g[roles[1]])] for g in groups if max(roles) < len(g))
     for group in groups:
-        if len(group) == 2:
-            first, second = group
+        if len(group) == 2 or record is None:  # no op ran: the first two are what a function compares
+            first, second = group[:2]
             yield [(second, first)]
             yield [(first, second)]
 
