@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -150,6 +150,10 @@ class Facts:
     probe_lost: str = ""
     """Why there are no probe facts, when the probe was run and went wrong."""
     setup_failure: Failure | None = None
+
+    def discrepancies(self, *checks: str) -> Iterator[Discrepancy]:
+        """What some of the probe's checks found; nothing without a probe."""
+        return (d for d in (self.probe.discrepancies if self.probe else ()) if d.check in checks)
 
     def location(self, record: Record) -> Location:
         """The place of a recorded op."""

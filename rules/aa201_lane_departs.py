@@ -58,9 +58,8 @@ class LaneDeparts(AuditRule):
     def check(self, facts: Facts) -> Iterator[Finding]:
         """One finding for each place at which lanes depart."""
         groups: dict[object, list[Discrepancy]] = {}
-        for item in facts.probe.discrepancies if facts.probe else ():
-            if item.check == "lanes":
-                groups.setdefault(item.departure and item.departure.site, []).append(item)
+        for item in facts.discrepancies("lanes"):
+            groups.setdefault(item.departure and item.departure.site, []).append(item)
         for items in groups.values():
             yield self._report(facts, items)
 

@@ -48,9 +48,7 @@ class NoEffect(AuditRule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """One finding for each adapter; a warning where only some of its modules are idle."""
-        for item in facts.probe.discrepancies if facts.probe else ():
-            if item.check not in ("effect", "module"):
-                continue
+        for item in facts.discrepancies("effect", "module"):
             partly = item.check == "module"
             yield self.finding(
                 f"adapter {item.subject} changes nothing: its rows are the same without it",

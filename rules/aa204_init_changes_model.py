@@ -50,16 +50,15 @@ class InitChangesModel(AuditRule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """The output without adapters differs from the bare model's."""
-        for item in facts.probe.discrepancies if facts.probe else ():
-            if item.check == "init":
-                place = place_of(facts, item)
-                what, more = _cause(item.departure.op if item.departure else "")
-                text = f"adapters.init alone changes {item.output} ({amount(item)}), with no adapter active"
-                yield self.finding(
-                    text + more,
-                    place,
-                    evidence=[Evidence(text=what, location=place)],
-                )
+        for item in facts.discrepancies("init"):
+            place = place_of(facts, item)
+            what, more = _cause(item.departure.op if item.departure else "")
+            text = f"adapters.init alone changes {item.output} ({amount(item)}), with no adapter active"
+            yield self.finding(
+                text + more,
+                place,
+                evidence=[Evidence(text=what, location=place)],
+            )
 
 
 def _cause(op: str) -> tuple[str, str]:

@@ -65,18 +65,15 @@ class NotNeutral(AuditRule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """One finding for each relation."""
-        for item in facts.probe.discrepancies if facts.probe else ():
-            if item.check == "split":
-                yield self.finding(
-                    f"{item.subject} are not what the adapter makes of them in this layer: {amount(item)}",
-                    Location(module=item.output, op="split"),
-                    axis="tokens",
-                )
-            elif item.check == "neutrality":
-                yield self.finding(
-                    f"the {item.subject} is not that adapter: {item.output} is {amount(item)}",
-                    place_of(facts, item)
-                    if item.departure
-                    else Location(module="", op=item.subject.split()[0]),
-                    axis=item.subject,
-                )
+        for item in facts.discrepancies("split"):
+            yield self.finding(
+                f"{item.subject} are not what the adapter makes of them in this layer: {amount(item)}",
+                Location(module=item.output, op="split"),
+                axis="tokens",
+            )
+        for item in facts.discrepancies("neutrality"):
+            yield self.finding(
+                f"the {item.subject} is not that adapter: {item.output} is {amount(item)}",
+                place_of(facts, item) if item.departure else Location(module="", op=item.subject.split()[0]),
+                axis=item.subject,
+            )

@@ -55,12 +55,9 @@ class Impure(AuditRule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """One finding for each thing that changed."""
-        for item in facts.probe.discrepancies if facts.probe else ():
-            if item.check == "purity":
-                text = f"{item.subject} is changed by the call"
-                if item.subject.startswith("a "):
-                    text = f"{item.subject} gives another result ({amount(item)})"
-                there = Location(module="", op=item.output or "output")
-                yield self.finding(
-                    text, place_of(facts, item) if item.departure else there, axis=item.subject
-                )
+        for item in facts.discrepancies("purity"):
+            text = f"{item.subject} is changed by the call"
+            if item.subject.startswith("a "):
+                text = f"{item.subject} gives another result ({amount(item)})"
+            there = Location(module="", op=item.output or "output")
+            yield self.finding(text, place_of(facts, item) if item.departure else there, axis=item.subject)

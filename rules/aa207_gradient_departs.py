@@ -86,11 +86,10 @@ class GradientDeparts(AuditRule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """The worst parameter."""
-        for item in facts.probe.discrepancies if facts.probe else ():
-            if item.check == "gradient":
-                what = f"not that of training its adapter alone ({amount(item)})"
-                yield self.finding(
-                    f"the gradient of {item.subject} is {item.detail or what}",
-                    Location(module=item.subject, op="backward"),
-                    axis="gradient",
-                )
+        for item in facts.discrepancies("gradient"):
+            what = f"not that of training its adapter alone ({amount(item)})"
+            yield self.finding(
+                f"the gradient of {item.subject} is {item.detail or what}",
+                Location(module=item.subject, op="backward"),
+                axis="gradient",
+            )

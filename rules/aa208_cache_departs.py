@@ -47,9 +47,8 @@ class CacheDeparts(AuditRule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """The scores of some step differ."""
-        for item in facts.probe.discrepancies if facts.probe else ():
-            if item.check == "cache":
-                yield self.finding(
-                    f"decoding with the cache gives other scores than without it ({amount(item)})",
-                    Location(module="", op="generate"),
-                )
+        for item in facts.discrepancies("cache"):
+            yield self.finding(
+                f"decoding with the cache gives other scores than without it ({amount(item)})",
+                Location(module="", op="generate"),
+            )

@@ -86,18 +86,17 @@ class PaddingDependence(AuditRule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """The first part whose rows differ."""
-        for item in facts.probe.discrepancies if facts.probe else ():
-            if item.check == "padding":
-                yield self.finding(
-                    f"rows of {item.subject} differ when the other rows are left out of the batch "
-                    f"({amount(item)} in {item.output}): padding changes what the adapter does",
-                    Location(module="", op="padding"),
-                    axis=item.subject,
-                )
-            elif item.check in OTHER:
-                what = f"the output {item.output} {OTHER[item.check]}"
-                yield self.finding(
-                    f"{what} ({amount(item)}); without adapters it does not",
-                    Location(module="", op="padding"),
-                    axis=item.check,
-                )
+        for item in facts.discrepancies("padding"):
+            yield self.finding(
+                f"rows of {item.subject} differ when the other rows are left out of the batch "
+                f"({amount(item)} in {item.output}): padding changes what the adapter does",
+                Location(module="", op="padding"),
+                axis=item.subject,
+            )
+        for item in facts.discrepancies(*OTHER):
+            what = f"the output {item.output} {OTHER[item.check]}"
+            yield self.finding(
+                f"{what} ({amount(item)}); without adapters it does not",
+                Location(module="", op="padding"),
+                axis=item.check,
+            )

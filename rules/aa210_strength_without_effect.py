@@ -50,10 +50,9 @@ class StrengthWithoutEffect(AuditRule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """One finding for each method."""
-        for item in facts.probe.discrepancies if facts.probe else ():
-            if item.check == "strength":
-                yield self.finding(
-                    f"alpha of adapter {item.subject} changes nothing: twice the alpha gives the same output",
-                    place_of(facts, item),
-                    axis="alpha",
-                )
+        for item in facts.discrepancies("strength"):
+            yield self.finding(
+                f"alpha of adapter {item.subject} changes nothing: twice the alpha gives the same output",
+                place_of(facts, item),
+                axis="alpha",
+            )

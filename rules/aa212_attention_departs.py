@@ -58,10 +58,9 @@ class AttentionDeparts(AuditRule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """One finding, at the output: there is no twin under another implementation."""
-        for item in facts.probe.discrepancies if facts.probe else ():
-            if item.check == "attention":
-                yield self.finding(
-                    f"with {item.subject} {item.output} is another one ({amount(item)})",
-                    place_of(facts, item),
-                    axis=item.subject,
-                )
+        for item in facts.discrepancies("attention"):
+            yield self.finding(
+                f"with {item.subject} {item.output} is another one ({amount(item)})",
+                place_of(facts, item),
+                axis=item.subject,
+            )
