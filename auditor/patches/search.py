@@ -36,7 +36,7 @@ class Patch:
 
     def title(self) -> str:
         """All steps in words."""
-        return "; ".join(dict.fromkeys(self.titles))
+        return "; ".join(dict.fromkeys(step for title in self.titles for step in title.split("; ")))
 
 
 @dataclass

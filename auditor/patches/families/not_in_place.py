@@ -1,4 +1,4 @@
-"""A tensor that the backward pass needs is written to in place: make a new one instead."""
+"""A tensor of the caller, or one that the backward pass needs, is written to in place: make a new one."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..base import SourceEdit
-from ..library import LIBRARY
+from ..library import COMPOSITION, LIBRARY, imports
 from ..source import Edit, Module, Sources
 
 if TYPE_CHECKING:
     from ...facts import Facts
     from ...result import Finding
+
+HELPER = "adjust_tensors_for_parallel"
+"""Replicates its arguments after the first one; with an underscore, in place."""
+_SIGNS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 
 
 class NotInPlace:
@@ -22,29 +26,38 @@ class NotInPlace:
     rank = 1
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
-        """All statements `a += b` of the library that ran as an op in place, file by file."""
-        about = "modified by an inplace operation" in finding.message or finding.invariant == "purity"
-        if facts.static is None or not about:
-            return
+        """In the function of the finding; for the backward pass, in the library's functions that ran."""
         places: dict[str, set[int]] = {}
-        for record in facts.static.trace.records:
-            if record.key.op.split(".")[1].endswith("_") and record.site.file.startswith(f"{LIBRARY}/"):
-                places.setdefault(record.site.file, set()).add(record.site.line)
+        if finding.invariant == "purity" and finding.primary.file:
+            places[finding.primary.file] = {finding.primary.line or 0}
+        elif "modified by an inplace operation" in finding.message and facts.static is not None:
+            for record in facts.static.trace.records:
+                if record.key.op.split(".")[1].endswith("_") and record.site.file.startswith(f"{LIBRARY}/"):
+                    places.setdefault(record.site.file, set()).add(record.site.line)
         for file, lines in sorted(places.items()):
             module = sources.module(file)
-            edits = tuple(e for line in sorted(lines) for e in _rewritten(module, line)) if module else ()
-            if edits:
-                yield SourceEdit(file, edits, "make new tensors instead of writing in place")
+            functions = {f for line in lines if module and (f := module.function(line)) is not None}
+            edits = tuple(e for f in functions for e in _rewritten(module, f)) if module else ()
+            if module and edits:
+                uses_helper = any(HELPER in edit.text for edit in edits)
+                needed = imports(module, {COMPOSITION: (HELPER,)}) if uses_helper else ()
+                yield SourceEdit(file, (*needed, *edits), "make new tensors instead of writing in place")
 
 
-_SIGNS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
-
-
-def _rewritten(module: Module, line: int) -> Iterator[Edit]:
-    statement = module.statement(line)
-    if isinstance(statement, ast.AugAssign) and type(statement.op) in _SIGNS:
-        target, value = module.code(statement.target), module.code(statement.value)
-        yield Edit.of(statement, f"{target} = {target} {_SIGNS[type(statement.op)]} ({value})")
+def _rewritten(module: Module, function: ast.FunctionDef) -> Iterator[Edit]:
+    """`a += b` becomes `a = a + (b)`, and the helper in place the one that returns."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.AugAssign) and type(node.op) in _SIGNS:
+            target = module.code(node.target)
+            yield Edit.of(node, f"{target} = {target} {_SIGNS[type(node.op)]} ({module.code(node.value)})")
+        if not isinstance(node, ast.Expr):
+            continue
+        call = node.value
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == f"{HELPER}_":
+            names = [module.code(a) for a in call.args[1:]]
+            if all(isinstance(a, ast.Name) for a in call.args[1:]):
+                like = module.code(call.args[0])
+                yield Edit.of(node, f"({', '.join(names)},) = {HELPER}({like}, {', '.join(names)})")
 
 
 FAMILY = NotInPlace()

@@ -50,10 +50,30 @@ def _at(suspect: Suspect, sources: Sources) -> Iterator[SourceEdit]:
     statement = module.statement(suspect.site.line) if module else None
     if module is None or statement is None:
         return
+    keeps = _keeps_rows(suspect.record)
     for call in _reshapes(statement):
-        for edits in _rewritten(module, statement, call, _keeps_rows(suspect.record)):
+        alike = [list(_rewritten(module, s, c, keeps)) for s, c in _alike(module, statement, call)]
+        for rank, edits in enumerate(_rewritten(module, statement, call, keeps)):
             title = f"read the batch size of `{module.code(call)}` from the tensor that is reshaped"
-            yield SourceEdit(module.file, edits, " ".join(title.split()))
+            more = [edit for ways in alike if rank < len(ways) for edit in ways[rank]]
+            yield SourceEdit(module.file, (*edits, *more), " ".join(title.split()))
+
+
+def _alike(module: Module, statement: ast.stmt, call: ast.Call) -> Iterator[tuple[ast.stmt, ast.Call]]:
+    """Reshapes of other projections in the same function, to the same rows: they leak with other adapters."""
+    function = module.function(statement.lineno)
+    for other in ast.walk(function) if function is not None else ():
+        if isinstance(other, ast.Assign) and other is not statement:
+            yield from ((other, c) for c in _reshapes(other) if _shape(c) == _shape(call))
+
+
+def _shape(call: ast.Call) -> tuple[str, int, str, str]:
+    """A reshape without its tensor: names and results of the object's own modules are alike."""
+    assert isinstance(call.func, ast.Attribute)
+    tensor = call.func.value
+    projected = isinstance(tensor, ast.Call) and ast.unparse(tensor.func).startswith("self.")
+    kind = "" if projected or isinstance(tensor, ast.Name) else ast.unparse(tensor)
+    return call.func.attr, len(call.args), ast.unparse(call.args[0]), kind
 
 
 def _keeps_rows(record: Record | None) -> bool:
