@@ -27,11 +27,12 @@ def static_half(subject: Subject) -> StaticFacts:
 
 def _traced(subject: Subject, inputs: Inputs) -> StaticFacts:
     lanes, rows = lane_count(subject.tree), subject.spec.rows()
-    references = {lane: _run(subject, tree, inputs) for lane, tree in _reference_trees(subject).items()}
+    trees, alike = _reference_trees(subject)
+    references = {lane: _run(subject, tree, inputs) for lane, tree in trees.items()}
     first = references[0]
     widened = _widened(subject, lanes, inputs, first)
     tables = [shape_table(run.trace) for run in references.values()]
-    table = TwinTable(tables, shape_table(widened.trace), lanes, rows)
+    table = TwinTable(tables, shape_table(widened.trace), lanes, rows, alike)
     composed = _run(subject, subject.tree, inputs, _repairs(first, widened, table))
     classify(composed.trace, table)
     return StaticFacts(
@@ -42,20 +43,23 @@ def _traced(subject: Subject, inputs: Inputs) -> StaticFacts:
     )
 
 
-def _reference_trees(subject: Subject) -> dict[int, Node | None]:
+def _reference_trees(subject: Subject) -> tuple[dict[int, Node | None], dict[str, str]]:
     """Lane -> its reference; lanes whose adapters are configured alike share the first one's shapes.
 
-    Without Parallel there are no lanes: the model without active adapters tells the shapes.
+    Also which adapter stands for which other one. Without Parallel there are no lanes: the model without
+    active adapters tells the shapes.
     """
     lanes = lane_count(subject.tree)
     if lanes == 1:
-        return {0: None}
+        return {0: None}, {}
     found: dict[tuple[str, ...], tuple[int, Node]] = {}
+    alike: dict[str, str] = {}
     for lane in range(lanes):
         tree = lane_reference(subject.tree, lane)
         kinds = (_skeleton(tree), *(subject.spec.method_of(n) for n in adapter_names(tree)))
-        found.setdefault(kinds, (lane, tree))
-    return dict(found.values())
+        _, first = found.setdefault(kinds, (lane, tree))
+        alike.update(zip(adapter_names(tree), adapter_names(first), strict=True))
+    return dict(found.values()), {name: other for name, other in alike.items() if name != other}
 
 
 def _skeleton(tree: Node) -> str:

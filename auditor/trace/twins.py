@@ -9,7 +9,7 @@ themselves) take their state from their operands.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .records import Key, Lane, Record, Shape, Trace
 
@@ -22,14 +22,26 @@ class TwinTable:
     expanded: Mapping[Key, Shape]
     lanes: int
     rows: int
+    alike: Mapping[str, str] = field(default_factory=dict)
+    """Adapter -> the one that was run in its stead: their modules have the same shapes."""
 
     def twin(self, key: Key) -> Shape | None:
         """Shape in the first reference at B rows that has this op."""
-        return next((table[key] for table in self.shared if key in table), None)
+        return next((found for table in self.shared if (found := self._of(table, key)) is not None), None)
+
+    def _of(self, table: Mapping[Key, Shape], key: Key) -> Shape | None:
+        found = table.get(key)
+        if found is not None or not self.alike:
+            return found
+        parts = key.module.split(".")
+        if self.alike.keys().isdisjoint(parts):
+            return None
+        module = ".".join(self.alike.get(part, part) for part in parts)
+        return table.get(key._replace(module=module))
 
     def twin_expanded(self, key: Key) -> Shape | None:
         """Shape that the op has when its batch is N times as large."""
-        found = self.expanded.get(key)
+        found = self._of(self.expanded, key)
         if found is not None:
             return found
         twin = self.twin(key)

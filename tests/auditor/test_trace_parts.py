@@ -223,6 +223,16 @@ def test_a_slice_may_reach_over_more_memory_than_it_has_elements() -> None:
     assert kernels.call(aten.cat.default, ([slice_, slice_], 2), {}).shape == (3, 30, 16)
 
 
+def test_an_adapter_is_aligned_with_the_one_that_was_run_in_its_stead() -> None:
+    def key(module: str) -> Key:
+        return Key(module, 0, "x.py", 1, "aten.mm.default", 0)
+
+    table = TwinTable([{key("layer.loras.a"): (B, 4)}], {key("layer.loras.a"): (N * B, 4)}, N, B, {"b": "a"})
+    assert table.twin(key("layer.loras.b")) == (B, 4)
+    assert table.twin_expanded(key("layer.loras.b")) == (N * B, 4)
+    assert table.twin(key("layer.loras.c")) is None
+
+
 def test_the_batch_may_be_another_axis_than_the_first() -> None:
     assert TwinTable([], {}, N, B)._with_lanes((64, B, 8)) == (64, N * B, 8)
     assert TwinTable([], {}, N, B)._with_lanes((B * 4, B)) == (B * 4 * N, B)
