@@ -30,13 +30,15 @@ class Patch:
 
     files: Mapping[str, str] = field(default_factory=dict)
     """Relative file -> patched text."""
-    titles: tuple[str, ...] = ()
+    titles: tuple[tuple[str, str], ...] = ()
+    """File and, in words, what was done there."""
     status: str = "unverified"
     reason: str = ""
 
     def title(self) -> str:
         """All steps in words."""
-        return "; ".join(dict.fromkeys(step for title in self.titles for step in title.split("; ")))
+        done = (title for file, title in self.titles if file in self.files)
+        return "; ".join(dict.fromkeys(step for title in done for step in title.split("; ")))
 
 
 @dataclass
@@ -70,7 +72,7 @@ class Search:
             outcome = self._try(trial)
             judged = self._judged(trial, outcome)
             if judged.status == "verified":
-                return judged
+                return self._smaller(judged)
             self.best = self.best or judged
             answered = {_place(findings[n]) for n in choice}
             if outcome.result is not None and not answered & {
@@ -80,6 +82,15 @@ class Search:
                 if found is not None:
                     return found
         return None
+
+    def _smaller(self, patch: Patch) -> Patch:
+        """The patch without the files that it can do without."""
+        for file in sorted(patch.files):
+            rest = replace(patch, files={f: text for f, text in patch.files.items() if f != file})
+            if rest.files and self._is_new(rest):
+                judged = self._judged(rest, self._try(rest))
+                patch = judged if judged.status == "verified" else patch
+        return patch
 
     def _is_new(self, trial: Patch) -> bool:
         """Whether no trial had the same text; now one has."""
@@ -151,7 +162,7 @@ def applied(state: Patch, edits: Iterable[SourceEdit]) -> Patch | None:
             compile(files[file], file, "exec")
         except (OverlappingEdits, SyntaxError):
             return None
-        titles += [e.title for e in own.values()]
+        titles += [(file, e.title) for e in own.values()]
     return Patch(files, tuple(dict.fromkeys(titles)))
 
 

@@ -1,0 +1,84 @@
+"""The search for a patch: what is tried, and what is left of it in the end. Audits are played."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from adapter_audit.auditor.models import ModelSource
+from adapter_audit.auditor.patches import search
+from adapter_audit.auditor.patches.base import SourceEdit
+from adapter_audit.auditor.patches.source import Edit
+from adapter_audit.auditor.patches.trial import Outcome, Request
+from adapter_audit.auditor.result import AuditResult, Confidence, Finding, Location, Severity, Verdict
+from adapter_audit.auditor.spec import AuditSpec
+
+FILES = ("adapters/composition.py", "adapters/context.py")
+
+
+def finding(rule: str = "AA101") -> Finding:
+    return Finding(
+        rule=rule,
+        name="n",
+        invariant="meeting",
+        severity=Severity.ERROR,
+        confidence=Confidence.CERTAIN,
+        message="wrong",
+        primary=Location(file=FILES[0], line=1, code="x"),
+        verdict=Verdict.CRASH,
+    )
+
+
+def edit(file: str, text: str) -> SourceEdit:
+    return SourceEdit(file, (Edit(1, 0, 1, 0, f"# {text}\n"),), text)
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """The files of every trial; an audit is clean when `needed` was written to the first file."""
+    tried: list[tuple[str, ...]] = []
+
+    def run(request: Request) -> Outcome:
+        if not request.audit:
+            return Outcome(alone={"": {}})
+        tried.append(tuple(sorted(request.patched)))
+        good = "# needed" in request.patched.get(FILES[0], "")
+        result = AuditResult(
+            verdict=Verdict.COMPATIBLE if good else Verdict.CRASH,
+            spec={},
+            findings=() if good else (finding(),),
+        )
+        return Outcome(result, alone={"": {}})
+
+    monkeypatch.setattr(search, "run", run)
+    return tried
+
+
+def found(proposals: dict[int, tuple[SourceEdit, ...]]) -> search.Patch | None:
+    spec = AuditSpec.read({"model": "m", "compose": "parallel(a,b)"})
+    source: Any = ModelSource("m", "directory", config={"model_type": "bert"})
+    return search.Search(spec, source, (finding(), finding("AA103"))).patch(proposals)
+
+
+def test_files_that_are_not_needed_are_left_out(played: list[tuple[str, ...]]) -> None:
+    patch = found({0: (edit(FILES[0], "needed"),), 1: (edit(FILES[1], "useless"),)})
+    assert patch is not None
+    assert (patch.status, patch.title(), tuple(patch.files)) == ("verified", "needed", FILES[:1])
+    assert played == [FILES, FILES[1:], FILES[:1]]
+
+
+def test_the_same_text_is_tried_once(played: list[tuple[str, ...]]) -> None:
+    bad = edit(FILES[0], "bad")
+    patch = found({0: (bad, bad, edit(FILES[0], "needed"))})
+    assert patch is not None
+    assert (patch.status, patch.title()) == ("verified", "needed")
+    assert len(played) == 2
+
+
+def test_what_failed_first_is_told_where_nothing_helps(played: list[tuple[str, ...]]) -> None:
+    patch = found({0: (edit(FILES[0], "bad"), edit(FILES[0], "worse"))})
+    assert patch is not None
+    assert (patch.status, patch.title()) == ("failed", "bad")
+    assert "still finds AA101: wrong" in patch.reason
+    assert len(played) == 2
