@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -12,8 +11,6 @@ from typing import Any
 import adapters
 import pytest
 
-from .pool import TESTS
-
 FAKE = """
 import json, sys
 specs, results = sys.argv[2], sys.argv[4]
@@ -21,18 +18,6 @@ with open(results, "w") as out:
     for line in open(specs):
         out.write(json.dumps({"id": json.loads(line)["id"], "verdict": "compatible", "findings": []}) + "\\n")
 """
-
-
-@pytest.fixture(scope="module")
-def accuracy() -> ModuleType:
-    file = TESTS.parent / "benchmarks" / "accuracy.py"
-    found = importlib.util.spec_from_file_location("accuracy", file)
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    sys.modules["accuracy"] = module
-    found.loader.exec_module(module)
-    return module
 
 
 def oracle(verdict: str, **more: Any) -> dict[str, Any]:
