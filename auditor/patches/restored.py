@@ -31,8 +31,9 @@ for number, places in model.get_adapter("{name}").items():
     for module in places.values():
         values = iter(gone[4 * count * number :])  # down weight and bias, up weight and bias
         for part in (module.adapter_down[0], module.adapter_up):
-            part.weight.data.copy_(next(values)), part.bias.data.copy_(next(values))
-# then put "{name}" at the bottom of every composition: ac.Stack("{name}", ...)
+            part.weight.data.copy_(next(values))
+            part.bias.data.copy_(next(values))
+below = lambda setup: ac.Stack("{name}", *(setup if isinstance(setup, ac.Stack) else [setup]))
 """
 
 
