@@ -150,6 +150,11 @@ class Facts:
     probe_lost: str = ""
     """Why there are no probe facts, when the probe was run and went wrong."""
     setup_failure: Failure | None = None
+    methods: Mapping[str, str] = field(default_factory=dict)
+    """Adapter -> its configuration, where the audit gave it one."""
+    model_type: str = ""
+    supported: tuple[str, ...] = ()
+    """Methods that the library says this model takes; asked only when something was refused."""
 
     def discrepancies(self, *checks: str) -> Iterator[Discrepancy]:
         """What some of the probe's checks found; nothing without a probe."""

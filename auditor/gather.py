@@ -60,6 +60,9 @@ def gather(
         probe=outcome,
         probe_lost=lost,
         setup_failure=subject.setup_failure,
+        methods={name: spec.method_of(name) for name in adapter_names(subject.tree)},
+        model_type=str(getattr(subject.model.config, "model_type", "")),
+        supported=subject.backend.supported(subject.model) if failed else (),
     )
     return subject, facts
 

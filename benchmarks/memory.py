@@ -1,9 +1,9 @@
-"""Memory over many specs in one process: `batch --static-only` over the grid, its size in memory beside its lines.
+"""Memory over many specs in one process: `batch --static-only` over the grid.
 
     python benchmarks/memory.py --size 5000
 
-Prints resident megabytes at every tenth of the run. The share of growth is counted from the first tenth on, when
-all libraries are loaded and every kind of model was built.
+Prints resident megabytes at every tenth of the run. The share of growth is counted from the first
+tenth on, when all libraries are loaded and every kind of model was built.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from adapter_audit.auditor.facts import Facts
 from adapter_audit.auditor.result import Confidence, Finding, Severity, Verdict
 
 from .base import AuditRule, Case
+from .refusals import instead
 from .remedies import one_by_one
 
 
@@ -57,5 +58,5 @@ class DeclaredUnsupported(AuditRule):
             yield self.finding(
                 f"the library refuses {facts.tree}: {failure.message or failure.kind}",
                 facts.place(failure.site, failure.module),
-                fixes=one_by_one(facts),
+                fixes=(*one_by_one(facts), *instead(facts)),
             )

@@ -25,6 +25,7 @@ from adapter_audit.auditor.result import Confidence, Finding, Severity, Verdict
 
 from .base import AuditRule, Case
 from .failures import executed_at, first_stop
+from .refusals import instead
 from .remedies import one_by_one
 
 
@@ -55,7 +56,7 @@ class LateRefusal(AuditRule):
             facts.place(failure.site, failure.module),
             related=executed_at(facts, failure),
             confidence=confidence,
-            fixes=one_by_one(facts),
+            fixes=(*one_by_one(facts), *instead(facts)),
         )
 
 

@@ -193,6 +193,16 @@ class AdaptersBackend:
             raise LookupError(adapter)
         return module
 
+    def supported(self, model: Any) -> tuple[str, ...]:
+        """Names of the library's table that `supports_adapter` (since 1.2) is true for, the current ones."""
+        from adapters.configuration import ADAPTER_CONFIG_MAP
+
+        asked = getattr(model, "supports_adapter", None)
+        if asked is None:
+            return ()
+        current = {str(config): name for name, config in ADAPTER_CONFIG_MAP.items() if asked(config)}
+        return tuple(sorted(current.values()))
+
     def activity(self, model: Any, names: tuple[str, ...]) -> tuple[Activity, ...]:
         """One row per adapter layer that has modules of any of `names`."""
         from adapters.methods.adapter_layer_base import AdapterLayerBase

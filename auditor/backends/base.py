@@ -48,5 +48,8 @@ class Backend(Protocol):
     def composing(self, model: Any, watch: Watch) -> AbstractContextManager[None]:
         """Call `watch` after each adapter layer has run its composition."""
 
+    def supported(self, model: Any) -> tuple[str, ...]:
+        """Methods that the model takes as it says itself; empty where it does not say."""
+
     def activity(self, model: Any, names: tuple[str, ...]) -> tuple[Activity, ...]:
         """Which adapter has modules where."""

@@ -21,6 +21,8 @@ class Part:
 
     config: str
     values: Mapping[str, Any]
+    bases: tuple[str, ...] = ()
+    """Names of the classes that it derives from."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,13 @@ def _method(call: ast.Call, classes: Mapping[str, ast.ClassDef]) -> Method:
 def _part(call: ast.Call, classes: Mapping[str, ast.ClassDef]) -> Part:
     name = ast.unparse(call.func)
     given = {k.arg: _literal(k.value) for k in call.keywords if k.arg}
-    return Part(name, {**fields_of(name, classes), **given})
+    return Part(name, {**fields_of(name, classes), **given}, tuple(_bases(name, classes)))
+
+
+def _bases(name: str, classes: Mapping[str, ast.ClassDef]) -> Iterator[str]:
+    for base in classes[name].bases if name in classes else ():
+        yield ast.unparse(base)
+        yield from _bases(ast.unparse(base), classes)
 
 
 def _made(union: ast.ClassDef, classes: Mapping[str, ast.ClassDef]) -> Iterator[ast.Call]:

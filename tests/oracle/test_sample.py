@@ -1,4 +1,4 @@
-"""Auditor and oracle agree on a fixed, stratified sample of the grid; `benchmarks/accuracy.py` has thousands."""
+"""Auditor and oracle agree on a fixed, stratified sample of the grid; `benchmarks/accuracy.py` has more."""
 
 from __future__ import annotations
 
