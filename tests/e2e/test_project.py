@@ -13,6 +13,14 @@ from typing import Any
 
 import pytest
 
+from adapter_audit.auditor.config import read_config
+from adapter_audit.auditor.spec import AuditSpec
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CHANGING = re.compile(r"^(took|with|seen) .*$|[0-9,]+ ops.*$", re.MULTILINE)
@@ -37,6 +45,22 @@ def test_links_of_the_repository_pages_lead_somewhere() -> None:
         text = (ROOT / page).read_text(encoding="utf-8")
         for target in re.findall(r"\]\(([^)#:]+)\)", text):
             assert (ROOT / target).exists(), f"{page}: {target}"
+
+
+def test_configurations_in_the_documentation_are_valid() -> None:
+    pages = (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    blocks = [b for b in re.findall(r"```toml\n(.*?)```", text, re.DOTALL) if "[tool.adapter-audit" in b]
+    assert blocks
+    for block in blocks:
+        read_config(tomllib.loads(block)["tool"]["adapter-audit"], block)
+
+
+def test_specs_in_the_documentation_are_valid() -> None:
+    lines = re.findall(r'^\{"id".*\}$', (ROOT / "docs" / "usage.md").read_text("utf-8"), re.MULTILINE)
+    assert lines
+    for line in lines:
+        AuditSpec.read_line(line).check()
 
 
 def test_generated_documentation_is_up_to_date() -> None:
