@@ -122,6 +122,9 @@ def print_shares(records: list[Record]) -> None:
     print(f"broken cases                  {total}")
     print(f"with a verified library patch {patched:5} {100 * patched / max(1, total):5.1f} %")
     print(f"with any verified remedy      {remedied:5} {100 * remedied / max(1, total):5.1f} %")
+    others = [verified(r) for r in records if verified(r) and not verified(r, "library-patch")]
+    anew = sum(all("training anew" in f["title"] for f in fixes) for fixes in others)
+    print(f"  by a change of the set-up   {len(others):5}, of which {anew} need other adapters")
     titles = Counter(f["title"].split("`")[0] for r in records for f in verified(r))
     for title, count in titles.most_common(12):
         print(f"  {count:5}  {title}")

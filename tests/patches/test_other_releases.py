@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -141,3 +143,20 @@ def test_audit_asks_the_index_first_and_adds_the_release(monkeypatch: pytest.Mon
     healthy = {**SPEC, "compose": "stack(a)"}
     assert audit(healthy, releases=True).findings == ()
     assert index.asked == ["adapters==1.4.0"]
+
+
+@pytest.mark.parametrize("other", ["--offline", "--static-only"])
+def test_what_excludes_a_download_is_refused_in_one_line(other: str) -> None:
+    command = [
+        "-m",
+        "adapter_audit.auditor.cli",
+        "bert",
+        "--compose",
+        "parallel:2",
+        "--check-releases",
+        other,
+    ]
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"--check-releases and {other} exclude each other" in done.stderr
+    assert "Traceback" not in done.stderr
