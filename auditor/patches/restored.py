@@ -63,6 +63,9 @@ class Restored(AdaptersBackend):
         top = as_block(tree) if tree is not None else Block("stack", ())
         children = top.children if top.kind == "stack" else (top,)
         super().activate(model, Block("stack", (ORIGINAL, *children)), skip_layers)
+        if tree is None:  # something active is trained in train mode, or there is no backward pass
+            for _, parameter in self.parameters(model, ORIGINAL):
+                parameter.requires_grad_(True)
 
 
 def _put_back(model: Any, own: Mapping[str, Any]) -> None:

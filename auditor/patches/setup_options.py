@@ -91,7 +91,7 @@ def _options(spec: AuditSpec) -> Iterator[SetUp]:
     yield from _other_words(spec)
     yield from _one_by_one(spec)
     yield from _one_row(spec)
-    for setting in plain or settings[:1]:
+    for setting in plain or settings:
         for inner in (_one_by_one, _one_row, _other_words):
             yield from _after(setting, inner(setting.specs[0]))
     yield from _merged(spec)
@@ -170,7 +170,7 @@ def _plain(spec: AuditSpec) -> list[SetUp]:
     attn = "eager" if spec.attn != "eager" else spec.attn
     kept = tuple(name for name in spec.inputs if name != "labels")
     changed = spec.model_copy(update={"attn": attn, "gradient_checkpointing": False, "inputs": kept})
-    if len(used) < 2:
+    if not used:
         return []
     steps = tuple(step for s in used for step in s.steps)
     ways = tuple(way for s in used for way in s.ways)

@@ -39,7 +39,13 @@ def set_up_fix(spec: AuditSpec, source: ModelSource, findings: Sequence[Finding]
 def _base(spec: AuditSpec, source: ModelSource) -> SetUp | None:
     """What makes the model with adapters, but none active, the one it was."""
     name = adapter_names(spec.composition())[0]
-    alone = spec.model_copy(update={"compose": str(as_block(name)), "adapters": {name: spec.method_of(name)}})
+    alone = spec.model_copy(
+        update={
+            "compose": str(as_block(name)),
+            "adapters": {name: spec.method_of(name)},
+            "skip_layers": None,  # it would skip what is put back, too
+        }
+    )
     for base in bases(alone, str((source.config or {}).get("hidden_act", "gelu"))):
         outcome = _probed(base, source)
         if not outcome.trouble and not any("AA204" in why for why in outcome.others.values()):

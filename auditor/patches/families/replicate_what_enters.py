@@ -29,7 +29,8 @@ class ReplicateWhatEnters:
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """All states that are made and then composed in the file of a failure about sizes."""
-        if facts.axes.lanes == 1 or finding.rule not in ("AA101", "AA105") or not finding.primary.file:
+        sizes_differ = finding.rule == "AA101" or (finding.rule == "AA105" and "size" in finding.message)
+        if facts.axes.lanes == 1 or not sizes_differ or not finding.primary.file:
             return
         module = sources.module(finding.primary.file)
         found = list(_entering(module)) if module is not None else []
