@@ -80,7 +80,9 @@ class InputMaker:
         elif "labels" not in self.spec.inputs or "decoder_input_ids" in wanted:
             inputs["decoder_input_ids"] = self._ids(generator, rows, tokens, [tokens] * rows)
         if "decoder_attention_mask" in wanted:
-            lengths = real_lengths(self.spec.mask, rows, tokens)
+            # a mask of ones is left out by transformers: who gives one has padding, unless they say "full"
+            kind = "right" if self.spec.mask == "none" else self.spec.mask
+            lengths = real_lengths(kind, rows, tokens)
             inputs["decoder_attention_mask"] = mask_of(lengths, tokens, left=self.spec.mask == "left")
 
     def _extras(self, inputs: Inputs, rows: int, tokens: int, generator: torch.Generator) -> None:

@@ -146,7 +146,7 @@ def adapter_parameters(model: nn.Module, names: list[str]) -> Iterator[tuple[str
 
 def own_parameters(model: nn.Module, name: str) -> dict[str, nn.Parameter]:
     """Return the parameters of one adapter only, shared ones left out."""
-    return {p: v for p, v in model.named_parameters() if name in p.split(".")}
+    return {p: v for p, v in model.named_parameters() if name in p.split(".")[:-1]}  # a bias may be named "b"
 
 
 @contextmanager
