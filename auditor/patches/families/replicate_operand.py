@@ -117,6 +117,10 @@ def _candidates(statement: ast.stmt, facts: Facts, record: Record | None) -> Ite
         if len(alike) > 1:
             yield [(s, e) for s, e in alike if is_plain(s)]
         yield from ([(g[roles[0]], g[roles[1]])] for g in groups if max(roles) < len(g))
+    for group in groups if record is None else ():  # a function compares rows: those of the tensors behind
+        roots = [r for r in map(first_tensor_name, group) if isinstance(r, ast.Name)]
+        if len(group) == len(roots) == 2:
+            yield [(roots[1], roots[0])]
     for group in groups:
         if len(group) == 2 or record is None:  # no op ran: the first two are what a function compares
             first, second = group[:2]
