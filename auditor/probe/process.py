@@ -17,6 +17,7 @@ from ..facts import ProbeFacts, StaticFacts
 from ..models import ModelSource
 from ..spec import AuditSpec
 from ..trace.records import Site
+from ..workers import end_with_parent
 
 TIME_LIMIT = 90.0
 """Seconds after which a probe is given up."""
@@ -116,6 +117,7 @@ def _ending(process: Any) -> str:
 
 
 def _child(sender: Connection, spec: AuditSpec, source: ModelSource) -> None:
+    end_with_parent()
     _be_quiet()
     from .child import probe
 
@@ -133,6 +135,7 @@ def _child(sender: Connection, spec: AuditSpec, source: ModelSource) -> None:
 
 
 def _noting_child(sender: Connection, spec: AuditSpec, source: ModelSource, note: Any) -> None:
+    end_with_parent()
     _be_quiet()
     from .child import noted_run
 
