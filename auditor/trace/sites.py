@@ -40,7 +40,7 @@ def relative_file(filename: str) -> str | None:
 
 def _is_engine(filename: str) -> bool:
     """This package's own code, installed or not; its toys are model code like any other."""
-    resolved = os.path.abspath(filename)
+    resolved = os.path.realpath(filename)  # as `_PACKAGE` is: the package may be reached by a link
     inside = resolved[len(_PACKAGE) :].split(os.sep) if resolved.startswith(_PACKAGE) else [""]
     return inside[0] in ("auditor", "rules", "reports") and inside[1] != "toys"
 
