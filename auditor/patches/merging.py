@@ -11,7 +11,7 @@ from ..probe.bench import Bench, Ran
 from ..probe.compare import answers
 from ..probe.precision import SINGLE_TOLERANCE, deviation
 from ..spec import AuditSpec
-from .setup_options import MERGED, merged_tree
+from .other_adapters import MERGED, merged_tree
 
 
 def trouble(spec: AuditSpec, source: ModelSource) -> str:

@@ -13,7 +13,8 @@ from ..compose import adapter_names, as_block
 from ..models import ModelSource
 from ..result import AuditResult, Finding, Fix
 from ..spec import AuditSpec
-from .setup_options import SetUp, bases, options
+from .set_up import SetUp
+from .setup_options import bases, options
 from .trial import Outcome, Request, run
 
 MAX_TRIED = 28

@@ -13,7 +13,9 @@ from packaging.version import Version
 
 from adapter_audit.auditor.models import ModelSource
 from adapter_audit.auditor.patches import restored
-from adapter_audit.auditor.patches.setup_options import TIMES, SetUp, options
+from adapter_audit.auditor.patches.same_adapters import TIMES
+from adapter_audit.auditor.patches.set_up import SetUp
+from adapter_audit.auditor.patches.setup_options import options
 from adapter_audit.auditor.patches.setups import set_up_fix
 from adapter_audit.auditor.result import Confidence, Finding, Location, Severity, Verdict
 from adapter_audit.auditor.spec import AuditSpec

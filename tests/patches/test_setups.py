@@ -9,7 +9,8 @@ import pytest
 from adapter_audit.auditor.compose import parse
 from adapter_audit.auditor.composition_code import python
 from adapter_audit.auditor.models import resolve
-from adapter_audit.auditor.patches.setup_options import _without_leave_out, options
+from adapter_audit.auditor.patches.other_adapters import without_leave_out
+from adapter_audit.auditor.patches.setup_options import options
 from adapter_audit.auditor.patches.setups import set_up_fix
 from adapter_audit.auditor.spec import AuditSpec
 
@@ -57,7 +58,7 @@ def test_one_by_one_covers_every_row_of_every_lane() -> None:
     ],
 )
 def test_leave_out_is_taken_out(method: str, expected: str) -> None:
-    assert _without_leave_out(method) == expected
+    assert without_leave_out(method) == expected
 
 
 def test_python_of_a_composition() -> None:
