@@ -63,7 +63,7 @@ class _Search:
             if amount <= self.bench.tolerance:
                 self.agreeing.add(record.index)
                 continue
-            if self._is_anothers(record):
+            if self._belongs_to_another(record):
                 self.foreign.add(record.index)
                 continue
             return self._blamed(record, amount)
@@ -84,7 +84,7 @@ class _Search:
 
     # -- another adapter's weights -------------------------------------------------------------------
 
-    def _is_anothers(self, record: Record) -> bool:
+    def _belongs_to_another(self, record: Record) -> bool:
         """Whether it depends on weights alone, and another reference makes the same of them."""
         return record.index in self._from_weights and any(
             _agree(self.composed.values_of(record), other.values_of(theirs), self.bench.tolerance)
