@@ -58,7 +58,7 @@ def _audited(spec: AuditSpec, source: ModelSource, options: AuditOptions, store:
     from .pipeline import audit_with_files
 
     key = _key(spec, source, options) if store else None
-    result, files = audit_with_files(spec, source, options)
+    result, files = audit_with_files(spec, source, options, files=bool(key))
     if store and key and _may_be_kept(files):
         digests = {name: hash_touched(name) for name in files}
         store.save(key, {n: d for n, d in digests.items() if d is not None}, result.model_dump_json())

@@ -25,7 +25,7 @@ def audit(spec: AuditSpec | Mapping[str, object], **options: Any) -> AuditResult
     request = spec if isinstance(spec, AuditSpec) else AuditSpec.read(dict(spec))
     request.check()
     chosen = AuditOptions(**options)
-    return audit_with_files(request, resolve(request.model, offline=chosen.offline), chosen)[0]
+    return audit_with_files(request, resolve(request.model, offline=chosen.offline), chosen, files=False)[0]
 
 
 def audit_model(model: Any, inputs: Mapping[str, Any] | None = None, **options: Any) -> AuditResult:
@@ -36,13 +36,13 @@ def audit_model(model: Any, inputs: Mapping[str, Any] | None = None, **options: 
     chosen = AuditOptions(**options)
     if is_large(model):
         chosen = replace(chosen, static_only=True)
-    return audit_with_files(request, source, chosen)[0]
+    return audit_with_files(request, source, chosen, files=False)[0]
 
 
 def audit_with_files(
-    spec: AuditSpec, source: ModelSource, options: AuditOptions
+    spec: AuditSpec, source: ModelSource, options: AuditOptions, *, files: bool = True
 ) -> tuple[AuditResult, frozenset[str]]:
-    """Audit a checked spec; also the source files that the result follows from (see `touched`).
+    """Audit a checked spec; also the source files that the result follows from (see `touched`), if asked for.
 
     There are none when a process died on the way: that may be the machine's doing, and is not to be kept.
     Nor is what a package index offers. Raises UsageError when it is to be asked and does not answer.
@@ -54,14 +54,11 @@ def audit_with_files(
     subject, facts = gather(spec, source, options, timer)
     activity = () if subject.setup_failure else subject.backend.activity(subject.model, facts.names)
     died = bool(facts.probe_lost) or (facts.probe is not None and bool(facts.probe.died))
-    files = (
-        frozenset[str]()
-        if died or options.releases
-        else touched_files(subject.model, facts, subject.backend.package)
-    )
+    kept = files and not died and not options.releases
+    touched = touched_files(subject.model, facts, subject.backend.package) if kept else frozenset[str]()
     result = conclude(spec, facts, options, timer, activity)
     result = _with_fixes(spec, source, facts, result) if options.fixes else result
-    return (_with_release(spec, source, releases, result) if options.releases else result), files
+    return (_with_release(spec, source, releases, result) if options.releases else result), touched
 
 
 def _with_fixes(spec: AuditSpec, source: ModelSource, facts: Facts, result: AuditResult) -> AuditResult:

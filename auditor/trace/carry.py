@@ -29,7 +29,8 @@ class Carrier:
         """Let `meta` (same shape) carry `value`; returns `meta`."""
         base = torch.empty(0, dtype=value.dtype)
         needed = meta.untyped_storage().nbytes() // max(1, meta.element_size())
-        base.set_(torch.empty(needed, dtype=value.dtype).untyped_storage())
+        # The rest of a storage that `meta` is only a part of is taken for zero, not for what memory holds.
+        base.set_(torch.zeros(needed, dtype=value.dtype).untyped_storage())
         storage = meta.untyped_storage()
         self._shadows[storage._cdata] = (storage, base)
         view = base.as_strided(meta.shape, meta.stride(), meta.storage_offset())

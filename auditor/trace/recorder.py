@@ -228,11 +228,18 @@ def names_in(model: torch.nn.Module) -> Names:
     """Names of all parameters and buffers, and paths of all modules; one walk for both."""
     names: dict[int, str] = {}
     paths: dict[int, str] = {}
-    for path, module in model.named_modules():
-        paths[id(module)] = path
+    waiting = [("", model)]
+    while waiting:  # `named_modules` takes a step for each level above each module
+        prefix, module = waiting.pop()
+        paths[id(module)] = prefix[:-1]
         for name, tensor in (*module._parameters.items(), *module._buffers.items()):
             if tensor is not None:
-                names.setdefault(id(tensor), f"{path}.{name}" if path else name)
+                names.setdefault(id(tensor), prefix + name)
+        waiting += [
+            (f"{prefix}{name}.", child)
+            for name, child in reversed(module._modules.items())
+            if child is not None and id(child) not in paths
+        ]
     return Names(names, paths)
 
 

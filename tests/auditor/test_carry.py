@@ -174,3 +174,20 @@ def test_the_world_is_as_before_after_a_recording() -> None:
         torch.amp.autocast_mode.autocast.__init__,
     )
     assert before == after
+
+
+def test_the_rest_of_a_storage_is_no_random_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slice of a buffer of unknown positions is made up; a later slice must not read what memory holds."""
+    fresh = torch.empty
+
+    def poisoned(*size: Any, **options: Any) -> Tensor:
+        made = fresh(*size, **options)
+        return made if made.is_meta or made.is_floating_point() else made.fill_(833)
+
+    monkeypatch.setattr(torch, "empty", poisoned)
+    carrier = Carrier()
+    buffer = fresh(1, 40, dtype=torch.long, device="meta")
+    carrier.attach(buffer[:, :7], torch.zeros(1, 7, dtype=torch.long))
+    later = carrier.value(buffer[:, 7:9])
+    assert later is not None
+    assert later.tolist() == [[0, 0]]
