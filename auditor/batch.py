@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from .collector import collect_seldom, keep_what_is_loaded
+from .collector import collect_seldom
 from .errors import AuditError, LibraryRefusal
 from .result import AuditResult, Verdict
 from .spec import AuditSpec
@@ -68,7 +68,6 @@ def audit_line(line: Line, options: Mapping[str, Any]) -> str:
         result = failed(line, error.line)
     except Exception as error:
         result = failed(line, f"internal error: {type(error).__name__}: {error}")
-    keep_what_is_loaded()
     return result.model_dump_json(exclude={"graph"})
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 
 
 @contextmanager
@@ -27,10 +26,3 @@ def without_collector() -> Iterator[None]:
 def collect_seldom() -> None:
     """For processes that do many audits: one leaves some 10^4 objects behind, nearly all of them garbage."""
     gc.set_threshold(200_000, 10, 10)
-
-
-@cache
-def keep_what_is_loaded() -> None:
-    """Never look again at what is there after the first of many audits: the libraries, for the most part."""
-    gc.collect()
-    gc.freeze()
