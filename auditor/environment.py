@@ -8,7 +8,7 @@ from functools import cache
 from .errors import BuildError
 from .result import Environment
 
-REQUIRED = {"torch": ">=2.4", "transformers": ">=4.43,<5", "adapters": ">=1.0,<2"}
+REQUIRED = {"torch": ">=2.4", "transformers": ">=4.39,<5", "adapters": ">=0.2,<2"}
 """Supported releases."""
 
 

@@ -84,6 +84,8 @@ LOST = "forward without "
 """Begins the `op` of a departure that is a keyword which a module's forward takes no more."""
 GAINED = " with the new "
 """In the `op` of a departure, before the name of a parameter that the bare model does not have."""
+CHANGED = " where now "
+"""In the `op` of a departure, before what the op is told otherwise than in the bare model."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapter_audit.auditor.facts import GAINED, LOST, Facts
+from adapter_audit.auditor.facts import CHANGED, GAINED, LOST, Facts
 from adapter_audit.auditor.result import Confidence, Evidence, Finding, Severity, Verdict
 
 from .base import AuditRule, Case
@@ -63,8 +63,10 @@ class InitChangesModel(AuditRule):
 
 def _cause(op: str) -> tuple[str, str]:
     """What the primary location is, and what there is to add to the message."""
-    keyword, parameter = op.partition(LOST)[2], op.partition(GAINED)[2]
+    keyword, parameter, told = (op.partition(mark)[2] for mark in (LOST, GAINED, CHANGED))
     if keyword:
         return "a keyword is lost here", f": `{keyword}` is no longer taken here and falls into `**kwargs`"
     departs = "the first op that departs from the bare model"
+    if told:
+        return departs, f": in the first op that departs, {told}"
     return departs, f": {parameter} is there now, and was not before" if parameter else ""

@@ -1,4 +1,4 @@
-"""The AdapterHub library `adapters`, releases 1.0 and later."""
+"""The AdapterHub library `adapters`, releases 0.2 and later."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ..compose import KINDS, NUMBERED, Block, Node, as_block, walk
+from ..environment import REQUIRED
 from ..errors import LibraryRefusal
 from ..result import Activity
 from .base import Watch
+
+_NO_DOWNLOAD = {"try_loading_from_hub": False}
+"""Releases before 1.0 ask AdapterHub for its index before they read what stands in brackets."""
 
 
 class AdaptersBackend:
     """See `base.Backend`. All imports of the library are lazy: importing it takes seconds."""
 
     package: ClassVar[str] = "adapters"
-    versions: ClassVar[str] = ">=1.0,<2"
+    versions: ClassVar[str] = REQUIRED["adapters"]
 
     def check_method(self, config: str) -> None:
         """Raise UsageError for an unknown method or argument, with the nearest names."""
-        from adapters import AdapterConfig
         from adapters.configuration import ADAPTER_CONFIG_MAP
 
         try:
-            AdapterConfig.load(self._resolved(config))
+            self._load(config)
         except Exception as error:
             raise LibraryRefusal(
                 f"{config!r} is not an adapter configuration",
@@ -44,7 +47,11 @@ class AdaptersBackend:
             adapters.init(model)
 
     def add(self, model: Any, methods: Mapping[str, str], tree: Node) -> None:
-        """Add adapters, shared parameters of multi-task adapters, and fusion layers."""
+        """Add adapters, shared parameters of multi-task adapters, and fusion layers.
+
+        Raises LibraryRefusal for a block that the installed release does not have.
+        """
+        self.block(tree)
         for name, config in methods.items():
             model.add_adapter(name, config=self._load(config))
         for block in walk(tree):
@@ -234,7 +241,7 @@ class AdaptersBackend:
     def _load(self, config: str) -> Any:
         from adapters import AdapterConfig
 
-        return AdapterConfig.load(self._resolved(config))
+        return AdapterConfig.load(self._resolved(config), download_kwargs=_NO_DOWNLOAD)
 
 
 def _identity_like(weight: Any) -> Any:

@@ -9,19 +9,17 @@ gave the right value before, for another caller: then it is the caller.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from difflib import SequenceMatcher
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 
 from ..compose import Node, lane_count
-from ..facts import GAINED, Departure, ProbeFacts, StaticFacts
+from ..facts import Departure, ProbeFacts, StaticFacts
 from ..references import Reference
 from ..trace.records import Key, Record, Site
-from .keywords import lost_keyword
 from .precision import deviation
 from .witness import Witness
 
@@ -80,7 +78,7 @@ class _Search:
         caller = self._caller_of_its_own(cause) if self._runs_more_often(cause) else None
         if caller is not None:
             return Departure(self.reference.lane, cause.key.module, caller, cause.key.op, amount)
-        return _departure(self.reference.lane, cause, amount)
+        return departure_at(self.reference.lane, cause, amount)
 
     # -- another adapter's weights -------------------------------------------------------------------
 
@@ -240,28 +238,9 @@ def _rows_along(value: torch.Tensor, axis: int, rows: tuple[int, ...], per_row: 
     return value.index_select(axis, torch.tensor(index, dtype=torch.long))  # also when it is empty
 
 
-def _departure(lane: int, record: Record, amount: float) -> Departure:
+def departure_at(lane: int, record: Record, amount: float) -> Departure:
+    """That an op's value is off by so much."""
     return Departure(lane, record.key.module, record.site, record.key.op, amount, record.key)
-
-
-def init_departure(bench: Bench) -> Departure | None:
-    """The first op that departs between the model before and after `adapters.init`, or a lost keyword.
-
-    The classes are replaced, so lines differ: within each module call the ops are matched in sequence.
-    """
-    raw, prepared = bench.raw_witnessed(), bench.witnessed(None)
-    pairs = dict(_matched(raw, prepared))
-    for record in prepared.trace.records:
-        twin = pairs.get(record.index)
-        if twin is None:
-            continue
-        mine, theirs = prepared.values_of(record), raw.values_of(twin)
-        amount = max((deviation(m, t) for m, t in zip(mine, theirs, strict=False)), default=0.0)
-        if amount > bench.tolerance:
-            lost = lost_keyword(bench, raw, prepared, record.key.module)
-            cause = _inserted_before(prepared, record, pairs)
-            return lost or _with_new_parameter(_departure(0, cause, amount), cause, raw)
-    return None
 
 
 def writing_line(bench: Bench, shape: tuple[int, ...]) -> Departure | None:
@@ -275,39 +254,6 @@ def writing_line(bench: Bench, shape: tuple[int, ...]) -> Departure | None:
         forward = next((s for s in frames if s.function == "forward"), record.site)
         return Departure(0, record.key.module, forward, record.key.op, float("inf"))
     return None
-
-
-def _with_new_parameter(departure: Departure, record: Record, raw: Witness) -> Departure:
-    """Name the parameter that the op uses and the bare model does not have, if there is one."""
-    names = {o.source for o in record.operands if o.producer is None and o.source} - raw.parameters()
-    return replace(departure, op=f"{departure.op}{GAINED}{min(names)}") if names else departure
-
-
-def _inserted_before(witness: Witness, record: Record, pairs: Mapping[int, Record]) -> Record:
-    """An op that only the prepared model has, directly before the departing one, is the cause."""
-    for operand in record.operands:
-        if operand.producer is not None and operand.producer not in pairs:
-            return witness.trace.records[operand.producer]
-    return record
-
-
-def _matched(raw: Witness, prepared: Witness) -> Iterator[tuple[int, Record]]:
-    ours, theirs = _by_module_call(prepared), _by_module_call(raw)
-    for call, records in ours.items():
-        others = theirs.get(call, [])
-        matcher = SequenceMatcher(
-            None, [r.key.op for r in others], [r.key.op for r in records], autojunk=False
-        )
-        for block in matcher.get_matching_blocks():
-            for i in range(block.size):
-                yield records[block.b + i].index, others[block.a + i]
-
-
-def _by_module_call(witness: Witness) -> dict[tuple[str, int], list[Record]]:
-    groups: dict[tuple[str, int], list[Record]] = {}
-    for record in witness.trace.records:
-        groups.setdefault((record.key.module, record.key.call), []).append(record)
-    return groups
 
 
 def with_static_indices(facts: ProbeFacts, static: StaticFacts | None) -> ProbeFacts:

@@ -20,8 +20,9 @@ from ..trace.runs import PAIRWISE
 from ..trace.sites import relative_file
 from .attention import check_attention
 from .bench import Bench, NotApplicable, Ran
-from .causes import first_departure, init_departure, writing_line
+from .causes import first_departure, writing_line
 from .compare import answers, masked_deviation, worst_output
+from .init_cause import init_departure
 from .neutrality import check_neutrality
 from .precision import deviation
 from .rows import check_masked_tokens, check_padding, check_single_rows

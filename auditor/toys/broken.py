@@ -204,6 +204,26 @@ def changed_by_init() -> Any:
     return model
 
 
+def attends_to_what_follows() -> Any:
+    """BERT with more attention behind its first layer, causal only until `adapters.init` (LLaMA, 0.2.2)."""
+    model = bert()
+
+    def attends(module: Any, args: Any, output: Any) -> Any:
+        prepared = hasattr(model, "adapters_config")
+        return _each_state(output, lambda states: _attended(states, causal=not prepared))
+
+    model.encoder.layer[0].register_forward_hook(attends)
+    return model
+
+
+def _attended(states: Any, causal: bool) -> Any:
+    """Attention of one head; what is not causal has come through a repeat that changes nothing."""
+    from torch.nn.functional import scaled_dot_product_attention
+
+    states = states[:, None] if causal else states[:, None].repeat(1, 1, 1, 1)
+    return scaled_dot_product_attention(states, states, states, is_causal=causal).squeeze(1)
+
+
 def two_defects() -> Any:
     """Two independent meetings: in each layer something with the caller's rows meets the expanded states.
 

@@ -139,6 +139,8 @@ def test_a_function_that_returns_no_model_is_one_line() -> None:
         ({"adapters": ""}, "adapters is not installed; install the extra"),
         ({"torch": "1.13.1+cu117"}, "torch 1.13.1+cu117 is not supported: needs >=2.4"),
         ({"transformers": "5.0.0"}, "transformers 5.0.0 is not supported"),
+        ({"transformers": "4.38.2"}, "transformers 4.38.2 is not supported: needs >=4.39,<5"),
+        ({"adapters": "0.1.2"}, "adapters 0.1.2 is not supported: needs >=0.2,<2"),
     ],
 )
 def test_libraries_that_are_missing_or_out_of_range(
@@ -149,6 +151,12 @@ def test_libraries_that_are_missing_or_out_of_range(
     with pytest.raises(BuildError) as caught:
         environment.check_environment()
     assert words in caught.value.line
+
+
+def test_a_block_that_the_release_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("adapters.composition.Average")
+    with pytest.raises(LibraryRefusal, match="the installed adapters release has no Average; upgrade"):
+        audited(compose="average(a,b)", adapter="seq_bn")
 
 
 def test_versions_of_what_is_not_there_are_empty(monkeypatch: pytest.MonkeyPatch) -> None:

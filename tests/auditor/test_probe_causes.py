@@ -46,6 +46,20 @@ CAUSES = (
         ">=1.3,<1.4",
     ),
     Cause(
+        {"model": f"{TOYS}:llama", "compose": "stack(a)"},
+        "AA204",
+        "attn_output = torch.nn.functional.scaled_dot_product_attention(",
+        "model.layers.0.self_attn",
+        ">=0.2.2,<1.0",
+    ),
+    Cause(
+        {"model": f"{TOYS}:llama", "compose": "stack(a)"},
+        "AA204",
+        "attn_output = attn_output.transpose(1, 2).contiguous()",
+        "model.layers.0.self_attn",
+        ">=1.1.1,<1.3",
+    ),
+    Cause(
         {"model": f"{TOYS}:vit", "compose": "parallel(a,b)", "adapter": "ia3"},
         "AA201",
         "key_layer = self.key(hidden_states).view(*new_shape).transpose(1, 2)",
@@ -81,6 +95,13 @@ CAUSES = (
         "",
     ),
     Cause(
+        {"model": f"{TOYS}.broken:attends_to_what_follows", "compose": "stack(a)"},
+        "AA204",
+        "return scaled_dot_product_attention(states, states, states, is_causal=causal).squeeze(1)",
+        "encoder.layer.0",
+        "",
+    ),
+    Cause(
         {"model": f"{TOYS}.broken:shifts_states", "compose": "parallel(a,b)"},
         "AA201",
         "rows = torch.arange(states.shape[0], dtype=states.dtype, device=states.device)",
@@ -113,6 +134,13 @@ def test_new_parameter_is_named() -> None:
     assert "in_proj.bias is there now, and was not before" in finding.message
 
 
+def test_other_argument_is_named() -> None:
+    spec = {"model": f"{TOYS}.broken:attends_to_what_follows", "compose": "stack(a)"}
+    (finding,) = [f for f in audit(spec, offline=True).findings if f.rule == "AA204"]
+    assert "in the first op that departs, is_causal is False, and was True before" in finding.message
+
+
 def test_lost_keyword_is_named() -> None:
-    lost = {f.message for c in HERE if c.rule == "AA204" for f in audit(c.spec, offline=True).findings}
+    specs = [c.spec for c in HERE if c.rule == "AA204" and c.spec.get("mode") == "generate"]
+    lost = {f.message for spec in specs for f in audit(spec, offline=True).findings}
     assert all("`past_key_values` is no longer taken here" in message for message in lost)

@@ -10,7 +10,7 @@ class Method:
     """A configuration string of ``adapters``; ``limits`` is its option for leaving layers out, if any."""
 
     config: str
-    since: str = "1.0.0"
+    since: str = "0.2.0"
     limits: str | None = "leave_out"
 
     def without_layers(self, layers: list[int], depth: int) -> str:
@@ -43,7 +43,7 @@ MAIN = {
     "prefix_tuning": Method("prefix_tuning[prefix_length=3,bottleneck_size=8]"),
     "prefix_tuning_flat": Method("prefix_tuning_flat[prefix_length=3]"),
     "prompt_tuning": Method("prompt_tuning[prompt_length=4]", limits=None),
-    "loreft": Method("loreft[r=2]", limits="layers"),
+    "loreft": Method("loreft[r=2]", "1.0.0", "layers"),
     "mam": Method("prefix_tuning[prefix_length=3,bottleneck_size=8]|par_bn[reduction_factor=4]"),
     "unipelt": Method("unipelt", limits=None),
 }
@@ -77,10 +77,10 @@ VARIANTS = {
     "prefix_tuning-long": Method("prefix_tuning[prefix_length=5,bottleneck_size=8]"),
     "prefix_tuning-encoder": Method("prefix_tuning[prefix_length=3,bottleneck_size=8,cross_prefix=False]"),
     "prompt_tuning-bos": Method("prompt_tuning[prompt_length=4,combine='prefix_after_bos']", limits=None),
-    "noreft": Method("noreft[r=2,prefix_positions=2,suffix_positions=1]", limits="layers"),
-    "direft": Method("direft[r=2,prefix_positions=1,suffix_positions=2]", limits="layers"),
+    "noreft": Method("noreft[r=2,prefix_positions=2,suffix_positions=1]", "1.0.0", "layers"),
+    "direft": Method("direft[r=2,prefix_positions=1,suffix_positions=2]", "1.0.0", "layers"),
     "loreft-tied": Method(
-        "loreft[r=2,prefix_positions=2,suffix_positions=2,tied_weights=True]", limits="layers"
+        "loreft[r=2,prefix_positions=2,suffix_positions=2,tied_weights=True]", "1.0.0", "layers"
     ),
     "mam-default": Method("mam"),
     "lora-prefix": Method("lora[r=2]|prefix_tuning[prefix_length=3,bottleneck_size=8]"),

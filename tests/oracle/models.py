@@ -127,7 +127,7 @@ class TinyModel:
     kind: str
     """``encoder``, ``decoder``, ``seq2seq``, ``vision``, ``audio`` or ``dual``."""
     heads: tuple[str, ...] = ()
-    since: str = "1.0.0"
+    since: str = "0.2.0"
     """Release that can load and adapt it; 1.2.0 brought the plug-in interface."""
 
 
@@ -257,7 +257,9 @@ MODELS: dict[str, TinyModel] = {
         "llama", _LLAMA, "decoder", _DECODER_HEADS, num_key_value_heads=2, num_hidden_layers=3
     ),
     "mbart": _model("mbart", _BART, "seq2seq", _SEQ2SEQ_HEADS),
-    "mistral": _model("mistral", _LLAMA, "decoder", _DECODER_HEADS, num_key_value_heads=2),
+    "mistral": TinyModel(
+        {"model_type": "mistral", **_LLAMA, "num_key_value_heads": 2}, "decoder", _DECODER_HEADS, "1.0.0"
+    ),
     "mt5": _model(
         "mt5",
         _T5,
@@ -266,41 +268,45 @@ MODELS: dict[str, TinyModel] = {
         feed_forward_proj="gated-gelu",
         num_decoder_layers=2,
     ),
-    "plbart": _model("plbart", _BART, "seq2seq", ("Seq2SeqLM", "SequenceClassification")),
+    "plbart": TinyModel(
+        {"model_type": "plbart", **_BART}, "seq2seq", ("Seq2SeqLM", "SequenceClassification"), "1.0.0"
+    ),
     "roberta": _model("roberta", _ROBERTA, "encoder", _ENCODER_HEADS),
     "t5": _model("t5", _T5, "seq2seq", ("Seq2SeqLM", "QuestionAnswering", "SequenceClassification")),
     "t5-gated": _model(
         "t5", _T5, "seq2seq", ("Seq2SeqLM",), feed_forward_proj="gated-gelu", num_decoder_layers=2
     ),
     "vit": _model("vit", _VIT, "vision", ("ImageClassification",)),
-    "whisper": _model(
-        "whisper",
-        {},
+    "whisper": TinyModel(
+        {
+            "model_type": "whisper",
+            "vocab_size": VOCAB,
+            "d_model": HIDDEN,
+            "encoder_layers": 2,
+            "decoder_layers": 3,
+            "encoder_attention_heads": HEADS,
+            "decoder_attention_heads": HEADS,
+            "encoder_ffn_dim": INTER,
+            "decoder_ffn_dim": INTER + 4,
+            "num_mel_bins": 8,
+            "max_source_positions": 9,
+            "max_target_positions": 40,
+            "pad_token_id": 0,
+            "bos_token_id": 1,
+            "eos_token_id": 2,
+            "decoder_start_token_id": 3,
+            "dropout": 0.0,
+            "attention_dropout": 0.0,
+            "activation_dropout": 0.0,
+            "encoder_layerdrop": 0.0,
+            "decoder_layerdrop": 0.0,
+            "suppress_tokens": None,
+            "begin_suppress_tokens": None,
+            "num_labels": 2,
+        },
         "audio",
         ("SpeechSeq2Seq",),
-        vocab_size=VOCAB,
-        d_model=HIDDEN,
-        encoder_layers=2,
-        decoder_layers=3,
-        encoder_attention_heads=HEADS,
-        decoder_attention_heads=HEADS,
-        encoder_ffn_dim=INTER,
-        decoder_ffn_dim=INTER + 4,
-        num_mel_bins=8,
-        max_source_positions=9,
-        max_target_positions=40,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=2,
-        decoder_start_token_id=3,
-        dropout=0.0,
-        attention_dropout=0.0,
-        activation_dropout=0.0,
-        encoder_layerdrop=0.0,
-        decoder_layerdrop=0.0,
-        suppress_tokens=None,
-        begin_suppress_tokens=None,
-        num_labels=2,
+        "1.0.0",
     ),
     "xlm-roberta": _model("xlm-roberta", _ROBERTA, "encoder", _ENCODER_HEADS),
     "xmod": _model(

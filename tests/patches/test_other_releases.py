@@ -71,7 +71,7 @@ def own_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("own_is_130")
 def test_nearest_release_first_and_newer_before_older() -> None:
-    index = Fake("2.0.0", "1.5.0", "1.4.0", "1.3.0", "1.2.0", "1.1.1", "0.9.0")
+    index = Fake("2.0.0", "1.5.0", "1.4.0", "1.3.0", "1.2.0", "1.1.1", "0.1.2")
     assert [str(v) for v in other_releases(index)] == ["1.4.0", "1.5.0", "1.2.0", "1.1.1"]
 
 
