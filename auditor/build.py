@@ -23,9 +23,9 @@ from .inputs import InputMaker, input_maker
 from .models import ModelSource
 from .positions import check_length
 from .spec import AuditSpec
-from .trace.metadevice import values_on_meta
+from .trace.metadevice import ValuelessDevice, values_on_meta
 from .trace.metavalues import MetaValues
-from .trace.recorder import Names, names_in
+from .trace.modules import Names, names_in, own_tensors, walked
 from .trace.records import Failure
 from .trace.sites import is_deliberate, told, traceback_sites
 
@@ -75,23 +75,33 @@ def build(
     tree = spec.composition()
     for name in adapter_names(tree):
         backend.check_method(spec.method_of(name))
-    with _default_dtype(dtype), torch.device(device):
+    with _default_dtype(dtype), _on(device):
         model = _bare_on(device, spec, source)
         if device == "meta":
-            model.to("meta")  # a function's model may have real weights
+            _all_to_meta(model)  # a function's model may have real weights
         elif dtype is not None:
             model.to(dtype)
     if bare is not None:
         bare(model)
-    with _default_dtype(dtype), torch.device(device):
+    with _default_dtype(dtype), _on(device):
         subject = Subject(spec, tree, backend, model)
         subject.setup_failure = set_up(subject)
         if device == "meta":
-            model.to("meta")  # some adapter parameters are made from real values, on the CPU
+            _all_to_meta(model)  # some adapter parameters are made from real values, on the CPU
     if subject.setup_failure is None:
         subject.inputs = input_maker(model, spec, tree, dtype or torch.float32, source.inputs)
         _check_length(subject)
     return subject
+
+
+def _on(device: str) -> contextlib.AbstractContextManager[Any]:
+    return ValuelessDevice() if device == "meta" else torch.device(device)
+
+
+def _all_to_meta(model: torch.nn.Module) -> None:
+    """`Module.to` takes as long as to build the model: only where there is something to move."""
+    if any(not t.is_meta for module in walked(model).values() for t in own_tensors(module).values()):
+        model.to("meta")
 
 
 def _bare_on(device: str, spec: AuditSpec, source: ModelSource) -> Any:

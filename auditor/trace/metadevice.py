@@ -1,6 +1,6 @@
-"""What the meta device lacks for model code, put in place while a run is recorded.
+"""What the meta device lacks for model code, put in place while a model is built or a run is recorded.
 
-`torch.tensor(..., device="meta")` forgets the values, `.tolist()` and `.numpy()` read memory that is not
+Filling a tensor with initial values does nothing there, and takes a millisecond. `torch.tensor(..., device="meta")` forgets the values, `.tolist()` and `.numpy()` read memory that is not
 there, and `torch.autocast("meta")`, which rotary embeddings ask for with their tensor's device, is refused.
 """
 
@@ -11,9 +11,28 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch.utils._device import DeviceContext
 from torch.utils._python_dispatch import _disable_current_modes
 
 from .carry import Carrier
+
+_FILLS = frozenset({torch.Tensor.normal_, torch.Tensor.uniform_, torch.nn.init.kaiming_uniform_})
+"""What initialises weights: most of the time of building an adapter."""
+
+
+class ValuelessDevice(DeviceContext):
+    """`torch.device("meta")` as a context in which random initial values are left out."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.device("meta"))  # type: ignore[no-untyped-call]
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run one function of torch; a fill of at least two axes (fewer may be refused) returns at once."""
+        if func in _FILLS:
+            tensor = args[0] if args else (kwargs or {})["tensor"]
+            if tensor.is_meta and tensor.dim() > 1:
+                return tensor
+        return super().__torch_function__(func, types, args, kwargs)  # type: ignore[no-untyped-call]
 
 
 @contextmanager

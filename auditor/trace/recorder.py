@@ -11,13 +11,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from ..inputs import ordinary_token
 from .metadevice import values_on_meta
 from .metavalues import NOWHERE, SCALAR, MetaValues, tensors_in
+from .modules import Names, names_in
 from .operators import operator
 from .records import Failure, Key, Operand, Record, Shape, Site, Trace
 from .repair import Repairs
@@ -215,32 +216,6 @@ class Recorder(MetaValues):
             repaired=repaired,
             frames=sites,
         )
-
-
-class Names(NamedTuple):
-    """What the parts of a model are called, by identity."""
-
-    tensors: dict[int, str]
-    modules: dict[int, str]
-
-
-def names_in(model: torch.nn.Module) -> Names:
-    """Names of all parameters and buffers, and paths of all modules; one walk for both."""
-    names: dict[int, str] = {}
-    paths: dict[int, str] = {}
-    waiting = [("", model)]
-    while waiting:  # `named_modules` takes a step for each level above each module
-        prefix, module = waiting.pop()
-        paths[id(module)] = prefix[:-1]
-        for name, tensor in (*module._parameters.items(), *module._buffers.items()):
-            if tensor is not None:
-                names.setdefault(id(tensor), prefix + name)
-        waiting += [
-            (f"{prefix}{name}.", child)
-            for name, child in reversed(module._modules.items())
-            if child is not None and id(child) not in paths
-        ]
-    return Names(names, paths)
 
 
 _recorders: list[Recorder] = []
