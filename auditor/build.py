@@ -40,6 +40,8 @@ class Subject:
     tree: Block
     backend: Backend
     model: Any
+    owned: bool = True
+    """The model was made here."""
     inputs: InputMaker | None = None
     setup_failure: Failure | None = None
     notes: list[str] = field(default_factory=list)
@@ -55,6 +57,15 @@ class Subject:
             self.backend.activate(self.model, tree, self.spec.skip_layers)  # validates for the model type
             self.backend.start_training(self.model, tree)
         self.backend.activate(self.model, tree, self.spec.skip_layers)
+
+    def release(self) -> None:
+        """Take the model apart, once nobody asks it any more; one that a user's function made stays whole.
+
+        Hooks and attributes that are its own methods make it a cycle, which waits for the collector.
+        """
+        if self.owned:
+            for module in walked(self.model).values():
+                vars(module).clear()
 
 
 def build(
@@ -82,9 +93,9 @@ def build(
         elif dtype is not None:
             model.to(dtype)
     if bare is not None:
-        bare(model)
+        bare(model.eval())
     with _default_dtype(dtype), _on(device):
-        subject = Subject(spec, tree, backend, model)
+        subject = Subject(spec, tree, backend, model, owned=source.factory is None)
         subject.setup_failure = set_up(subject)
         if device == "meta":
             _all_to_meta(model)  # some adapter parameters are made from real values, on the CPU
@@ -178,10 +189,8 @@ def failure_of(error: Exception, package: str) -> Failure:
 
 
 def bare_model(spec: AuditSpec, source: ModelSource) -> Any:
-    """The model without adapters, in eval mode, on the current default device."""
-    model = _from_factory(source) if source.factory else _from_config(spec, make_config(source))
-    model.eval()
-    return model
+    """The model without adapters, on the current default device."""
+    return _from_factory(source) if source.factory else _from_config(spec, make_config(source))
 
 
 def _from_factory(source: ModelSource) -> Any:

@@ -56,6 +56,7 @@ def audit_with_files(
     died = bool(facts.probe_lost) or (facts.probe is not None and bool(facts.probe.died))
     kept = files and not died and not options.releases
     touched = touched_files(subject.model, facts, subject.backend.package) if kept else frozenset[str]()
+    subject.release()
     result = conclude(spec, facts, options, timer, activity)
     result = _with_fixes(spec, source, facts, result) if options.fixes else result
     return (_with_release(spec, source, releases, result) if options.releases else result), touched

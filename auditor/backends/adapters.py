@@ -277,5 +277,7 @@ def quiet() -> None:
     import adapters  # noqa: F401 - both set their levels when they are imported
     import transformers
 
-    transformers.logging.set_verbosity_error()
-    logging.getLogger("adapters").setLevel(logging.ERROR)
+    if transformers.logging.get_verbosity() != logging.ERROR:  # to set it makes all loggers forget theirs
+        transformers.logging.set_verbosity_error()
+    if logging.getLogger("adapters").level != logging.ERROR:
+        logging.getLogger("adapters").setLevel(logging.ERROR)

@@ -189,7 +189,7 @@ class Bench:
         return self._execute(model, self._raw_inputs(model))
 
     def _raw_model(self) -> Any:
-        model = bare_model(self.spec, self.source).to(self.dtype)
+        model = bare_model(self.spec, self.source).eval().to(self.dtype)
         without_chance(model)
         self._weigh(model)
         return model

@@ -8,11 +8,12 @@ on them too; parameters and activations carry nothing and stay free.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_leaves, tree_map_only
+from torch.utils._pytree import tree_leaves
+
+from .tensors import tensors_mapped
 
 CARRY_LIMIT = 1 << 22
 """Largest number of elements that is carried (a mask of 2048 x 2048); larger values are unknown."""
@@ -99,18 +100,6 @@ class Carrier:
 
     def _one_to_meta(self, value: torch.Tensor) -> torch.Tensor:
         return self.attach(torch.empty_like(value, device="meta"), value)
-
-
-def tensors_mapped(value: Any, change: Callable[[torch.Tensor], Any]) -> Any:
-    """The arguments or results of an op with every tensor changed (a fast pytree map)."""
-    if isinstance(value, torch.Tensor):
-        return change(value)
-    kind = type(value)
-    if kind is tuple or kind is list:
-        return kind(tensors_mapped(v, change) for v in value)
-    if kind is dict:
-        return {k: tensors_mapped(v, change) for k, v in value.items()}
-    return tree_map_only(torch.Tensor, change, value) if isinstance(value, (tuple, Mapping)) else value
 
 
 def _write(view: torch.Tensor, value: torch.Tensor) -> None:

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from .carry import tensors_mapped
-from .operators import operator
+from .operators import Operator
+from .tensors import PLAIN, TENSORS, tensors_mapped
 
 LIMIT = 20_000
 SMALL, MEDIUM = 1 << 14, 1 << 18
@@ -35,41 +35,41 @@ class Layout(NamedTuple):
         return torch.empty_strided(self.shape, self.stride, dtype=self.dtype, device="meta")
 
 
-def call(func: Any, args: Any, kwargs: Any) -> Any:
-    """`func(*args, **kwargs)` on meta tensors, from memory where possible. Errors are not remembered."""
-    if not operator(func).pure:
-        return func(*args, **kwargs)
+def call(op: Operator, args: Any, kwargs: Any) -> Any:
+    """`op.run(*args, **kwargs)` on meta tensors, from memory where possible. Errors are not remembered."""
+    if not op.pure:
+        return op.run(*args, **kwargs)
     try:
-        key = (id(func), _described(args), _described(tuple(kwargs.items())) if kwargs else ())
+        key = (id(op), _described(args), _described(tuple(kwargs.items())) if kwargs else ())
         found = _memory.get(key)
     except TypeError:  # an argument that cannot be hashed or is no plain meta tensor
-        return func(*args, **kwargs)
+        return op.run(*args, **kwargs)
     if found is None:
-        real = _on_zeros(func, args, kwargs)
-        out = func(*args, **kwargs) if real is None else real
+        real = _on_zeros(op, args, kwargs)
+        out = op.run(*args, **kwargs) if real is None else real
         found = _layouts(out)
         if found is None:
-            return out if real is None else func(*args, **kwargs)
+            return out if real is None else op.run(*args, **kwargs)
         if len(_memory) < LIMIT:
             _memory[key] = found
         if real is None:
             return out
-    return found.make() if isinstance(found, Layout) else tuple(layout.make() for layout in found)
+    return found.make() if type(found) is Layout else tuple(layout.make() for layout in found)
 
 
-def _on_zeros(func: Any, args: Any, kwargs: Any) -> Any:
+def _on_zeros(op: Operator, args: Any, kwargs: Any) -> Any:
     """The op on real zeros of the operands' layouts; None where that is dear or does not serve."""
     operands = [
         t for a in args for t in (a if isinstance(a, (tuple, list)) else (a,)) if isinstance(t, torch.Tensor)
     ]
-    limit = SMALL if operator(func).multiplies else MEDIUM
+    limit = SMALL if op.multiplies else MEDIUM
     if not operands or any(not t.is_floating_point() or t.numel() > limit for t in operands):
         return None
     if any(_span(t) > MEDIUM for t in operands):
         return None
     if any(isinstance(v, (torch.Tensor, torch.device)) for v in kwargs.values()):
         return None
-    return func(*tensors_mapped(args, _zeros), **kwargs)
+    return op.run(*tensors_mapped(args, _zeros), **kwargs)
 
 
 def _span(tensor: torch.Tensor) -> int:
@@ -88,14 +88,15 @@ def _zero_memory(dtype: torch.dtype) -> torch.Tensor:
 
 
 def _described(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
+    kind = type(value)
+    if kind in TENSORS or (kind not in PLAIN and isinstance(value, torch.Tensor)):
         if not value.is_meta or value.layout is not torch.strided:
             raise TypeError
-        return (tuple(value.shape), value.stride(), value.dtype)
-    if isinstance(value, (tuple, list)):
-        return tuple(_described(v) for v in value)
+        return (value.shape, value.stride(), value.dtype)
+    if kind is tuple or kind is list:
+        return tuple([_described(v) for v in value])
     # 1, 1.0 and True are equal and hash alike, but promote dtypes differently
-    return (type(value), value)
+    return (kind, value)
 
 
 def _layouts(out: Any) -> Layout | tuple[Layout, ...] | None:

@@ -16,21 +16,24 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from .carry import Carrier
 
-_FILLS = frozenset({torch.Tensor.normal_, torch.Tensor.uniform_, torch.nn.init.kaiming_uniform_})
-"""What initialises weights: most of the time of building an adapter."""
+_FILLS = frozenset(
+    {torch.Tensor.normal_, torch.Tensor.uniform_, torch.nn.init.normal_, torch.nn.init.uniform_}
+)
+_SCALED_FILLS = frozenset({torch.nn.init.kaiming_uniform_})
+"""Refused for tensors of fewer than two axes."""
 
 
 class ValuelessDevice(DeviceContext):
-    """`torch.device("meta")` as a context in which random initial values are left out."""
+    """`torch.device("meta")` as a context in which random initial values, most of the time, are left out."""
 
     def __init__(self) -> None:
         super().__init__(torch.device("meta"))  # type: ignore[no-untyped-call]
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run one function of torch; a fill of at least two axes (fewer may be refused) returns at once."""
-        if func in _FILLS:
+        """Run one function of torch, unless it fills a tensor that has no memory."""
+        if func in _FILLS or func in _SCALED_FILLS:
             tensor = args[0] if args else (kwargs or {})["tensor"]
-            if tensor.is_meta and tensor.dim() > 1:
+            if tensor.is_meta and (func in _FILLS or tensor.dim() > 1):
                 return tensor
         return super().__torch_function__(func, types, args, kwargs)  # type: ignore[no-untyped-call]
 

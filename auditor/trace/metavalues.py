@@ -6,17 +6,17 @@ The recorder is one; alone it serves to build models whose constructors read val
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from . import kernels
-from .carry import CARRY_LIMIT, Carrier, tensors_mapped
-from .operators import operator
+from .carry import CARRY_LIMIT, Carrier
+from .operators import Operator, operator
 from .records import Site
 from .sites import current_site
+from .tensors import tensors_in, tensors_in_call, tensors_mapped
 
 NOWHERE = Site("", 0, "")
 SCALAR = "aten._local_scalar_dense.default"
@@ -42,9 +42,10 @@ class MetaValues(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one op on the values at hand."""
         kwargs = kwargs or {}
-        if operator(func).name == SCALAR:
+        op = operator(func)
+        if op.name == SCALAR:
             return self.scalar(args[0])
-        return self.run(func, args, kwargs, tensors_in((args, kwargs)))
+        return self.run(op, args, kwargs, tensors_in_call(args, kwargs))
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -57,11 +58,10 @@ class MetaValues(TorchDispatchMode):
     def guessed(self) -> None:
         """A value was made up."""
 
-    def run(self, func: Any, args: Any, kwargs: Any, operands: list[torch.Tensor]) -> Any:
+    def run(self, op: Operator, args: Any, kwargs: Any, operands: list[torch.Tensor]) -> Any:
         """One op, on meta and, where all values are known, on them too."""
-        if not self._on_meta(operands, kwargs):
-            return func(*args, **kwargs)
-        op = operator(func)
+        if not _on_meta(operands, kwargs):
+            return op.run(*args, **kwargs)
         known = all(map(self.carrier.knows, operands))
         if op.name in _INDEXING:
             args = self._plain_indices(args)
@@ -70,23 +70,23 @@ class MetaValues(TorchDispatchMode):
         if op.name == COPY and not known:
             kwargs = _kept_on_meta(kwargs)
         try:
-            out = kernels.call(func, args, kwargs)
+            out = kernels.call(op, args, kwargs)
         except Exception:
-            values = self.carrier.real_call(func, args, kwargs)  # raises the real error, if it is one
+            values = self.carrier.real_call(op.run, args, kwargs)  # raises the real error, if it is one
             if values is not None:
                 return self.carrier.to_meta(values)
             moved = self._on_one_device(args, kwargs)
             if moved is None:
                 raise
             args, kwargs = moved
-            out = kernels.call(func, args, kwargs)
-        self._carry(func, args, kwargs, out, known=known)
+            out = kernels.call(op, args, kwargs)
+        self._carry(op, args, kwargs, out, known=known)
         return out
 
-    def _carry(self, func: Any, args: Any, kwargs: Any, out: Any, *, known: bool) -> None:
-        op, outputs = operator(func), tensors_in(out)
+    def _carry(self, op: Operator, args: Any, kwargs: Any, out: Any, *, known: bool) -> None:
+        outputs = tensors_in(out)
         if known and not op.random and all(t.numel() <= CARRY_LIMIT for t in outputs):
-            values = self.carrier.real_call(func, args, kwargs)
+            values = self.carrier.real_call(op.run, args, kwargs)
             if values is not None:
                 self.carrier.adopt(out, values.zero_() if op.uninitialised else values)
                 return
@@ -145,15 +145,9 @@ class MetaValues(TorchDispatchMode):
 
         On the user's machine both are on one device; that they differ is only due to meta.
         """
-        if all(t.is_meta for t in tensors_in((args, kwargs))):
+        if all(t.is_meta for t in tensors_in_call(args, kwargs)):
             return None
         return tensors_mapped((args, kwargs), lambda t: t if t.is_meta else self.carrier.to_meta(t))  # type: ignore[no-any-return]
-
-    def _on_meta(self, operands: list[torch.Tensor], kwargs: Any) -> bool:
-        if any(t.is_meta for t in operands):
-            return True
-        device = kwargs.get("device")
-        return device is not None and torch.device(device).type == "meta"
 
     def scalar(self, tensor: torch.Tensor) -> Any:
         """The value of a one-element tensor; zero where it is unknown, which is noted."""
@@ -164,37 +158,17 @@ class MetaValues(TorchDispatchMode):
         return torch.zeros((), dtype=tensor.dtype).item()
 
 
+def _on_meta(operands: list[torch.Tensor], kwargs: Any) -> bool:
+    for tensor in operands:
+        if tensor.is_meta:
+            return True
+    device = kwargs.get("device")
+    return device is not None and torch.device(device).type == "meta"
+
+
 def _kept_on_meta(kwargs: Any) -> Any:
     """`.cpu()` of an unknown value has no data to copy: the copy stays on meta."""
     device = kwargs.get("device")
     if device is None or torch.device(device).type == "meta":
         return kwargs
     return {k: v for k, v in kwargs.items() if k != "device"}
-
-
-def tensors_in(value: Any) -> list[torch.Tensor]:
-    """All tensors in nested lists, tuples and dicts, in order (a fast pytree flatten)."""
-    if type(value) is torch.Tensor:
-        return [value]
-    found: list[torch.Tensor] = []
-    _collect(value, found)
-    return found
-
-
-def _collect(value: Any, found: list[torch.Tensor]) -> None:
-    kind = type(value)
-    if kind in _PLAIN:
-        return
-    if kind in _TENSORS or isinstance(value, torch.Tensor):
-        found.append(value)
-    elif kind is tuple or kind is list or isinstance(value, (tuple, list)):
-        for item in value:
-            _collect(item, found)
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            _collect(item, found)
-
-
-_PLAIN = frozenset({int, float, bool, str, type(None), torch.dtype, torch.device, torch.layout})
-_TENSORS = frozenset({torch.Tensor, torch.nn.Parameter})
-"""What most arguments are: `isinstance` is slow for classes with a metaclass."""

@@ -16,6 +16,8 @@ _known: dict[int, Operator] = {}
 class Operator:
     """Facts of one overload; `name` is as in `aten.add.Tensor`."""
 
+    run: Any
+    """The overload itself."""
     name: str
     mutates: bool
     """Writes to an operand."""
@@ -43,6 +45,7 @@ def _described(func: Any) -> Operator:
     aliases = any(a.alias_info is not None for a in (*schema.arguments, *schema.returns))
     returns_tensors = bool(schema.returns) and all(str(r.type) == "Tensor" for r in schema.returns)
     return Operator(
+        run=func,
         name=name,
         mutates=schema.is_mutable,
         pure=returns_tensors and not schema.is_mutable and not aliases,

@@ -17,12 +17,13 @@ import torch
 
 from ..inputs import ordinary_token
 from .metadevice import values_on_meta
-from .metavalues import NOWHERE, SCALAR, MetaValues, tensors_in
+from .metavalues import NOWHERE, SCALAR, MetaValues
 from .modules import Names, names_in
 from .operators import operator
 from .records import Failure, Key, Operand, Record, Shape, Site, Trace
 from .repair import Repairs
 from .sites import current_site, is_deliberate, stack_sites, told, traceback_sites
+from .tensors import tensors_in, tensors_in_call
 
 LIBRARY = "adapters"
 MAX_RECORDS = 150_000
@@ -67,8 +68,11 @@ class Recorder(MetaValues):
         self._calls: dict[str, int] = defaultdict(int)
         self._stack = [ModuleCall("", -1)]
         self._made: dict[int, int] = {}
+        self._outputs: list[tuple[int, list[torch.Tensor]]] = []
+        """Record and what it returned, kept alive: an address that is free again could be another's."""
         self._made_at: dict[tuple[Any, ...], int] = {}
-        self._alive: list[Any] = []
+        self._indexed = 0
+        """How many of `_outputs` are in `_made_at`."""
         self._mended: set[tuple[str, int, str, int]] = set()
         """Statements (module call and line) in which an op was repaired: the rest of them follows from it."""
 
@@ -82,39 +86,41 @@ class Recorder(MetaValues):
             return self.scalar(args[0])
         if op.name in _UNRECORDED:
             return func(*args, **kwargs)
-        tensors = tensors_in((args, kwargs))
+        tensors = tensors_in_call(args, kwargs)
         record = self._begin(op.name, op.mutates, tensors)
         try:
-            out = self.run(func, args, kwargs, tensors)
+            out = self.run(op, args, kwargs, tensors)
         except Exception as error:
             out = self._repair_op(record, error, args)
+            if out is None:
+                raise
         else:
             out = self._consequence(record, out, args)
         self._end(record, out, (func, args, kwargs))
         return out
 
     def _begin(self, name: str, mutable: bool, tensors: list[torch.Tensor]) -> Record:
+        index = len(self.trace.records)
+        if index >= MAX_RECORDS:
+            raise RunawayRun(f"the run did not end within {MAX_RECORDS} operations")
         site = current_site(sys._getframe(2)) or NOWHERE
         call = self._stack[-1]
         seen = (site.file, site.line, name)
         occurrence = call.seen[seen]
         call.seen[seen] = occurrence + 1
         key = Key(call.path, call.number, site.file, site.line, name, occurrence)
-        operands = tuple(self._operand(t) for t in tensors)
-        if len(self.trace.records) >= MAX_RECORDS:
-            raise RunawayRun(f"the run did not end within {MAX_RECORDS} operations")
-        record = Record(len(self.trace.records), key, site, operands, mutates=mutable)
+        operands = tuple([self._operand(t) for t in tensors])
+        record = Record(index, key, site, operands, mutates=mutable)
         self.trace.records.append(record)
         return record
 
     def _end(self, record: Record, out: Any, call: Any) -> None:
         outputs = tensors_in(out)
-        record.shapes = tuple(tuple(t.shape) for t in outputs)
+        record.shapes = tuple([tuple(t.shape) for t in outputs])
         record.call = call
         for tensor in outputs:
             self._made[id(tensor)] = record.index
-            self._made_at[_identity(tensor)] = record.index
-        self._alive.append(out)
+        self._outputs.append((record.index, outputs))
         if self.values is not None:
             self.values.append([t.detach().clone() for t in outputs])
 
@@ -122,18 +128,29 @@ class Recorder(MetaValues):
         producer, source = self._made.get(id(tensor)), ""
         if producer is None:
             source = self._names.get(id(tensor), "")
-        if producer is None and not source:
-            # Autograd hands out views as new objects: find them by storage and layout.
-            producer = self._made_at.get(_identity(tensor))
+            if not source:
+                producer = self._maker_of_alias(tensor)
         return Operand(tuple(tensor.shape), producer, source)
 
+    def _maker_of_alias(self, tensor: torch.Tensor) -> int | None:
+        """Autograd hands out views as new objects: find what made one by storage and layout."""
+        for index, outputs in self._outputs[self._indexed :]:
+            for output in outputs:
+                self._made_at[_identity(output)] = index
+        self._indexed = len(self._outputs)
+        return self._made_at.get(_identity(tensor))
+
     def _repair_op(self, record: Record, error: Exception, args: Any) -> Any:
+        """What the op should have returned; None when nobody knows.
+
+        Raised again by the caller: a frame that raises its own argument is a cycle with all that it sees.
+        """
         out = self._repairs.op_output(record.key, args) if self._repairs is not None else None
         follows = record.key[:4] in self._mended
         record.error = "" if follows and out is not None else f"{type(error).__name__}: {error}"
         if out is None:
             error.audit_record = record.index  # type: ignore[attr-defined]
-            raise error
+            return None
         record.repaired = True
         self._mended.add(record.key[:4])
         if not follows:
@@ -175,19 +192,22 @@ class Recorder(MetaValues):
             out = original(module, *args, **kwargs)
         except Exception as error:
             out = self._repair_module(call, error, args, kwargs)
+            if out is None:
+                raise
         finally:
             self._stack.pop()
         self.module_outputs[(call.path, call.number)] = out
         return out
 
     def _repair_module(self, call: ModuleCall, error: Exception, args: Any, kwargs: Any) -> Any:
+        """What the module should have returned; None when nobody knows, or when it refused on purpose."""
         if not hasattr(error, "audit_module"):
             error.audit_module = call.path  # type: ignore[attr-defined]
         if self._repairs is None or is_deliberate(error.__traceback__, LIBRARY) or len(self._stack) <= 2:
-            raise error
+            return None
         out = self._repairs.module_output((call.path, call.number), (args, kwargs))
         if out is None:
-            raise error
+            return None
         record = getattr(error, "audit_record", None)
         if record is not None:
             self.trace.records[record].repaired = True

@@ -39,13 +39,12 @@ class TwinTable:
         module = ".".join(self.alike.get(part, part) for part in parts)
         return table.get(key._replace(module=module))
 
-    def twin_expanded(self, key: Key) -> Shape | None:
-        """Shape that the op has when its batch is N times as large."""
+    def twin_expanded(self, key: Key, twin: Shape | None) -> Shape | None:
+        """Shape that the op with this twin has when its batch is N times as large."""
         found = self._of(self.expanded, key)
-        if found is not None:
+        if found is not None or twin is None:
             return found
-        twin = self.twin(key)
-        return None if twin is None else self._with_lanes(twin)
+        return self._with_lanes(twin)
 
     def _with_lanes(self, shape: Shape) -> Shape:
         """The first axis N times as long where it counts rows, otherwise the first axis of exactly B."""
@@ -63,7 +62,7 @@ def classify(trace: Trace, table: TwinTable) -> None:
     """Set `lane`, `twin` and `twin_expanded` of every record, in order."""
     for record in trace.records:
         record.twin = table.twin(record.key)
-        record.twin_expanded = table.twin_expanded(record.key)
+        record.twin_expanded = table.twin_expanded(record.key, record.twin)
         record.lane = _state(record, trace, table)
 
 

@@ -229,7 +229,7 @@ def test_an_adapter_is_aligned_with_the_one_that_was_run_in_its_stead() -> None:
 
     table = TwinTable([{key("layer.loras.a"): (B, 4)}], {key("layer.loras.a"): (N * B, 4)}, N, B, {"b": "a"})
     assert table.twin(key("layer.loras.b")) == (B, 4)
-    assert table.twin_expanded(key("layer.loras.b")) == (N * B, 4)
+    assert table.twin_expanded(key("layer.loras.b"), (B, 4)) == (N * B, 4)
     assert table.twin(key("layer.loras.c")) is None
 
 
