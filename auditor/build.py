@@ -188,6 +188,19 @@ def failure_of(error: Exception, package: str) -> Failure:
     )
 
 
+def import_classes(spec: AuditSpec, source: ModelSource) -> None:
+    """Import what `build` will need, which takes longer than to build.
+
+    Raises UsageError for an unknown model_type or head, BuildError for a config that is not valid.
+    """
+    AdaptersBackend().load()
+    if source.factory is None:
+        config = make_config(source)
+        mapping = getattr(model_class(spec, config), "_model_mapping", {})
+        if type(config) in mapping:
+            mapping[type(config)]  # imports the class that stands behind an automatic one
+
+
 def bare_model(spec: AuditSpec, source: ModelSource) -> Any:
     """The model without adapters, on the current default device."""
     return _from_factory(source) if source.factory else _from_config(spec, make_config(source))

@@ -39,17 +39,17 @@ def gather(
     check_environment()
     with without_collector(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what libraries say about themselves is not about the composition
-        from .build import build
-        from .probe import Probe
-
-        started = time.perf_counter()
-        subject = build(spec, source)
-        timer.measure("build", started)
+        probe = None if options.static_only else _probe(spec, source, timer)
+        try:
+            subject, static = _static(spec, source, timer)
+        except BaseException:
+            _cancel(probe)
+            raise
         failed = subject.setup_failure is not None
-        probe = None if options.static_only or failed else Probe.start(spec, source)
-        static = None if failed else _static(subject, probe, timer)
+        if failed:
+            _cancel(probe)
         started = time.perf_counter()
-        outcome, lost = _outcome(probe, static)
+        outcome, lost = _outcome(None if failed else probe, static)
         timer.measure("probe", started)
     facts = Facts(
         tree=subject.tree,
@@ -67,19 +67,34 @@ def gather(
     return subject, facts
 
 
-def _static(subject: Subject, probe: Probe | None, timer: Timer) -> StaticFacts:
-    """The static half, while the probe runs beside it; when it fails the probe is not left behind."""
+def _probe(spec: AuditSpec, source: ModelSource, timer: Timer) -> Probe:
+    """Start the probe before anything is built, to have it run beside all of the static half."""
+    started = time.perf_counter()
+    from .build import import_classes
+    from .probe import Probe
+
+    import_classes(spec, source)  # once here instead of in both processes
+    timer.measure("build", started)
+    return Probe.start(spec, source)
+
+
+def _cancel(probe: Probe | None) -> None:
+    if probe is not None:
+        probe.cancel()
+
+
+def _static(spec: AuditSpec, source: ModelSource, timer: Timer) -> tuple[Subject, StaticFacts | None]:
+    """The model and its static half, without which there is only the failure of its set-up."""
+    started = time.perf_counter()
+    from .build import build
     from .static import static_half
 
+    subject = build(spec, source)
+    timer.measure("build", started)
     started = time.perf_counter()
-    try:
-        return static_half(subject)
-    except BaseException:
-        if probe is not None:
-            probe.cancel()
-        raise
-    finally:
-        timer.measure("meta", started)
+    static = None if subject.setup_failure else static_half(subject)
+    timer.measure("meta", started)
+    return subject, static
 
 
 def _outcome(probe: Probe | None, static: StaticFacts | None) -> tuple[ProbeFacts | None, str]:

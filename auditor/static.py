@@ -82,7 +82,9 @@ def _widened(subject: Subject, lanes: int, inputs: Inputs, first: Run) -> Run:
 
 
 def _repairs(first: Run, widened: Run, table: TwinTable) -> Repairs:
-    shapes = {key: (shape, table.twin_expanded(key, shape) or shape) for key, shape in table.shared[0].items()}
+    shapes = {
+        key: (shape, table.twin_expanded(key, shape) or shape) for key, shape in table.shared[0].items()
+    }
     source = widened if widened.recorder is not None else first
     return Repairs(shapes, _paired(_modules(first), _modules(source)))
 

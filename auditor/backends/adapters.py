@@ -26,6 +26,10 @@ class AdaptersBackend:
     package: ClassVar[str] = "adapters"
     versions: ClassVar[str] = REQUIRED["adapters"]
 
+    def load(self) -> None:
+        """Import the library with the mixins of all model types; the rest comes with each model."""
+        from adapters import init  # noqa: F401 - lazily, with all that it needs
+
     def check_method(self, config: str) -> None:
         """Raise UsageError for an unknown method or argument, with the nearest names."""
         from adapters.configuration import ADAPTER_CONFIG_MAP
@@ -38,6 +42,10 @@ class AdaptersBackend:
                 why=str(error).splitlines()[0] if str(error) else type(error).__name__,
                 do=_suggestion(config, ADAPTER_CONFIG_MAP),
             ) from error
+
+    def picks_layers(self, config: str) -> bool:
+        """Whether a configuration treats some layers otherwise than others, by their numbers."""
+        return _picks_layers(self._load(config).to_dict())
 
     def prepare(self, model: Any) -> None:
         """`adapters.init`, unless the model has adapters already."""
@@ -242,6 +250,14 @@ class AdaptersBackend:
         from adapters import AdapterConfig
 
         return AdapterConfig.load(self._resolved(config), download_kwargs=_NO_DOWNLOAD)
+
+
+def _picks_layers(fields: Mapping[str, Any]) -> bool:
+    if fields.get("leave_out") or fields.get("layers", "all") != "all":
+        return True
+    if isinstance(fields.get("reduction_factor"), Mapping):
+        return True
+    return any(_picks_layers(part) for part in fields.get("configs", ()))
 
 
 def _identity_like(weight: Any) -> Any:

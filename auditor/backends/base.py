@@ -21,8 +21,14 @@ class Backend(Protocol):
     versions: ClassVar[str]
     """Supported releases as a PEP 440 range."""
 
+    def load(self) -> None:
+        """Import what the others will need: importing a library takes seconds."""
+
     def check_method(self, config: str) -> None:
         """Raise UsageError when `config` is no adapter configuration that the library knows."""
+
+    def picks_layers(self, config: str) -> bool:
+        """Whether a configuration treats some layers otherwise than others, by their numbers."""
 
     def prepare(self, model: Any) -> None:
         """Make the model able to take adapters (`adapters.init`)."""

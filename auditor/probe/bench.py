@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ..backends.adapters import AdaptersBackend
 from ..build import Subject, bare_model, build, failure_of, make_config
 from ..compose import Node, adapter_names, lane_count, walk
 from ..inputs import Inputs, input_maker, take_rows
@@ -55,7 +56,7 @@ class Bench:
         self.dtype = torch.float32 if self.single else torch.float64
         self.tolerance = SINGLE_TOLERANCE if self.single else TOLERANCE
         torch.set_default_dtype(self.dtype)
-        self.source, self.notes = _small_source(source)
+        self.source, self.notes = _small_source(spec, source)
         self.seed = 0
         """Of the inputs."""
         self.raw: Tensors | None = None
@@ -329,11 +330,15 @@ def without_chance(model: Any) -> None:
                 setattr(module, name, 0.0)  # attention code often keeps the number only
 
 
-def _small_source(source: ModelSource) -> tuple[ModelSource, list[str]]:
+def _small_source(spec: AuditSpec, source: ModelSource) -> tuple[ModelSource, list[str]]:
     """The source with a shrunk configuration; models from functions stay as they are."""
     if source.config is None:
         return source, []
-    config, notes = shrink(make_config(source).to_dict())
+    backend = AdaptersBackend()
+    single = spec.skip_layers or any(
+        backend.picks_layers(spec.method_of(name)) for name in adapter_names(spec.composition())
+    )
+    config, notes = shrink(make_config(source).to_dict(), fold=not single)
     return replace(source, config=config), [f"probe: {n}" for n in notes]
 
 

@@ -1,8 +1,9 @@
-"""A small model of the same kind: widths shrink, everything that can matter stays.
+"""A small model of the same kind: widths shrink, alike layers become few, everything that can matter stays.
 
-Kept: the number and roles of layers, grouped heads, head sizes' parity, tying, activation, biases,
-relative positions, convolutions, attention implementation. Fields are recognised by their names, which
-transformers' configurations share; a field that is not known to be a width stays as it is.
+Kept: the roles of layers, and their number where anything tells them apart; grouped heads, head sizes'
+parity, tying, activation, biases, relative positions, convolutions, attention implementation. Fields are
+recognised by their names, which transformers' configurations share; a field that is not known to be a width
+stays as it is.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ MAX_HEADS = 4
 HEAD_SIZE = 8
 MAX_VOCABULARY = 96
 MAX_INTERMEDIATE = 48
+MAX_LAYERS = 6
+"""Enough for a first, a last and some between, and for the usual periods (each second, third, sixth one)."""
 
 HIDDEN = ("hidden_size", "d_model", "n_embd", "dim")
 HEADS = (
@@ -35,12 +38,25 @@ INTERMEDIATE = (
     "hidden_dim",
     "feed_forward_proj_dim",
 )
+DEPTHS = (
+    "num_hidden_layers",
+    "num_layers",
+    "num_decoder_layers",
+    "encoder_layers",
+    "decoder_layers",
+    "n_layer",
+    "n_layers",
+)
+LAYER_LISTS = ("layer", "indices", "stage", "feature")
+"""Parts of names of lists that pick layers."""
+COUNTS_OF_SOME = ("num_hidden_groups", "num_kv_shared_layers", "first_k_dense_replace")
+"""More than one (group) makes layers unlike."""
 SPECIAL = "_token_id"
 NESTED = ("text_config", "vision_config", "audio_config", "encoder", "decoder")
 
 
-def shrink(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The shrunk configuration, and what was changed in words.
+def shrink(config: Mapping[str, Any], *, fold: bool = False) -> tuple[dict[str, Any], list[str]]:
+    """The shrunk configuration, and what was changed in words; `fold` where nothing asks for single layers.
 
     `config` is complete (`to_dict()` of the configuration object): fields that a checkpoint leaves out have
     the values that transformers derives for them, which is not always the class's default.
@@ -49,12 +65,14 @@ def shrink(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     notes: list[str] = []
     for name in NESTED:
         if isinstance(small.get(name), Mapping):
-            small[name], more = shrink(small[name])
+            small[name], more = shrink(small[name], fold=fold)
             notes += [f"{name}: {n}" for n in more]
     _attention(small, notes)
     _intermediate(small)
     _vocabulary(small)
     _images(small)
+    if fold:
+        _layers(small, notes)
     small.update({name: 0.0 for name, value in small.items() if _is_chance(name, value)})
     return small, notes
 
@@ -137,6 +155,32 @@ def _images(small: dict[str, Any]) -> None:
         small["image_size"] = 2 * patch
     if isinstance(small.get("max_source_positions"), int):
         small["max_source_positions"] = min(small["max_source_positions"], 16)
+
+
+def _layers(small: dict[str, Any], notes: list[str]) -> None:
+    """Fold repeats of alike layers; one list entry for each layer goes with them."""
+    depths = {name: small[name] for name in DEPTHS if isinstance(small.get(name), int)}
+    deepest = max(depths.values(), default=0)
+    if deepest <= MAX_LAYERS or _unlike_layers(small, set(depths.values())):
+        return
+    small.update({name: min(depth, MAX_LAYERS) for name, depth in depths.items()})
+    for name, value in small.items():
+        if isinstance(value, list) and len(value) in depths.values():
+            small[name] = value[:MAX_LAYERS]
+    notes.append(f"{deepest} alike layers -> {MAX_LAYERS}")
+
+
+def _unlike_layers(config: Mapping[str, Any], depths: set[int]) -> bool:
+    """Whether a field tells layers apart by their number."""
+    if any((config.get(name) or 0) > 1 for name in COUNTS_OF_SOME):
+        return True
+    for name, value in config.items():
+        if not isinstance(value, list) or not value:
+            continue
+        alike = len(value) in depths and all(item == value[0] for item in value)
+        if not alike and (len(value) in depths or any(part in name for part in LAYER_LISTS)):
+            return True
+    return False
 
 
 def _replace(small: dict[str, Any], names: tuple[str, ...], value: int) -> None:

@@ -54,7 +54,7 @@ def call(op: Operator, args: Any, kwargs: Any) -> Any:
             _memory[key] = found
         if real is None:
             return out
-    return found.make() if type(found) is Layout else tuple(layout.make() for layout in found)
+    return found.make() if isinstance(found, Layout) else tuple(layout.make() for layout in found)
 
 
 def _on_zeros(op: Operator, args: Any, kwargs: Any) -> Any:

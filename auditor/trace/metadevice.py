@@ -1,7 +1,8 @@
 """What the meta device lacks for model code, put in place while a model is built or a run is recorded.
 
-Filling a tensor with initial values does nothing there, and takes a millisecond. `torch.tensor(..., device="meta")` forgets the values, `.tolist()` and `.numpy()` read memory that is not
-there, and `torch.autocast("meta")`, which rotary embeddings ask for with their tensor's device, is refused.
+To fill a tensor with random values does nothing there and takes a millisecond; `torch.tensor` forgets its
+values, `.tolist()` and `.numpy()` read memory that is not there, and `torch.autocast("meta")`, which rotary
+embeddings ask for with their tensor's device, is refused.
 """
 
 from __future__ import annotations
@@ -16,25 +17,36 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from .carry import Carrier
 
-_FILLS = frozenset(
-    {torch.Tensor.normal_, torch.Tensor.uniform_, torch.nn.init.normal_, torch.nn.init.uniform_}
+_FILLS: frozenset[Any] = frozenset(
+    (torch.Tensor.normal_, torch.Tensor.uniform_, torch.nn.init.normal_, torch.nn.init.uniform_)
 )
-_SCALED_FILLS = frozenset({torch.nn.init.kaiming_uniform_})
+_SCALED_FILLS: frozenset[Any] = frozenset((torch.nn.init.kaiming_uniform_,))
 """Refused for tensors of fewer than two axes."""
 
 
 class ValuelessDevice(DeviceContext):
-    """`torch.device("meta")` as a context in which random initial values, most of the time, are left out."""
+    """`torch.device("meta")` as a context for building models: what only makes initial values is left out.
+
+    Random fills, copies to a device that has memory (for values that meta tensors have not), and the QR
+    factors that orthogonal parametrizations start from, which meta has no kernel for.
+    """
 
     def __init__(self) -> None:
-        super().__init__(torch.device("meta"))  # type: ignore[no-untyped-call]
+        super().__init__(torch.device("meta"))
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run one function of torch, unless it fills a tensor that has no memory."""
+        """Run one function of torch, unless all that it gives is values."""
+        kwargs = kwargs or {}
         if func in _FILLS or func in _SCALED_FILLS:
-            tensor = args[0] if args else (kwargs or {})["tensor"]
+            tensor = args[0] if args else kwargs["tensor"]
             if tensor.is_meta and (func in _FILLS or tensor.dim() > 1):
                 return tensor
+        elif func is torch.geqrf and args[0].is_meta:
+            return torch.empty_like(args[0]), args[0].new_empty(
+                (*args[0].shape[:-2], min(args[0].shape[-2:]))
+            )
+        elif func is torch.empty_like and args[0].is_meta:
+            kwargs = {**kwargs, "device": self.device}
         return super().__torch_function__(func, types, args, kwargs)  # type: ignore[no-untyped-call]
 
 

@@ -37,7 +37,9 @@ def walked(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
         seen.add(id(module))
         found[path] = module
         prefix = path + "." if path else ""
-        waiting += [(prefix + n, child) for n, child in reversed(module._modules.items()) if child is not None]
+        waiting += [
+            (prefix + n, child) for n, child in reversed(module._modules.items()) if child is not None
+        ]
     return found
 
 

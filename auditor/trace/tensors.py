@@ -1,4 +1,4 @@
-"""The tensors among the arguments and results of an op: what `torch.utils._pytree` does, several times faster."""
+"""The tensors among the arguments and results of an op: `torch.utils._pytree` at several times its speed."""
 
 from __future__ import annotations
 

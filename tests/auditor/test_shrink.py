@@ -16,6 +16,7 @@ from adapter_audit.auditor.probe.shrink import (
     HIDDEN,
     KV_HEADS,
     MAX_HEADS,
+    MAX_LAYERS,
     MAX_VOCABULARY,
     shrink,
 )
@@ -149,3 +150,45 @@ def test_the_original_is_not_touched() -> None:
     assert repr(large) == before
     assert small["text_config"]["hidden_size"] <= MAX_HEADS * HEAD_SIZE
     assert any(n.startswith("text_config: ") for n in notes)
+
+
+DEPTHS = KEPT[:7]
+
+
+def depths(config: Mapping[str, Any]) -> set[int]:
+    """Layer counts of a configuration and the ones inside it."""
+    parts = [v for n, v in config.items() if n in ("text_config", "vision_config") and isinstance(v, dict)]
+    own = {config[n] for n in DEPTHS if isinstance(config.get(n), int)}
+    return own.union(*map(depths, parts))
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_a_folded_catalogue_entry_builds(name: str) -> None:
+    large = complete(configuration(name))
+    small, notes = shrink(large, fold=True)
+    built(small)
+    folded = any("alike layers" in note for note in notes)
+    assert depths(small) == ({min(n, MAX_LAYERS) for n in depths(large)} if folded else depths(large))
+    assert shrink(small, fold=True)[0] == small
+
+
+def test_alike_layers_are_folded_with_the_lists_that_go_with_them() -> None:
+    large = complete({"model_type": "llama", "num_hidden_layers": 80})
+    large["layer_types"] = ["full_attention"] * 80
+    small, notes = shrink(large, fold=True)
+    assert small["num_hidden_layers"] == MAX_LAYERS == len(small["layer_types"])
+    assert "80 alike layers -> 6" in notes
+
+
+@pytest.mark.parametrize(
+    "told_apart",
+    [
+        {"layer_types": ["sliding_attention"] * 5 + ["full_attention"] * 7},
+        {"out_indices": [3, 5, 11]},
+        {"num_hidden_groups": 2},
+        {"mlp_only_layers": [7]},
+    ],
+)
+def test_layers_that_the_configuration_tells_apart_are_all_kept(told_apart: dict[str, Any]) -> None:
+    large = {**complete({"model_type": "bert"}), **told_apart}
+    assert shrink(large, fold=True)[0]["num_hidden_layers"] == 12

@@ -19,6 +19,7 @@ from adapter_audit.auditor.result import AuditResult, Verdict
 from adapter_audit.auditor.spec import AuditSpec
 from adapter_audit.auditor.static import static_half
 from adapter_audit.auditor.trace import kernels
+from adapter_audit.auditor.trace.operators import operator
 from adapter_audit.auditor.trace.queries import TraceGraph
 from adapter_audit.auditor.trace.records import Key, Lane, Operand, Record, Shape, Site, Trace
 from adapter_audit.auditor.trace.repair import Repairs
@@ -207,10 +208,10 @@ def test_remembered_kernels_are_those_of_torch(
         expected = op(*arguments)
     except RuntimeError:
         with pytest.raises(RuntimeError):
-            kernels.call(op, arguments, {})
+            kernels.call(operator(op), arguments, {})
         return
     for _ in range(2):
-        found = kernels.call(op, arguments, {})
+        found = kernels.call(operator(op), arguments, {})
         assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
         # the stride of an axis of size one means nothing, and kernels differ in it
         assert _strides(found) == _strides(expected)
@@ -220,7 +221,7 @@ def test_remembered_kernels_are_those_of_torch(
 def test_a_slice_may_reach_over_more_memory_than_it_has_elements() -> None:
     slice_ = torch.empty(3, 30, 1 << 16, device="meta")[:, :, :8]
     assert slice_.numel() < kernels.MEDIUM < slice_.stride(0) * 3
-    assert kernels.call(aten.cat.default, ([slice_, slice_], 2), {}).shape == (3, 30, 16)
+    assert kernels.call(operator(aten.cat.default), ([slice_, slice_], 2), {}).shape == (3, 30, 16)
 
 
 def test_an_adapter_is_aligned_with_the_one_that_was_run_in_its_stead() -> None:
@@ -241,10 +242,10 @@ def test_the_batch_may_be_another_axis_than_the_first() -> None:
 
 def test_views_and_writes_are_never_remembered() -> None:
     base = torch.zeros(2, 3)
-    view = kernels.call(aten.transpose.int, (base, 0, 1), {})
+    view = kernels.call(operator(aten.transpose.int), (base, 0, 1), {})
     view.fill_(1)
     assert base.sum() == 6
-    assert kernels.call(aten.add_.Tensor, (base, 1), {}) is base
+    assert kernels.call(operator(aten.add_.Tensor), (base, 1), {}) is base
 
 
 @pytest.fixture(scope="module")
