@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
+from .library import LIBRARY
 from .source import Edit, Sources
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SourceEdit:
-    """One proposal: edits of one file that belong together."""
+    """One proposal: edits of one file, and of others, that belong together."""
 
     file: str
     """Relative to site-packages."""
@@ -32,6 +33,12 @@ class SourceEdit:
     """What it does, in words."""
     likely: bool = True
     """Whether anything that ran speaks for it; the others come last."""
+    also: tuple[SourceEdit, ...] = ()
+    """Edits of other files, without which this one is of no use."""
+
+    def parts(self) -> tuple[SourceEdit, ...]:
+        """One for each file."""
+        return (self, *(part for other in self.also for part in other.parts()))
 
 
 class PatchFamily(Protocol):
@@ -59,6 +66,16 @@ def families() -> tuple[PatchFamily, ...]:
 
 
 def proposals(facts: Facts, finding: Finding, sources: Sources) -> tuple[SourceEdit, ...]:
-    """What all families propose for a finding, without repetitions."""
-    found = [edit for family in families() for edit in family.propose(facts, finding, sources)]
-    return tuple(dict.fromkeys(sorted(found, key=lambda edit: not edit.likely)))
+    """What all families propose for a finding, without repetitions.
+
+    Where values depart, or the library itself stops, families of one rank are heard first about that file.
+    """
+    where = finding.primary.file or ""
+    local = finding.rule == "AA201" or (finding.rule == "AA105" and where.startswith(f"{LIBRARY}/"))
+    found = [(family.rank, edit) for family in families() for edit in family.propose(facts, finding, sources)]
+
+    def place(ranked: tuple[int, SourceEdit]) -> tuple[bool, int, bool]:
+        rank, edit = ranked
+        return not edit.likely, rank, local and all(part.file != where for part in edit.parts())
+
+    return tuple(dict.fromkeys(edit for _, edit in sorted(found, key=place)))

@@ -11,7 +11,8 @@ from ..result import Finding, Fix
 from ..spec import AuditSpec
 from .base import SourceEdit, proposals
 from .diffs import unified
-from .search import Search
+from .patch import Patch, applied
+from .search import Search, choices
 from .setups import set_up_fix
 from .source import Sources
 from .trial import Request
@@ -98,7 +99,6 @@ def _library_patch(
 
 def _untried(facts: Facts, findings: tuple[Finding, ...], why: str) -> list[Fix]:
     """The first proposals as they are, for a model that cannot be built again to try them."""
-    from .search import Patch, applied, choices
 
     first = next(iter(choices(_proposals(facts, findings))), None)
     patch = applied(Patch(), first.values()) if first else None

@@ -6,39 +6,26 @@ proposals do not help, the next ones are tried; the number of audits is bounded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from ..compose import Block, lane_count, walk
 from ..models import ModelSource
-from ..result import Finding, Severity
+from ..result import Finding, Severity, Verdict
 from ..spec import AuditSpec
 from .base import SourceEdit
 from .compare import changed_alone, is_comparable, objections
-from .source import OverlappingEdits, Sources, apply_edits
+from .patch import Patch, applied, files_of, unlikely
 from .trial import Outcome, Request, run
 
 MAX_TRIALS = 6
 MAX_ALTERNATIVES = 4
+MAX_SPARED = 4
+"""So many trials may have been spent before no more are spent on making a patch smaller."""
 
 Proposals = Mapping[int, tuple[SourceEdit, ...]]
-
-
-@dataclass(frozen=True)
-class Patch:
-    """A set of changed files, and what is known about it."""
-
-    files: Mapping[str, str] = field(default_factory=dict)
-    """Relative file -> patched text."""
-    titles: tuple[tuple[str, str], ...] = ()
-    """File and, in words, what was done there."""
-    status: str = "unverified"
-    reason: str = ""
-
-    def title(self) -> str:
-        """All steps in words."""
-        done = (title for file, title in self.titles if file in self.files)
-        return "; ".join(dict.fromkeys(step for title in done for step in title.split("; ")))
 
 
 @dataclass
@@ -72,10 +59,10 @@ class Search:
             outcome = self._try(trial)
             judged = self._judged(trial, outcome)
             if judged.status == "verified":
-                return self._smaller(judged)
+                return self._smaller(judged, state, choice, findings)
             self.best = self.best or judged
             answered = {_place(findings[n]) for n in choice}
-            if outcome.result is not None and not answered & {
+            if outcome.result is not None and answered - {
                 _place(f) for f in self._open(outcome.result.findings)
             }:
                 found = self._deeper(trial, outcome.result.findings, outcome.proposals)
@@ -83,14 +70,29 @@ class Search:
                     return found
         return None
 
-    def _smaller(self, patch: Patch) -> Patch:
-        """The patch without the files that it can do without."""
-        for file in sorted(patch.files):
-            rest = replace(patch, files={f: text for f, text in patch.files.items() if f != file})
-            if rest.files and self._is_new(rest):
-                judged = self._judged(rest, self._try(rest))
-                patch = judged if judged.status == "verified" else patch
+    def _smaller(
+        self, patch: Patch, before: Patch, last: Mapping[int, SourceEdit], findings: tuple[Finding, ...]
+    ) -> Patch:
+        """The patch without what it can do without: some of the last steps, or files that came with others.
+
+        Only what came together can be needless: whatever came alone made a finding go away.
+        """
+        for step in _perhaps_needless(last, findings):
+            rest = {n: edit for n, edit in last.items() if edit != step}
+            smaller = self._verified(applied(before, rest.values()))
+            if smaller is not None:
+                return self._smaller(smaller, before, rest, findings)
+        for file in sorted(before.jointly | unlikely(last.values())):
+            files = {f: text for f, text in patch.files.items() if f != file}
+            patch = self._verified(replace(patch, files=files)) or patch
         return patch
+
+    def _verified(self, trial: Patch | None) -> Patch | None:
+        """The trial if it is verified, as long as there are trials left for making patches smaller."""
+        if trial is None or not trial.files or self.trials >= MAX_SPARED or not self._is_new(trial):
+            return None
+        judged = self._judged(trial, self._try(trial))
+        return judged if judged.status == "verified" else None
 
     def _is_new(self, trial: Patch) -> bool:
         """Whether no trial had the same text; now one has."""
@@ -132,11 +134,27 @@ class Search:
             return f"at another batch size the patched library does not agree: {wrong[0]}"
         if self.set_up_fails or not is_comparable(self.findings):
             return ""
-        return changed_alone(self._before(), outcome.alone)
+        return changed_alone(self._before, outcome.alone)
 
+    @cached_property
     def _before(self) -> Mapping[str, object]:
         """Outputs of the installed library, adapter by adapter."""
         return run(Request.of(self.spec, self.source, audit=False)).alone
+
+
+def _perhaps_needless(answers: Mapping[int, SourceEdit], findings: tuple[Finding, ...]) -> list[SourceEdit]:
+    """Of answers that were given together, those that the run would not stop without at once.
+
+    Nothing else than a change of the file in which it stops can let it go on.
+    """
+    steps = list(dict.fromkeys(answers.values()))
+    alone = {f for f, count in Counter(f for s in steps for f in files_of([s])).items() if count == 1}
+    needed = [
+        edit
+        for n, edit in answers.items()
+        if findings[n].verdict is Verdict.CRASH and findings[n].primary.file in alone & files_of([edit])
+    ]
+    return [s for s in steps if s not in needed] if len(steps) > 1 else []
 
 
 def choices(proposals: Proposals) -> Iterator[dict[int, SourceEdit]]:
@@ -144,26 +162,6 @@ def choices(proposals: Proposals) -> Iterator[dict[int, SourceEdit]]:
     longest = min(MAX_ALTERNATIVES, max((len(p) for p in proposals.values()), default=0))
     for rank in range(longest):
         yield {n: p[min(rank, len(p) - 1)] for n, p in proposals.items()}
-
-
-def applied(state: Patch, edits: Iterable[SourceEdit]) -> Patch | None:
-    """The state with more edits made; None when they contradict each other or give no Python."""
-    sources, files, titles = Sources(state.files), dict(state.files), list(state.titles)
-    by_file: dict[str, dict[object, SourceEdit]] = {}
-    for edit in edits:
-        place = (edit.title, edit.edits[-1].line)  # the same repair, found by two findings
-        by_file.setdefault(edit.file, {}).setdefault(place, edit)
-    for file, own in by_file.items():
-        module = sources.module(file)
-        if module is None:
-            return None
-        try:
-            files[file] = apply_edits(module.text, [e for one in own.values() for e in one.edits])
-            compile(files[file], file, "exec")
-        except (OverlappingEdits, SyntaxError):
-            return None
-        titles += [(file, e.title) for e in own.values()]
-    return Patch(files, tuple(dict.fromkeys(titles)))
 
 
 def other_sizes(spec: AuditSpec) -> Iterator[AuditSpec]:

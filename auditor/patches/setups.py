@@ -18,14 +18,33 @@ from .setup_options import bases, options
 from .trial import Outcome, Request, run
 
 MAX_TRIED = 28
+INIT_CHANGES = "AA204"
+PLAIN = "seq_bn"
+"""A method that every model takes."""
 
 
 def set_up_fix(spec: AuditSpec, source: ModelSource, findings: Sequence[Finding] = ()) -> Fix | None:
     """The first set-up whose audits all find the wanted results; None when there is none."""
-    about_init = any(f.invariant == "init parity" and f.status == "open" for f in findings)
-    base = _base(spec, source) if about_init else None
+    base = (
+        _base(spec, source) if any(f.rule == INIT_CHANGES and f.status == "open" for f in findings) else None
+    )
+    try:
+        return _first(spec, source, base)
+    except _InitChanges:  # where the set-up fails, the audit could not say so
+        return _first(spec, source, _base(spec, source))
+
+
+class _InitChanges(Exception):
+    """An option fails because `adapters.init` alone changes the model."""
+
+
+def _first(spec: AuditSpec, source: ModelSource, base: SetUp | None) -> Fix | None:
+    """The first option that works, on top of a base. Raises _InitChanges where there should be a base."""
     for option in islice(options(spec, base), MAX_TRIED):
-        results = _audited(option, source) if _survives_probe(option, source) else None
+        outcome = _probed(option, source)
+        if base is None and any(INIT_CHANGES in why for why in outcome.others.values()):
+            raise _InitChanges
+        results = _audited(option, source) if _is_good(outcome) else None
         if results is not None:
             return Fix(
                 title=option.title,
@@ -43,20 +62,20 @@ def _base(spec: AuditSpec, source: ModelSource) -> SetUp | None:
     alone = spec.model_copy(
         update={
             "compose": str(as_block(name)),
-            "adapters": {name: spec.method_of(name)},
+            "adapter": None,
+            "adapters": {name: PLAIN},  # the spec's own may be what fails
             "skip_layers": None,  # it would skip what is put back, too
         }
     )
     for base in bases(alone, str((source.config or {}).get("hidden_act", "gelu"))):
         outcome = _probed(base, source)
-        if not outcome.trouble and not any("AA204" in why for why in outcome.others.values()):
+        if not outcome.trouble and not any(INIT_CHANGES in why for why in outcome.others.values()):
             return base
     return None
 
 
-def _survives_probe(option: SetUp, source: ModelSource) -> bool:
+def _is_good(outcome: Outcome) -> bool:
     """Whether the small model has nothing against it, and merged adapters are what they are made of."""
-    outcome = _probed(option, source)
     return not outcome.trouble and not any(outcome.others.values()) and not outcome.merging
 
 

@@ -78,18 +78,34 @@ class Module:
 
     def code(self, node: ast.AST) -> str:
         """A node's source text."""
-        return ast.get_source_segment(self.text, node) or ast.unparse(node)
+        first, last = getattr(node, "lineno", 0), getattr(node, "end_lineno", 0)
+        if not first or not last:
+            return ast.unparse(node)
+        lines = self._lines[first - 1 : last]
+        lines[-1] = lines[-1][: getattr(node, "end_col_offset", 0)]
+        lines[0] = lines[0][getattr(node, "col_offset", 0) :]
+        return b"\n".join(lines).decode()
+
+    @cached_property
+    def _lines(self) -> list[bytes]:
+        """Split once: `ast.get_source_segment` does so for every node."""
+        return self.text.encode().split(b"\n")
+
+    @cached_property
+    def _statements(self) -> list[ast.stmt]:
+        return [n for n in ast.walk(self.tree) if isinstance(n, ast.stmt)]
 
     def statement(self, line: int) -> ast.stmt | None:
         """The innermost statement at a line, without what is nested in it (a compound one: its header)."""
-        around = (n for n in ast.walk(self.tree) if isinstance(n, ast.stmt))
-        return min((n for n in around if n.lineno <= line <= (n.end_lineno or 0)), key=_size, default=None)
+        return min(
+            (n for n in self._statements if n.lineno <= line <= (n.end_lineno or 0)), key=_size, default=None
+        )
 
     def function(self, line: int) -> ast.FunctionDef | None:
         """The innermost function around a line."""
         around = [
             node
-            for node in ast.walk(self.tree)
+            for node in self._statements
             if isinstance(node, ast.FunctionDef) and node.lineno <= line <= (node.end_lineno or 0)
         ]
         return min(around, key=_size, default=None)

@@ -109,7 +109,8 @@ def _outcome(told: dict[str, Any]) -> Outcome:
 
 
 def _edit(data: dict[str, Any]) -> SourceEdit:
-    return SourceEdit(data["file"], tuple(Edit(**e) for e in data["edits"]), data["title"], data["likely"])
+    edits, also = (Edit(**e) for e in data["edits"]), map(_edit, data["also"])
+    return SourceEdit(data["file"], tuple(edits), data["title"], data["likely"], tuple(also))
 
 
 def _child(sender: Connection, request: Request, folder: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from adapter_audit.auditor.models import ModelSource
 from adapter_audit.auditor.patches import search
 from adapter_audit.auditor.patches.base import SourceEdit
+from adapter_audit.auditor.patches.patch import Patch
 from adapter_audit.auditor.patches.source import Edit
 from adapter_audit.auditor.patches.trial import Outcome, Request
 from adapter_audit.auditor.result import AuditResult, Confidence, Finding, Location, Severity, Verdict
@@ -55,7 +57,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     return tried
 
 
-def found(proposals: dict[int, tuple[SourceEdit, ...]]) -> search.Patch | None:
+def found(proposals: dict[int, tuple[SourceEdit, ...]]) -> Patch | None:
     spec = AuditSpec.read({"model": "m", "compose": "parallel(a,b)"})
     source: Any = ModelSource("m", "directory", config={"model_type": "bert"})
     return search.Search(spec, source, (finding(), finding("AA103"))).patch(proposals)
@@ -65,7 +67,7 @@ def test_files_that_are_not_needed_are_left_out(played: list[tuple[str, ...]]) -
     patch = found({0: (edit(FILES[0], "needed"),), 1: (edit(FILES[1], "useless"),)})
     assert patch is not None
     assert (patch.status, patch.title(), tuple(patch.files)) == ("verified", "needed", FILES[:1])
-    assert played == [FILES, FILES[1:], FILES[:1]]
+    assert played == [FILES, FILES[:1]], "nothing else than the first file can mend what stops in it"
 
 
 def test_the_same_text_is_tried_once(played: list[tuple[str, ...]]) -> None:
@@ -82,3 +84,38 @@ def test_what_failed_first_is_told_where_nothing_helps(played: list[tuple[str, .
     assert (patch.status, patch.title()) == ("failed", "bad")
     assert "still finds AA101: wrong" in patch.reason
     assert len(played) == 2
+
+
+def test_what_belongs_together_is_tried_together(played: list[tuple[str, ...]]) -> None:
+    whole = replace(edit(FILES[0], "needed"), also=(edit(FILES[1], "too"),))
+    patch = found({0: (whole,)})
+    assert patch is not None
+    assert (patch.status, patch.title()) == ("verified", "needed; too")
+    assert played == [FILES]
+
+
+def test_parts_that_nothing_speaks_for_are_left_out_again(played: list[tuple[str, ...]]) -> None:
+    doubtful = replace(edit(FILES[1], "too"), likely=False)
+    patch = found({0: (replace(edit(FILES[0], "needed"), also=(doubtful,)),)})
+    assert patch is not None
+    assert tuple(patch.files) == FILES[:1]
+    assert played == [FILES, FILES[:1]]
+
+
+def test_the_search_goes_on_where_one_of_two_answers_helped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second finding stays; its next answer is tried on top of what helped the first one."""
+
+    def run(request: Request) -> Outcome:
+        if not request.audit:
+            return Outcome(alone={"": {}})
+        text = "".join(request.patched.values())
+        left = [f for f, mark in ((finding(), "first"), (finding("AA103"), "second")) if mark not in text]
+        verdict = Verdict.CRASH if left else Verdict.COMPATIBLE
+        answers = {n: (edit(FILES[1], "second"),) for n, f in enumerate(left) if f.rule == "AA103"}
+        result = AuditResult(verdict=verdict, spec={}, findings=tuple(left))
+        return Outcome(result, proposals=answers, alone={"": {}})
+
+    monkeypatch.setattr(search, "run", run)
+    patch = found({0: (edit(FILES[0], "first"),), 1: (edit(FILES[1], "no use"),)})
+    assert patch is not None
+    assert (patch.status, patch.title()) == ("verified", "first; no use; second")

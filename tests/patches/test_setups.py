@@ -9,9 +9,12 @@ import pytest
 from adapter_audit.auditor.compose import parse
 from adapter_audit.auditor.composition_code import python
 from adapter_audit.auditor.models import resolve
+from adapter_audit.auditor.patches import setups
 from adapter_audit.auditor.patches.other_adapters import without_leave_out
 from adapter_audit.auditor.patches.setup_options import options
 from adapter_audit.auditor.patches.setups import set_up_fix
+from adapter_audit.auditor.patches.trial import Outcome, Request
+from adapter_audit.auditor.result import AuditResult, Verdict
 from adapter_audit.auditor.spec import AuditSpec
 
 
@@ -76,3 +79,25 @@ def test_set_up_is_verified_by_an_audit() -> None:
     assert fix is not None
     assert (fix.kind, fix.status) == ("setup-change", "verified")
     assert fix.title == "run the adapters one after the other"
+
+
+def test_init_that_changes_the_model_is_seen_also_where_the_set_up_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The audit of a set-up that fails cannot say it: the first option that runs does."""
+
+    def run(request: Request) -> Outcome:
+        repaired = "zero-added" in request.ways
+        if not request.audit:
+            others = {"spec": "" if repaired else "AA204: adapters.init alone changes the output"}
+            return Outcome(others=others)
+        return Outcome(AuditResult(verdict=Verdict.COMPATIBLE, spec={}))
+
+    monkeypatch.setattr(setups, "run", run)
+    spec = AuditSpec.read(
+        {"model": "adapter_audit.auditor.toys:bert", "compose": "parallel(a,b)", "adapter": "dora"}
+    )
+    fix = set_up_fix(spec, resolve(spec.model))
+    assert fix is not None
+    assert fix.title.endswith("parameters that adapters.init adds to the model's own modules set to zero")
+    assert "parameter.data.zero_()" in (fix.code or "")

@@ -13,8 +13,9 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ...compose import walk
+from ...compose import adapter_names, walk
 from ..base import SourceEdit
+from ..concerns import concerned, left_out_somewhere
 from ..library import COMPOSITION, CONTEXT, LIBRARY, imports, known_blocks
 from ..source import Edit, Module, Sources
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ...result import Finding
 
 DIVIDING = ("Average", "BatchSplit", "MultiTask", "Parallel")
+_DIVIDING = frozenset(kind.lower() for kind in DIVIDING)
 
 CODE = """\
 children = list({setup}) if isinstance({setup}, Stack) else [{setup}]
@@ -63,6 +65,8 @@ ONE_ABSENT = """\
     for child in divided[0]
 )"""
 ALWAYS = ""
+ALL = (ALWAYS, "")
+WHERE_ABSENT = (ONE_ABSENT, " where one has no modules")
 REPEATED = "block, given = divided[0], ["
 """In a text to which a proposal was applied before: then only the second one is left."""
 
@@ -76,7 +80,7 @@ class EachChildByItself:
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """All functions that run a composition over one layer, in the finding's file or in files that ran."""
         kinds = {block.kind for block in walk(facts.tree)}
-        if len(facts.names) < 2 or not kinds & {kind.lower() for kind in DIVIDING}:
+        if len(facts.names) < 2 or not kinds & _DIVIDING:
             return
         if finding.rule not in ("AA105", "AA201", "AA203", "AA205"):
             return
@@ -85,13 +89,37 @@ class EachChildByItself:
             found = list(_running(module)) if module is not None else []
             if module is None or not found or not (_composed(facts, file, found) or _is_at(finding, file)):
                 continue
-            blocks = known_blocks(sources, DIVIDING)
-            contexts = ("AdapterSetup", "ForwardContext")
-            needed = tuple(imports(module, {COMPOSITION: (*blocks, "Stack"), CONTEXT: contexts}))
-            choices = [(ONE_ABSENT, " where one has no modules"), (ALWAYS, "")]
-            for condition, when in choices[REPEATED in module.text or finding.rule == "AA205" :]:
-                edits = (*needed, *(_guard(f, s, condition, blocks) for f, s in found))
-                yield SourceEdit(module.file, edits, f"run each child by itself{when}")
+            choices = _choices(facts, finding, module)
+            for condition, when in choices:
+                yield _edit(module, sources, condition, when)
+
+
+def by_themselves(module: Module, sources: Sources, *, always: bool) -> SourceEdit | None:
+    """The proposal for one file; None where nothing is composed in it, or so already."""
+    if REPEATED in module.text or not any(_running(module)):
+        return None
+    return _edit(module, sources, *(ALL if always else WHERE_ABSENT))
+
+
+def _edit(module: Module, sources: Sources, condition: str, when: str) -> SourceEdit:
+    blocks = known_blocks(sources, DIVIDING)
+    contexts = ("AdapterSetup", "ForwardContext")
+    needed = tuple(imports(module, {COMPOSITION: (*blocks, "Stack"), CONTEXT: contexts}))
+    edits = (*needed, *(_guard(f, s, condition, blocks) for f, s in _running(module)))
+    return SourceEdit(module.file, edits, f"run each child by itself{when}")
+
+
+def _choices(facts: Facts, finding: Finding, module: Module) -> list[tuple[str, str]]:
+    """When to run each child by itself: both ways where either may help, none where neither can."""
+    own = concerned(facts, module)
+    children = [c for b in walk(facts.tree) if b.kind in _DIVIDING for c in b.children]
+    complete = all(set(adapter_names(c)) & own for c in children)
+    alike = complete and len(set(facts.methods.values())) == 1 and not left_out_somewhere(facts)
+    if not own:
+        return []
+    if finding.rule == "AA205" or alike:
+        return [ALL]
+    return ([] if REPEATED in module.text else [WHERE_ABSENT]) + ([ALL] if complete else [])
 
 
 def _is_at(finding: Finding, file: str) -> bool:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import ast
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...trace.sites import absolute_file
 from ..base import SourceEdit
+from ..concerns import concerned
 from ..library import COMPOSITION, CONTEXT, LIBRARY, imports, known_blocks
 from ..source import Edit, Module, Sources
 
@@ -100,14 +102,23 @@ class EveryAdapterItsRows:
         for file in _files():
             module = sources.module(file)
             found = list(_only_first(module)) if module is not None else []
-            if module is None or not found:
+            if module is None or not found or not concerned(facts, module):
                 continue
-            title = f"apply every adapter to its rows, not the first one to all ({Path(file).stem})"
-            blocks = known_blocks(sources, BLOCKS)
-            needed = imports(module, {COMPOSITION: blocks, CONTEXT: ("ForwardContext",)})
-            edits = (*needed, *(_applied(module, f, blocks) for f in found))
             # Where the first adapter has no modules nothing runs: then nothing speaks for the repair.
-            yield SourceEdit(file, edits, title, likely=any(_attribute(f) in ran for f in found))
+            yield replace(_edit(module, sources), likely=any(_attribute(f) in ran for f in found))
+
+
+def rows_of_every_adapter(module: Module, sources: Sources) -> SourceEdit | None:
+    """The proposal for one file; None where no composition is asked for its first adapter."""
+    return _edit(module, sources) if any(_only_first(module)) else None
+
+
+def _edit(module: Module, sources: Sources) -> SourceEdit:
+    blocks = known_blocks(sources, BLOCKS)
+    needed = imports(module, {COMPOSITION: blocks, CONTEXT: ("ForwardContext",)})
+    edits = (*needed, *(_applied(module, found, blocks) for found in _only_first(module)))
+    title = f"apply every adapter to its rows, not the first one to all ({Path(module.file).stem})"
+    return SourceEdit(module.file, edits, title)
 
 
 def _parts_that_ran(facts: Facts) -> frozenset[str]:

@@ -9,7 +9,9 @@ transformers), the call in the library is preferred.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from ...trace.records import Lane, Record, Site
@@ -40,16 +42,30 @@ class ReplicateOperand:
         if facts.axes.lanes == 1 or facts.static is None:
             return
         found = (
-            edit
+            replace(edit, likely=_is_told(facts, finding, place.record))
             for place in meetings(facts, finding)
             for edit in (
                 *_at_callers(facts, place.record, place.frames, sources),
                 *_at(facts, place.record, place.site, sources),
             )
         )
-        for count, edit in enumerate(dict.fromkeys(found)):
-            if count < MAX_PROPOSALS:
-                yield edit
+        yield from islice(_once(found), MAX_PROPOSALS)
+
+
+def _once(edits: Iterable[SourceEdit]) -> Iterator[SourceEdit]:
+    seen: set[SourceEdit] = set()
+    for edit in edits:
+        if edit not in seen:
+            seen.add(edit)
+            yield edit
+
+
+def _is_told(facts: Facts, finding: Finding, record: Record | None) -> bool:
+    """Whether shapes speak for it: the trace must know who lacks the lanes; not even a failure about
+    sizes does, when nothing is there to replicate."""
+    if record is not None and _roles(facts, record) is not None:
+        return True
+    return finding.rule != "AA201" and "(0)" not in finding.message
 
 
 def _at(facts: Facts, record: Record | None, site: Site, sources: Sources) -> Iterator[SourceEdit]:

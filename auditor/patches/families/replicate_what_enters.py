@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..base import SourceEdit
-from ..library import COMPOSITION, imports
+from ..library import COMPOSITION, LIBRARY, imports
 from ..source import Edit, Module, Sources
+from ..suspects import frames_of
 
 if TYPE_CHECKING:
     from ...facts import Facts
@@ -28,16 +29,28 @@ class ReplicateWhatEnters:
     rank = 1
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
-        """All states that are made and then composed in the file of a failure about sizes."""
-        sizes_differ = finding.rule == "AA101" or (finding.rule == "AA105" and "size" in finding.message)
-        if facts.axes.lanes == 1 or not sizes_differ or not finding.primary.file:
+        """All states that are made and then composed in the file of a failure about sizes, or a caller's."""
+        if facts.axes.lanes == 1 or not _is_about_sizes(finding):
             return
-        module = sources.module(finding.primary.file)
-        found = list(_entering(module)) if module is not None else []
-        if module is not None and found:
-            needed = imports(module, {COMPOSITION: (HELPER,)})
-            edits = (*needed, *(Edit.before(statement, _code(names)) for statement, names in found))
-            yield SourceEdit(module.file, edits, "replicate what a layer's state is made of")
+        callers = [site.file for site in frames_of(facts, finding) if site.file.startswith(f"{LIBRARY}/")]
+        for file in dict.fromkeys(filter(None, (finding.primary.file, *callers))):
+            module = sources.module(file)
+            found = list(_entering(module)) if module is not None else []
+            if module is not None and found and not _is_done(module, found):
+                needed = imports(module, {COMPOSITION: (HELPER,)})
+                edits = (*needed, *(Edit.before(statement, _code(names)) for statement, names in found))
+                yield SourceEdit(module.file, edits, "replicate what a layer's state is made of")
+                return
+
+
+def _is_about_sizes(finding: Finding) -> bool:
+    """Rows that differ; a part of a state that has none left divides by zero."""
+    stops = finding.rule == "AA105" and ("size" in finding.message or "ZeroDivision" in finding.message)
+    return finding.rule == "AA101" or stops
+
+
+def _is_done(module: Module, found: list[tuple[ast.stmt, list[str]]]) -> bool:
+    return all(_code(names) in module.text for _, names in found)
 
 
 def _code(names: list[str]) -> str:
