@@ -19,7 +19,7 @@ from ..spec import AuditSpec
 from ..trace.records import Failure
 from ..trace.runs import execute, named_tensors, on_device_of, recorded_run
 from .precision import SINGLE_TOLERANCE, TOLERANCE, KeepDouble
-from .shrink import shrink
+from .shrink import HEAD_SIZES_TRIED, shrink
 from .weights import moved, randomise_adapter, randomise_base
 from .witness import Witness
 
@@ -56,7 +56,7 @@ class Bench:
         self.dtype = torch.float32 if self.single else torch.float64
         self.tolerance = SINGLE_TOLERANCE if self.single else TOLERANCE
         torch.set_default_dtype(self.dtype)
-        self.source, self.notes = _small_source(spec, source)
+        self.source, self.notes = source, list[str]()
         self.seed = 0
         """Of the inputs."""
         self.raw: Tensors | None = None
@@ -66,9 +66,9 @@ class Bench:
         self._known: dict[Any, Ran] = {}
         self._own: dict[str, list[Parameter]] = {}
         self._moved: dict[tuple[str, int], Ran] = {}
-        self.subject: Subject = build(self.spec, self.source, device="cpu", dtype=self.dtype, bare=self._bare)
+        self.subject = self._small_subject(source)
+        assert self.subject.inputs is not None
         self.tree = self.subject.tree
-        assert self.subject.inputs is not None, "the static half has set the composition up before"
         self.model.to(self.dtype)
         without_chance(self.model)
         self.rows = self.spec.rows()
@@ -79,6 +79,16 @@ class Bench:
         self._let_beams_move()
         tasks = self.inputs.get("task_ids")
         self.references = references(self.tree, self.rows, tasks.tolist() if tasks is not None else None)
+
+    def _small_subject(self, source: ModelSource) -> Subject:
+        """The small model with the adapters; a wider one where their sizes do not fit it."""
+        for head_size in HEAD_SIZES_TRIED:
+            self.source, self.notes = _small_source(self.spec, source, head_size)
+            subject = build(self.spec, self.source, device="cpu", dtype=self.dtype, bare=self._bare)
+            failure = subject.setup_failure
+            if failure is None:
+                return subject
+        raise RuntimeError(f"the adapters do not fit a small model ({failure})")
 
     def _let_beams_move(self) -> None:
         """Take inputs on which beams change places before the last step: only then their caches must, too."""
@@ -330,7 +340,7 @@ def without_chance(model: Any) -> None:
                 setattr(module, name, 0.0)  # attention code often keeps the number only
 
 
-def _small_source(spec: AuditSpec, source: ModelSource) -> tuple[ModelSource, list[str]]:
+def _small_source(spec: AuditSpec, source: ModelSource, head_size: int) -> tuple[ModelSource, list[str]]:
     """The source with a shrunk configuration; models from functions stay as they are."""
     if source.config is None:
         return source, []
@@ -338,7 +348,7 @@ def _small_source(spec: AuditSpec, source: ModelSource) -> tuple[ModelSource, li
     single = spec.skip_layers or any(
         backend.picks_layers(spec.method_of(name)) for name in adapter_names(spec.composition())
     )
-    config, notes = shrink(make_config(source).to_dict(), fold=not single)
+    config, notes = shrink(make_config(source).to_dict(), fold=not single, head_size=head_size)
     return replace(source, config=config), [f"probe: {n}" for n in notes]
 
 

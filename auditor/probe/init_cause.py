@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..facts import CHANGED, GAINED, Departure
-from ..trace.metavalues import tensors_in
 from ..trace.records import Record
+from ..trace.tensors import tensors_in
 from .causes import departure_at
 from .keywords import lost_keyword
 from .precision import deviation

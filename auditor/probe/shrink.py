@@ -13,6 +13,8 @@ from typing import Any
 
 MAX_HEADS = 4
 HEAD_SIZE = 8
+HEAD_SIZES_TRIED = (HEAD_SIZE, 32, 64)
+"""Some methods need a width that their own numbers divide: then heads are larger."""
 MAX_VOCABULARY = 96
 MAX_INTERMEDIATE = 48
 MAX_LAYERS = 6
@@ -55,7 +57,9 @@ SPECIAL = "_token_id"
 NESTED = ("text_config", "vision_config", "audio_config", "encoder", "decoder")
 
 
-def shrink(config: Mapping[str, Any], *, fold: bool = False) -> tuple[dict[str, Any], list[str]]:
+def shrink(
+    config: Mapping[str, Any], *, fold: bool = False, head_size: int = HEAD_SIZE
+) -> tuple[dict[str, Any], list[str]]:
     """The shrunk configuration, and what was changed in words; `fold` where nothing asks for single layers.
 
     `config` is complete (`to_dict()` of the configuration object): fields that a checkpoint leaves out have
@@ -65,9 +69,9 @@ def shrink(config: Mapping[str, Any], *, fold: bool = False) -> tuple[dict[str, 
     notes: list[str] = []
     for name in NESTED:
         if isinstance(small.get(name), Mapping):
-            small[name], more = shrink(small[name], fold=fold)
+            small[name], more = shrink(small[name], fold=fold, head_size=head_size)
             notes += [f"{name}: {n}" for n in more]
-    _attention(small, notes)
+    _attention(small, notes, head_size)
     _intermediate(small)
     _vocabulary(small)
     _images(small)
@@ -82,41 +86,41 @@ def _is_chance(name: str, value: Any) -> bool:
     return isinstance(value, float) and ("drop" in name or name.endswith("pdrop"))
 
 
-def _attention(small: dict[str, Any], notes: list[str]) -> None:
+def _attention(small: dict[str, Any], notes: list[str], head_size: int) -> None:
     """Heads become few and small; hidden sizes follow. Already small models stay as they are."""
     hidden = next((small[n] for n in HIDDEN if isinstance(small.get(n), int)), None)
     heads = next((small[n] for n in HEADS if isinstance(small.get(n), int)), None)
-    if hidden is None or heads is None or hidden <= MAX_HEADS * HEAD_SIZE:
+    if hidden is None or heads is None or hidden <= MAX_HEADS * head_size:
         return
     kv = next((small[n] for n in KV_HEADS if isinstance(small.get(n), int)), heads)
     group = max(1, heads // kv)
     new_kv = 1 if kv == 1 else 2
     new_heads = min(heads, new_kv * min(group, MAX_HEADS)) if group > 1 else min(heads, MAX_HEADS)
     new_kv = new_heads if group == 1 else new_kv
-    new_hidden = new_heads * HEAD_SIZE
+    new_hidden = new_heads * head_size
     _replace(small, HEADS, new_heads)
     _replace(small, KV_HEADS, new_kv)
-    _replace(small, HEAD_SIZES, HEAD_SIZE)
+    _replace(small, HEAD_SIZES, head_size)
     _replace(small, HIDDEN, new_hidden)
     _replace(small, ("pooler_hidden_size",), new_hidden)
     if isinstance(small.get("embedding_size"), int):
         small["embedding_size"] = new_hidden if small["embedding_size"] == hidden else new_hidden // 2
-    _rotary(small)
-    for name, value in (("rotary_dim", HEAD_SIZE // 2), ("attention_head_size", HEAD_SIZE)):
+    _rotary(small, head_size)
+    for name, value in (("rotary_dim", head_size // 2), ("attention_head_size", head_size)):
         if isinstance(small.get(name), int):
             small[name] = value
     if isinstance(small.get("projection_dim"), int):
         small["projection_dim"] = min(small["projection_dim"], 32)
     if isinstance(small.get("query_pre_attn_scalar"), int):
-        small["query_pre_attn_scalar"] = HEAD_SIZE
+        small["query_pre_attn_scalar"] = head_size
     notes.append(f"width {hidden} -> {new_hidden}, heads {heads}/{kv} -> {new_heads}/{new_kv}")
 
 
-def _rotary(small: dict[str, Any]) -> None:
+def _rotary(small: dict[str, Any], head_size: int) -> None:
     """Per-frequency factors of long-context rotary embeddings: one for each pair of rotated components."""
     scaling = small.get("rope_scaling")
     if isinstance(scaling, Mapping):
-        pairs = int(HEAD_SIZE * small.get("partial_rotary_factor", 1.0)) // 2
+        pairs = int(head_size * small.get("partial_rotary_factor", 1.0)) // 2
         small["rope_scaling"] = {k: v[:pairs] if isinstance(v, list) else v for k, v in scaling.items()}
 
 

@@ -12,6 +12,7 @@ from transformers import AutoConfig, AutoModel
 from adapter_audit.auditor import catalogue
 from adapter_audit.auditor.probe.shrink import (
     HEAD_SIZE,
+    HEAD_SIZES_TRIED,
     HEADS,
     HIDDEN,
     KV_HEADS,
@@ -170,6 +171,17 @@ def test_a_folded_catalogue_entry_builds(name: str) -> None:
     folded = any("alike layers" in note for note in notes)
     assert depths(small) == ({min(n, MAX_LAYERS) for n in depths(large)} if folded else depths(large))
     assert shrink(small, fold=True)[0] == small
+
+
+@pytest.mark.parametrize("name", ENTRIES[::5])
+@pytest.mark.parametrize("head_size", HEAD_SIZES_TRIED[1:])
+def test_a_wider_small_model_builds(name: str, head_size: int) -> None:
+    large = complete(configuration(name))
+    small, _ = shrink(large, fold=True, head_size=head_size)
+    built(small)
+    width, heads = first(small, HIDDEN), first(small, HEADS)
+    if width is not None and heads is not None:
+        assert width == min(heads * head_size, first(large, HIDDEN) or 0)
 
 
 def test_alike_layers_are_folded_with_the_lists_that_go_with_them() -> None:
