@@ -36,7 +36,7 @@ def answer(request: Request) -> dict[str, Any]:
         facts, result = facts_and_result(spec, source)
         clean = is_clean(result, strict=request.strict)
         told["result"] = result.model_dump_json(exclude={"graph"})
-        told["proposals"] = {} if clean else _proposals(facts, result)
+        told["proposals"] = _proposals(facts, result) if request.propose and not clean else {}
     if clean:
         for other in request.also:
             told["others"][str(other)] = _probe_trouble(AuditSpec.read(dict(other)), source)

@@ -91,7 +91,7 @@ class Search:
         """The trial if it is verified, as long as there are trials left for making patches smaller."""
         if trial is None or not trial.files or self.trials >= MAX_SPARED or not self._is_new(trial):
             return None
-        judged = self._judged(trial, self._try(trial))
+        judged = self._judged(trial, self._try(trial, propose=False))
         return judged if judged.status == "verified" else None
 
     def _is_new(self, trial: Patch) -> bool:
@@ -101,11 +101,14 @@ class Search:
         self.tried.add(text)
         return new
 
-    def _try(self, trial: Patch) -> Outcome:
+    def _try(self, trial: Patch, *, propose: bool = True) -> Outcome:
         self.trials += 1
         also = tuple(s.model_dump(mode="json", exclude_none=True) for s in other_sizes(self.spec))
-        given = Request.of(self.spec, self.source, patched=trial.files, also=also, strict=self.strict)
-        return run(given)
+        return run(
+            Request.of(
+                self.spec, self.source, patched=trial.files, also=also, strict=self.strict, propose=propose
+            )
+        )
 
     def _open(self, findings: tuple[Finding, ...]) -> list[Finding]:
         return objections(findings, strict=self.strict)

@@ -40,6 +40,8 @@ class Request:
     audit: bool = True
     alone: bool = True
     """Run every adapter alone and report the outputs."""
+    propose: bool = True
+    """Say what families propose for what is still found."""
     strict: bool = True
     """Whether a warning stands in the way of what is asked beside the audit."""
     ways: tuple[str, ...] = ()
