@@ -2,8 +2,10 @@
 
 ## What it does
 Holds blocks without a lane-wise reference to relations that must be true: the `Average` of equal adapters
-is that adapter, and so are their `Split` and their `Fuse` with an identity for its values; a block of one
-child is that child; and in every layer, each part of a `Split` is what its adapter gives on these tokens.
+is that adapter, and so are their `Split` and their `Fuse` with an identity for its values; an `Average` that
+gives all weight to one child, a `Split` that gives it all tokens, and a `Fuse` that gives it all attention
+are that child; so is a block of one child; and in every layer, each part of a `Split` is what its adapter
+gives on these tokens.
 
 ## Why is this bad
 The block computes something else than its name says.
@@ -48,9 +50,25 @@ class NotNeutral(AuditRule):
         Case(
             bad=True,
             spec={
+                "model": "adapter_audit.auditor.toys:bert",
+                "compose": "fuse(a,b)",
+                "adapters": {"a": "par_bn", "b": "seq_bn"},
+            },
+        ),
+        Case(
+            bad=True,
+            spec={
                 "model": "adapter_audit.auditor.toys.broken:splits_one_token_late",
                 "compose": "split(a,b)",
                 "adapter": "seq_bn",
+            },
+        ),
+        Case(
+            bad=True,
+            spec={
+                "model": "adapter_audit.auditor.toys:bert",
+                "compose": "split(a,b)",
+                "adapters": {"a": "seq_bn[original_ln_after=False]", "b": "seq_bn"},
             },
         ),
         Case(
@@ -68,7 +86,7 @@ class NotNeutral(AuditRule):
         for item in facts.discrepancies("split"):
             yield self.finding(
                 f"{item.subject} are not what the adapter makes of them in this layer: {amount(item)}",
-                Location(module=item.output, op="split"),
+                place_of(facts, item) if item.departure else Location(module=item.output, op="split"),
                 axis="tokens",
             )
         for item in facts.discrepancies("neutrality"):

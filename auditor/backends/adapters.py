@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +19,9 @@ from .base import Watch
 
 _NO_DOWNLOAD = {"try_loading_from_hub": False}
 """Releases before 1.0 ask AdapterHub for its index before they read what stands in brackets."""
+
+ATTENTION = 1e6
+"""A score so much larger than zero that softmax leaves nothing to the others, also when divided by 50."""
 
 
 class AdaptersBackend:
@@ -166,6 +170,33 @@ class AdaptersBackend:
                 model.delete_adapter(copy)
 
     @contextmanager
+    def attending(self, model: Any, fuse: Block, child: int) -> Iterator[None]:
+        """A Fuse of adapters attends to one of them only, and hands its values on as they are.
+
+        Raises LookupError where some layer has not all of the adapters: nobody can attend to a missing one.
+        """
+        places = {
+            name: {p.rpartition(".")[0] for p, _ in self._modules(model, str(name))} for name in fuse.children
+        }
+        if len({frozenset(found) for found in places.values()}) > 1:
+            raise LookupError(str(fuse))
+        fusion = self.block(fuse)
+        layers = [layer for _, layer in self._modules(model, fusion.name) if hasattr(layer, "query")]
+        hooks = [layer.query.register_forward_hook(_ones) for layer in layers]
+        hooks += [layer.key.register_forward_hook(partial(_only, child)) for layer in layers]
+        values = [layer.value.weight for layer in layers]
+        trained = [weight.data for weight in values]
+        try:
+            for weight in values:
+                weight.data = _identity_like(weight)
+            yield
+        finally:
+            for weight, data in zip(values, trained, strict=True):
+                weight.data = data
+            for hook in hooks:
+                hook.remove()
+
+    @contextmanager
     def composing(self, model: Any, watch: Watch) -> Iterator[None]:
         """Call `watch(path, state, result, compose)` after each adapter layer has run its composition.
 
@@ -264,6 +295,17 @@ def _identity_like(weight: Any) -> Any:
     import torch
 
     return torch.eye(weight.shape[0], dtype=weight.dtype, device=weight.device)
+
+
+def _ones(_module: Any, _args: Any, queries: Any) -> Any:
+    return queries.new_ones(queries.shape)
+
+
+def _only(child: int, _module: Any, _args: Any, keys: Any) -> Any:
+    """Keys ([..., children, width]) for queries of ones: whatever the temperature, one child gets it all."""
+    chosen = keys.new_zeros(keys.shape)
+    chosen[..., child, :] = ATTENTION
+    return chosen
 
 
 def _method(module: Any) -> str:

@@ -51,6 +51,9 @@ class Backend(Protocol):
     def fused_copies(self, model: Any, adapter: str, count: int) -> AbstractContextManager[Block]:
         """A Fuse of an adapter with copies of itself that hands their values on as they are."""
 
+    def attending(self, model: Any, fuse: Block, child: int) -> AbstractContextManager[None]:
+        """A Fuse of adapters attends to one of them only; LookupError where a layer has not all of them."""
+
     def composing(self, model: Any, watch: Watch) -> AbstractContextManager[None]:
         """Call `watch` after each adapter layer has run its composition."""
 

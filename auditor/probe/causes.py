@@ -161,7 +161,7 @@ class _Search:
 
     def _is_known(self, record: Record) -> bool:
         """Whether each of its values, on the reference's rows or as it is, is one of the references'."""
-        return all(self._knows(value) for value in self.composed.values_of(record))
+        return all(self._knows(value) for value in self.composed.values_of(record) if value.numel())
 
     def _knows(self, value: torch.Tensor) -> bool:
         own = self.cut.rows_of(value)

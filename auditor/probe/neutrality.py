@@ -1,9 +1,9 @@
 """Relations that hold for blocks without a row-wise reference: what must change nothing, changes nothing.
 
-- An Average or Split of one and the same child is that child; so is an Average with all its weight on it.
+- An Average or Split of one and the same child is that child; so is one with all weight or tokens on it.
 - A Fuse of one and the same adapter is that adapter, whatever its attention looks like, when its values are
-  handed on: attention weights sum up to one. That is asked of adapters, not of stacks in a Fuse: the
-  library means to fuse what the last adapter of each adds.
+  handed on: attention weights sum up to one. So is a Fuse that attends to one of its adapters only. That is
+  asked of adapters, not of stacks in a Fuse: the library means to fuse what the last adapter of each adds.
 - A block of one child is the child, wherever it stands: `Parallel(Stack(a), Stack(b))` is `Parallel(a, b)`.
 """
 
@@ -17,6 +17,9 @@ from ..facts import Discrepancy
 from .bench import Bench, NotApplicable, Ran, without_chance
 from .causes import relation_departure
 from .compare import lanes_gap
+
+_SHARED = {"average": "weight", "split": "tokens"}
+"""What a block shares out among its children."""
 
 
 def check_neutrality(bench: Bench) -> list[Discrepancy]:
@@ -42,27 +45,48 @@ def _same_children(bench: Bench, trees: list[Node]) -> Iterator[Discrepancy]:
             continue  # weights cannot count for an adapter that does nothing, which `check_effect` says
         subject = f"{block.kind} of equal adapters ({block})"
         if mixed:
-            subject = f"average ({block}), all its weight on one adapter,"
+            subject = f"{block.kind} ({block}), all its {_SHARED[block.kind]} on one adapter,"
         for found in _gap(bench, subject, bench.known(with_block), bench.known(without)):
             wrong.add(origin)
             yield replace(found, departure=relation_departure(bench, with_block, without))
 
 
 def _fusions(bench: Bench, trees: list[Node]) -> Iterator[Discrepancy]:
-    """Each Fuse with copies of its last adapter in place of all: its configuration counts for the block."""
+    """One discrepancy for each Fuse: its last adapter, whose configuration counts for all, is asked first."""
     for tree in trees:
         for block in (b for b in walk(tree) if b.kind == "fuse"):
-            name = _unnested(block.children[-1])
-            if not isinstance(name, str):
-                continue
-            without = as_block(replaced(tree, block, name))
-            with bench.subject.backend.fused_copies(bench.model, name, len(block.children)) as fused:
-                bench.model.to(bench.dtype)
-                without_chance(bench.model)
-                with_block = as_block(replaced(tree, block, fused))
-                subject = f"fuse of equal adapters ({fused})"
-                for found in _gap(bench, subject, bench.run(with_block), bench.known(without)):
-                    yield replace(found, departure=relation_departure(bench, with_block, without))
+            wrong = [*_fused_copies(bench, tree, block)] or [*_one_sided_fusions(bench, tree, block)]
+            yield from wrong[:1]
+
+
+def _fused_copies(bench: Bench, tree: Node, block: Block) -> Iterator[Discrepancy]:
+    """The Fuse with copies of its last adapter in place of all."""
+    name = _unnested(block.children[-1])
+    if not isinstance(name, str):
+        return
+    without = as_block(replaced(tree, block, name))
+    with bench.subject.backend.fused_copies(bench.model, name, len(block.children)) as fused:
+        bench.model.to(bench.dtype)
+        without_chance(bench.model)
+        with_block = as_block(replaced(tree, block, fused))
+        subject = f"fuse of equal adapters ({fused})"
+        for found in _gap(bench, subject, bench.run(with_block), bench.known(without)):
+            yield replace(found, departure=relation_departure(bench, with_block, without))
+
+
+def _one_sided_fusions(bench: Bench, tree: Node, block: Block) -> Iterator[Discrepancy]:
+    """The Fuse that attends to one of its other adapters only, where each layer has all of them."""
+    if not all(isinstance(child, str) for child in block.children):
+        return
+    for index, name in enumerate(block.children[:-1]):
+        without = as_block(replaced(tree, block, name))
+        try:
+            with bench.subject.backend.attending(bench.model, block, index):
+                subject = f"fuse ({block}), all its attention on {name},"
+                for found in _gap(bench, subject, bench.run(tree), bench.known(without)):
+                    yield replace(found, departure=relation_departure(bench, tree, without))
+        except LookupError:
+            return
 
 
 def _nests(bench: Bench) -> Iterator[Discrepancy]:
@@ -99,16 +123,17 @@ def _neutral_pairs(tree: Node) -> Iterator[tuple[Block, Block, Node, Node]]:
         for child in dict.fromkeys(block.children):
             same = replace(block, children=(child,) * len(block.children))
             yield block, same, as_block(replaced(tree, block, same)), as_block(replaced(tree, block, child))
-        yield from _weighted_pairs(tree, block)
+        yield from _one_sided_pairs(tree, block)
 
 
-def _weighted_pairs(tree: Node, block: Block) -> Iterator[tuple[Block, Block, Node, Node]]:
-    """An Average with all its weight on one child, and that child alone: no weight goes astray."""
-    if block.kind != "average" or len(set(block.children)) < 2:
+def _one_sided_pairs(tree: Node, block: Block) -> Iterator[tuple[Block, Block, Node, Node]]:
+    """An Average or Split with everything on one child, and that child alone: nothing goes astray."""
+    if len(set(block.children)) < 2:
         return
+    whole = sum(block.numbers or ()) if block.kind == "split" else 1.0
     for index, child in enumerate(block.children):
-        weights = tuple(float(i == index) for i in range(len(block.children)))
-        one = replace(block, numbers=weights)
+        numbers = tuple(whole * (i == index) for i in range(len(block.children)))
+        one = replace(block, numbers=numbers)
         yield block, one, as_block(replaced(tree, block, one)), as_block(replaced(tree, block, child))
 
 

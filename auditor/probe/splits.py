@@ -8,14 +8,16 @@ makes of these tokens. The layer is asked for both while the composition runs, o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
 import torch
 
-from ..compose import Block, Node, adapter_names
-from ..facts import Discrepancy
+from ..compose import Block, Node, adapter_names, as_block
+from ..facts import Departure, Discrepancy
 from .bench import Bench, NotApplicable
+from .causes import relation_departure
 from .neutrality import replaced
 from .precision import deviation
 
@@ -34,8 +36,17 @@ def check_splits(bench: Bench) -> list[Discrepancy]:
         watch = _Watch(bench, tree, split)
         with bench.subject.backend.composing(bench.model, watch):
             bench.run(tree)
-        found += watch.found[:1]
+        found += [replace(item, departure=_began(bench, tree, split, child)) for child, item in watch.found]
     return found
+
+
+def _began(bench: Bench, tree: Node, split: Block, child: Node) -> Departure | None:
+    """Where it begins: the child, given all tokens by the Split, against the child alone."""
+    one = replace(split, numbers=tuple(sum(split.numbers or ()) * (c is child) for c in split.children))
+    with_split, alone = as_block(replaced(tree, split, one)), as_block(replaced(tree, split, child))
+    if bench.known(with_split).failure or bench.known(alone).failure:
+        return None
+    return relation_departure(bench, with_split, alone)
 
 
 def _outermost_splits(tree: Node) -> Iterator[Block]:
@@ -50,17 +61,17 @@ def _outermost_splits(tree: Node) -> Iterator[Block]:
 
 
 class _Watch:
-    """Compares the parts in each layer that runs; keeps what differs."""
+    """Compares the parts in each layer that runs; keeps the first part that differs, and whose it is."""
 
     def __init__(self, bench: Bench, tree: Node, split: Block) -> None:
         self.tolerance, self.tree, self.split = bench.tolerance, tree, split
         self.around = [n for n in adapter_names(tree) if n not in adapter_names(split)]
-        self.found: list[Discrepancy] = []
+        self.found: list[tuple[Node, Discrepancy]] = []
 
     def __call__(self, path: str, state: Any, result: Any, compose: Compose) -> None:
         """After a layer's composition of the whole sequence."""
         tokens = int(sum(self.split.numbers or ()))
-        if state[0].dim() < 2 or state[0].shape[1] != tokens:
+        if self.found or state[0].dim() < 2 or state[0].shape[1] != tokens:
             return
         ends = [int(n) for n in accumulate(self.split.numbers or (), initial=0)]
         for child, start, end in zip(self.split.children, ends, ends[1:], strict=False):
@@ -70,7 +81,7 @@ class _Watch:
             alone = compose(replaced(self.tree, self.split, child), part)[0]
             amount = deviation(result[0][:, start:end], alone)
             if amount > self.tolerance:
-                self.found.append(self._discrepancy(path, child, start, end, amount))
+                self.found.append((child, self._discrepancy(path, child, start, end, amount)))
                 return
 
     def _acts_by_token(self, state: Any, part: Any, where: slice, compose: Compose) -> bool:

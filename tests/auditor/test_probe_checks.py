@@ -51,6 +51,24 @@ def test_a_fusion_loses_the_gate() -> None:
     assert list(gated.model.adapters_config.fusions) == ["a,b"]
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "subjects"),
+    [
+        ("seq_bn[reduction_factor=4]", "seq_bn", []),
+        ("par_bn", "seq_bn", ["fuse (fuse(a,b)), all its attention on a,"]),
+        ("seq_bn[ln_after=True]", "seq_bn", ["fuse (fuse(a,b)), all its attention on a,"]),
+        ("seq_bn[leave_out=[0]]", "seq_bn", []),  # nobody can attend to what is not there
+    ],
+)
+def test_a_fusion_that_attends_to_one_adapter_is_that_one(first: str, last: str, subjects: list[str]) -> None:
+    fused = bench(":bert", compose="fuse(a,b)", adapters={"a": first, "b": last})
+    before = {name: value.clone() for name, value in fused.model.state_dict().items()}
+    assert found(fused, check_neutrality) == subjects
+    after = fused.model.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    assert not any(m._forward_hooks for name, m in fused.model.named_modules() if "fusion" in name)
+
+
 def test_one_discrepancy_for_each_block() -> None:
     subjects = found(bench(":bert", compose="average(a,b,c)", adapter="lora"), check_neutrality)
     assert subjects == ["average of equal adapters (average(a,a,a))"]
@@ -73,6 +91,27 @@ def test_a_split_in_the_wrong_place() -> None:
     late = bench(".broken:splits_one_token_late", compose="split(a,b;3,4)", adapter="seq_bn")
     assert found(late, check_splits) == ["tokens 3 to 6 of split(a,b;3,4), which belong to b,"]
     assert all("compose" not in vars(module) for module in late.model.modules())
+
+
+def test_a_split_of_unlike_adapters() -> None:
+    unlike = {"a": "seq_bn", "b": "par_bn"}
+    (part,) = check_splits(bench(":bert", compose="split(a,b;3,4)", adapters=unlike))
+    assert part.subject == "tokens 3 to 6 of split(a,b;3,4), which belong to b,"
+    assert part.departure is not None
+    assert part.departure.module == "encoder.layer.0.output.adapters.b.adapter_down.0"
+
+
+def test_a_split_ends_as_its_last_adapter_does() -> None:
+    unlike = {"a": "seq_bn[original_ln_after=False]", "b": "seq_bn"}
+    split = bench(":bert", compose="split(a,b;3,4)", adapters=unlike)
+    assert found(split, check_splits) == []  # the parts themselves are right
+    (whole,) = check_neutrality(split)
+    assert whole.subject == "split (split(a,b;7,0)), all its tokens on one adapter,"
+    assert whole.departure is not None
+    assert (whole.departure.site.function, whole.departure.module) == (
+        "post_forward",
+        "encoder.layer.0.output",
+    )
 
 
 def test_calls_in_a_row() -> None:

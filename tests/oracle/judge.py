@@ -24,8 +24,10 @@ from .subject import (
     activate,
     adapter_parameters,
     add_adapters,
+    attention_on,
     build_model,
     equal_children,
+    in_the_same_layers,
     perturbed,
     to_block,
 )
@@ -119,6 +121,7 @@ class _Case:
         self.spec, self.expr, self.model, self.inputs, self.base = spec, expr, model, inputs, base
         self.training = spec.get("mode") == "train"
         self.violations: dict[str, str] = {}
+        self.idle: set[str] = set()
         self.notes: list[str] = []
         self.gap = 0.0
         tasks = [n for n in expr.walk() if n.kind == "multitask"]
@@ -304,6 +307,7 @@ class _Case:
             with perturbed(self.model, name) as has_weights, torch.no_grad():
                 moved = self._run(self.expr) if has_weights else seen
             if not any(self._changed(seen, moved, row) for row in rows):
+                self.idle.add(name)
                 self._violate(
                     "effect", f"{name} changes nothing" + ("" if has_weights else " (it has no weights)")
                 )
@@ -324,16 +328,39 @@ class _Case:
         return False
 
     def _check_neutrality(self, expr: Expr) -> None:
-        """A block all of whose children are equal is that child."""
+        """A block all of whose children are equal is that child; so is one that gives everything to it."""
         for node in expr.walk():
             if node.kind in ("average", "split"):
                 for child in dict.fromkeys(node.children):
                     same = Expr(node.kind, "", (child,) * len(node.children), node.numbers)
                     self._compare_neutral(_replaced(expr, node, same), _replaced(expr, node, child), same)
+                self._check_one_sided(expr, node)
             if node.kind == "fuse" and all(c.kind == "adapter" for c in node.children):
-                with equal_children(self.model, node) as possible:
-                    if possible:
-                        self._compare_neutral(expr, _replaced(expr, node, node.children[0]), node)
+                self._check_fusion(expr, node)
+
+    def _check_one_sided(self, expr: Expr, node: Expr) -> None:
+        """An Average with all its weight on a child, a Split that gives it all tokens, are that child.
+
+        Where one of them changes nothing at all, that is what there is to say.
+        """
+        if len(set(node.children)) < 2 or self.idle & set(node.adapters()):
+            return
+        whole = sum(node.numbers) if node.kind == "split" else 1.0
+        for index, child in enumerate(node.children):
+            numbers = tuple(whole * (i == index) for i in range(len(node.children)))
+            one = Expr(node.kind, "", node.children, numbers)
+            self._compare_neutral(_replaced(expr, node, one), _replaced(expr, node, child), one)
+
+    def _check_fusion(self, expr: Expr, node: Expr) -> None:
+        """Equal adapters fused are that adapter; of others, the one that gets all the attention."""
+        with equal_children(self.model, node) as possible:
+            if possible:
+                self._compare_neutral(expr, _replaced(expr, node, node.children[0]), node)
+        if not in_the_same_layers(self.model, node):
+            return  # where an adapter is missing, it cannot get attention
+        for index, child in enumerate(node.children):
+            with attention_on(self.model, node, index):
+                self._compare_neutral(expr, _replaced(expr, node, child), node)
 
     def _compare_neutral(self, with_block: Expr, without: Expr, node: Expr) -> None:
         try:
@@ -346,7 +373,7 @@ class _Case:
             return
         gap = worst_difference(block.main, alone.main, alone.masks)
         if not gap <= tolerance():
-            self._violate("neutrality", f"{node} of equal adapters differs by {gap:.2g} from the adapter")
+            self._violate("neutrality", f"{node} differs by {gap:.2g} from the one adapter that it should be")
 
     def _check_cache(self, seen: Seen) -> None:
         """Decoding with a cache gives what full forwards give (unless the bare model fails at that, too)."""

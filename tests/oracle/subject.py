@@ -184,6 +184,51 @@ def equal_children(model: nn.Module, node: Expr) -> Iterator[bool]:
             parameter.data = data
 
 
+def in_the_same_layers(model: nn.Module, node: Expr) -> bool:
+    """Whether every layer that has one of a block's adapters has all of them."""
+    layers = [
+        {path.split(f".{child.name}.")[0] for path in own_parameters(model, child.name)}
+        for child in node.children
+    ]
+    return all(found == layers[0] for found in layers)
+
+
+@contextmanager
+def attention_on(model: nn.Module, node: Expr, index: int) -> Iterator[None]:
+    """The fusion layers of a Fuse see one child only, by other queries and keys, for a while."""
+    fusion = ",".join(c.name for c in node.children)
+    layers = [m for path, m in model.named_modules() if path.endswith(f".{fusion}") and hasattr(m, "query")]
+    originals = [(m, m.query, m.key) for m in layers]
+    kept: dict[nn.Parameter, torch.Tensor] = {}
+    try:
+        for layer in layers:
+            layer.query, layer.key = _Query(), _Key(index)
+        _identity_values(model, node, kept)
+        yield
+    finally:
+        for layer, query, key in originals:
+            layer.query, layer.key = query, key
+        for parameter, data in kept.items():
+            parameter.data = data
+
+
+class _Query(nn.Module):
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        return torch.ones_like(states)
+
+
+class _Key(nn.Module):
+    """The scores of one child are so high that softmax leaves exactly nothing to the others."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__()
+        self.index = index
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        children = torch.arange(states.shape[-2]) == self.index
+        return torch.ones_like(states) * children[:, None] * 1e7
+
+
 def _copy(
     source: dict[str, nn.Parameter],
     target: dict[str, nn.Parameter],

@@ -18,6 +18,8 @@ from .models import write_models
 
 LORA = "lora[r=2]"
 SEQ = "seq_bn[reduction_factor=4]"
+PARALLEL = "par_bn[reduction_factor=4]"
+INVERTIBLE = "seq_bn_inv[reduction_factor=4]"
 DOUBLE = "double_seq_bn[reduction_factor=4]"
 PREFIX = "prefix_tuning[prefix_length=3,bottleneck_size=8]"
 FFN = "lora[r=2,selfattn_lora=False,intermediate_lora=True,output_lora=True]"
@@ -210,3 +212,25 @@ def test_an_average_that_loses_scale_is_wrong_and_a_right_one_is_ok(
     monkeypatch.setattr(LoRALinear, "mean", mean(1.0))
     assert ask("bert", LORA, "average(a,b)")["verdict"] == "ok"
     assert Average("a", "b").weights == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("model", "compose", "first", "last", "verdict"),
+    [
+        ("bert", "split(a,b;3,4)", SEQ, SEQ, "ok"),
+        ("bert", "split(a,b;3,4)", SEQ, PARALLEL, "wrong"),
+        ("bert", "split(a,b;3,4)", SEQ[:-1] + ",original_ln_after=False]", SEQ, "wrong"),
+        ("bert", "fuse(a,b)", "seq_bn[reduction_factor=2]", SEQ, "ok"),
+        ("bert", "fuse(a,b)", PARALLEL, SEQ, "wrong"),
+        ("bert", "fuse(a,b)", SEQ[:-1] + ",ln_after=True]", SEQ, "wrong"),
+        ("bert", "fuse(a,b)", SEQ, SEQ[:-1] + ",ln_after=True]", "wrong"),
+        ("gemma2", "average(a,b)", SEQ, SEQ, "ok"),
+        ("gemma2", "average(a,b)", INVERTIBLE, INVERTIBLE, "wrong"),
+    ],
+)
+def test_a_block_that_gives_everything_to_one_child_is_that_child(
+    ask: Judge, model: str, compose: str, first: str, last: str, verdict: str
+) -> None:
+    result = ask(model, SEQ, compose, adapters={"a": first, "b": last})
+    assert (result["verdict"], result["notes"]) == (verdict, [])
+    assert result["violations"] == (["neutrality"] if verdict == "wrong" else [])
