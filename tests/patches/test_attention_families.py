@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from adapter_audit.auditor.patches.families import not_in_place
+from adapter_audit.auditor.patches.families.bias_for_prefixed_keys import FAMILY as BIAS
 from adapter_audit.auditor.patches.families.booleans_say_what_is_seen import FAMILY as BOOLEANS
 from adapter_audit.auditor.patches.families.fall_back_with_adapters import FAMILY as FALL_BACK
 from adapter_audit.auditor.patches.families.replicate_what_enters import FAMILY as ENTERS
@@ -105,3 +106,51 @@ def test_what_divides_by_no_rows_is_repaired_where_the_state_was_made() -> None:
     (new,) = patched(ENTERS, STATE, found, known)
     assert "x, y = adjust_tensors_for_parallel(" in new
     assert patched(ENTERS, new, found, known) == []
+
+
+SCORES = """\
+import torch
+
+def forward(self, query, key, value, given=None):
+    key, value, _ = self.prefix_tuning(key, value)
+    scores = torch.matmul(query, key.transpose(-1, -2))
+    scores = scores + self.own_bias(3)
+    if given is not None:
+        scores = scores + given
+    return scores
+
+def fast(self, query, key, value, given=None):
+    key, value, _ = self.prefix_tuning(key, value)
+    return torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=given)
+
+def other(scores, given):
+    scores = scores + given
+    return scores
+"""
+
+
+def test_what_is_put_before_the_keys_has_no_bias() -> None:
+    import torch
+
+    sizes = "The size of tensor a (5) must match the size of tensor b (3) at non-singleton dimension 3"
+    found = finding(f"the run stops: RuntimeError: {sizes}", 7)
+    found = found.model_copy(update={"primary": found.primary.model_copy(update={"file": FILE})})
+    (new,) = patched(BIAS, SCORES, found)
+    assert new.endswith(SCORES[SCORES.index("def other") :])
+    space: dict[str, Any] = {}
+    exec(new, space)
+
+    class Attention:
+        def prefix_tuning(self, key: Any, value: Any) -> tuple[Any, Any, None]:
+            before = torch.zeros(1, 1, 2, 4)
+            return torch.cat([before, key], 2), torch.cat([before, value], 2), None
+
+        def own_bias(self, size: int) -> Any:
+            return torch.ones(1, size, size)
+
+    tensors = [torch.zeros(1, 1, 3, 4) for _ in range(3)]
+    scores = space["forward"](Attention(), *tensors, torch.ones(1, 1, 3, 3))
+    assert scores[0, 0].tolist() == [[0, 0, 2, 2, 2]] * 3
+    for given in (None, torch.ones(1, 1, 3, 3)):
+        assert space["fast"](Attention(), *tensors, given).shape == (1, 1, 3, 4)
+    assert patched(BIAS, SCORES, finding("KeyError: 'a'", 7)) == []
