@@ -26,6 +26,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 Record = dict[str, Any]
 BROKEN = ("crash", "wrong")
+MOST_AUDITS = 2
+"""What a patch may cost."""
 
 
 def broken_cases(options: argparse.Namespace, work: Path) -> list[Record]:
@@ -157,13 +159,20 @@ def _cause(record: Record) -> str:
 
 
 def print_times(records: list[Record]) -> None:
-    own = [r for r in records if verified(r, "library-patch")]
-    if own:
-        ratios = sorted(r["seconds"]["fixes"] / (r["imports"] + r["seconds"]["audit"]) for r in own)
-        print(
-            f"time of verified patches, in audits: median {ratios[len(ratios) // 2]:.2f}, "
-            f"largest {ratios[-1]:.2f}"
-        )
+    """The whole search for each verified patch, all its trials, in audits from the command line."""
+    costs = sorted((_cost(r), r["id"]) for r in records if verified(r, "library-patch"))
+    if not costs:
+        return
+    print(f"time of verified patches, in audits: median {costs[len(costs) // 2][0]:.2f}")
+    above = [c for c in costs if c[0] > MOST_AUDITS]
+    print(f"  above {MOST_AUDITS}: {len(above)} of {len(costs)}; the largest:")
+    for cost, name in reversed(costs[-3:]):
+        print(f"  {cost:5.2f}  {name}")
+
+
+def _cost(record: Record) -> float:
+    seconds = record["seconds"]
+    return float(seconds["fixes"] / (record["imports"] + seconds["audit"]))
 
 
 def other_configurations(spec: Record) -> list[Record]:
