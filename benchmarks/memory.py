@@ -54,10 +54,12 @@ def main() -> None:
 def follow(process: subprocess.Popen[bytes], results: Path, size: int) -> list[float]:
     """Megabytes at the first line and at every tenth of the run."""
     seen: list[float] = []
+    held = 0.0
     while process.poll() is None:
+        held = resident(process.pid) or held  # it may have ended since it was asked
         done = results.read_bytes().count(b"\n") if results.exists() else 0
         if done >= max(1, len(seen) * size // 10 - 1):
-            seen.append(resident(process.pid))
+            seen.append(held)
             print(f"{done:6} lines  {seen[-1]:7.0f} MB", flush=True)
         time.sleep(0.05)
     return seen
