@@ -191,12 +191,8 @@ def test_a_child_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) 
     assert not multiprocessing.active_children()
 
 
-@pytest.mark.parametrize("fields", [{"compose": "parallel(fuse(a,b),c)"}, {"head": "Nothing"}])
-def test_a_setup_that_fails_leaves_no_child(fields: dict[str, Any]) -> None:
-    try:
-        assert audited(**fields).verdict is Verdict.REFUSED
-    except AuditError as error:
-        assert "Nothing" in error.line
+def test_a_setup_that_fails_leaves_no_child() -> None:
+    assert audited(compose="parallel(fuse(a,b),c)").verdict is Verdict.REFUSED
     assert not multiprocessing.active_children()
 
 
