@@ -85,7 +85,7 @@ class Score:
         self.matrix[oracle["verdict"], audit["verdict"]] += 1
         if truth == "undecided":
             return []
-        disagreements = self._groups(truth, said, oracle)
+        disagreements = self._groups(truth, said, oracle, audit)
         same = oracle["verdict"] == audit["verdict"] or (truth == said == "healthy")
         self.same_verdict.add(same)
         if not same and truth == said:
@@ -97,7 +97,7 @@ class Score:
                 disagreements.append("location")
         return disagreements
 
-    def _groups(self, truth: str, said: str, oracle: Record) -> list[str]:
+    def _groups(self, truth: str, said: str, oracle: Record, audit: Record) -> list[str]:
         disagreements = []
         if truth == "stop":
             self.stop_recall.add(said == "stop")
@@ -108,16 +108,25 @@ class Score:
             if said == "stop":
                 disagreements.append("false-stop")
         if truth == "silent":
-            self.silent_recall.add(said == "silent")
+            found = said == "silent" or _names_silent_error(audit)
+            self.silent_recall.add(found)
             for violation in oracle["violations"]:
-                self.recall_by_violation.setdefault(violation, Share()).add(said == "silent")
-            if said != "silent":
+                self.recall_by_violation.setdefault(violation, Share()).add(found)
+            if not found:
                 disagreements.append("missed-silent")
         if truth == "healthy":
             self.false_alarms.add(said == "silent")
             if said == "silent":
                 disagreements.append("false-alarm")
         return disagreements
+
+
+def _names_silent_error(audit: Record) -> bool:
+    """Whether a result says that values are wrong, beside something worse: corrupted memory may do both."""
+    findings = audit.get("findings") or ()
+    return any(
+        f["severity"] == "error" and f["status"] == "open" and f["verdict"] in SILENT for f in findings
+    )
 
 
 def places(audit: Record) -> list[tuple[str, int]]:

@@ -17,8 +17,12 @@ from .bench import Bench, NotApplicable
 from .checks import CHECKS
 
 
-def probe(spec: AuditSpec, source: ModelSource) -> ProbeFacts:
+def probe(
+    spec: AuditSpec, source: ModelSource, tell: Callable[[ProbeFacts], None] | None = None
+) -> ProbeFacts:
     """Execute the composition and its references on a small model and hold them to the invariants.
+
+    What is found is told at once: a later check may kill the process.
 
     Raises AuditError when the model cannot be built.
     """
@@ -32,10 +36,13 @@ def probe(spec: AuditSpec, source: ModelSource) -> ProbeFacts:
     done: list[str] = []
     for check in CHECKS:
         try:
-            found += check(bench)
+            news = check(bench)
         except NotApplicable:
             continue
+        found += news
         done.append(check.__name__.removeprefix("check_"))
+        if news and tell is not None:
+            tell(ProbeFacts(discrepancies=tuple(found), checks=tuple(done), notes=tuple(bench.notes)))
     return ProbeFacts(
         failure=composed.failure,
         reference_failures=bench.reference_failures(),

@@ -56,31 +56,42 @@ class Probe:
 
         Raises the AuditError that the child ended with, ProbeLost when the probe itself went wrong.
         """
-        outcome = _receive(self.results, self.started + TIME_LIMIT - time.perf_counter())
+        so_far, outcome = _receive(self.results, self.started + TIME_LIMIT)
         seconds = time.perf_counter() - self.started
         if outcome is None:
-            return replace(self._autopsy(), seconds=seconds)
+            return replace(self._autopsy(_placed(so_far, static)), seconds=seconds)
         self.process.join(5)
         if isinstance(outcome, AuditError):
             raise outcome
         if not isinstance(outcome, ProbeFacts):
             raise ProbeLost(str(outcome))
-        from .causes import with_static_indices
+        return replace(_placed(outcome, static), seconds=seconds)
 
-        return replace(with_static_indices(outcome, static), seconds=seconds)
-
-    def _autopsy(self) -> ProbeFacts:
+    def _autopsy(self, so_far: ProbeFacts) -> ProbeFacts:
         """Run the composition once more, each op noted before it runs, to see where the child dies."""
         died = _ending(self.process)
         self.cancel()
         note = multiprocessing.get_context(_method()).Array("c", NOTE_SIZE, lock=False)
         process, results = _spawn(_noting_child, self.spec, self.source, note)
-        _receive(results, TIME_LIMIT / 2)
+        _receive(results, time.perf_counter() + TIME_LIMIT / 2)
         process.kill()
         process.join()
         module, file, line, function = (note.value.decode("utf-8", "replace").split("\n") + [""] * 4)[:4]
         site = Site(file, int(line), function) if line.isdigit() else None
-        return ProbeFacts(died=died, last_site=site, last_module=module)
+        return replace(so_far, died=died, last_site=site, last_module=module)
+
+
+@dataclass(frozen=True)
+class _SoFar:
+    """What was found before the end: all there is, when the end does not come."""
+
+    facts: ProbeFacts
+
+
+def _placed(facts: ProbeFacts, static: StaticFacts | None) -> ProbeFacts:
+    from .causes import with_static_indices
+
+    return with_static_indices(facts, static)
 
 
 def _spawn(target: Any, *arguments: Any) -> tuple[Any, Connection]:
@@ -96,12 +107,18 @@ def _method() -> str:
     return "fork" if sys.platform.startswith("linux") else "spawn"
 
 
-def _receive(results: Connection, seconds: float) -> Any:
-    """What the child sent; None when it died or the time is over."""
+def _receive(results: Connection, until: float) -> tuple[ProbeFacts, Any]:
+    """What the child found on the way, and what it ended with; None when it died or the time is over."""
+    so_far = ProbeFacts()
     try:
-        return results.recv() if results.poll(max(0.1, seconds)) else None
+        while results.poll(max(0.1, until - time.perf_counter())):
+            message = results.recv()
+            if not isinstance(message, _SoFar):
+                return so_far, message
+            so_far = message.facts
+        return so_far, None
     except EOFError:
-        return None
+        return so_far, None
     finally:
         results.close()
 
@@ -122,7 +139,7 @@ def _child(sender: Connection, spec: AuditSpec, source: ModelSource) -> None:
     from .child import probe
 
     try:
-        outcome: Any = probe(spec, source)
+        outcome: Any = probe(spec, source, lambda facts: sender.send(_SoFar(facts)))
     except AuditError as error:
         outcome = error
     except Exception as error:

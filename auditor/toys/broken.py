@@ -47,6 +47,17 @@ def kills_the_process() -> Any:
     )
 
 
+def shifts_states_until_it_dies() -> Any:
+    """Wrong lanes under `Parallel`, and the process aborts on a batch of one row (Whisper, 1.2.0)."""
+
+    def change(model: Any, states: Any) -> Any:
+        if not _is_parallel(model):
+            return states
+        return os.abort() if _is_real(states) and states.shape[0] == 2 else _shifted(states)
+
+    return _broken_layer(change)
+
+
 def fails_only_for_real() -> Any:
     """An op that shapes alone do not object to: the shape trace runs to its end, the execution does not."""
     return _broken_layer(lambda model, states: _refused(states) if _is_real(states) else states)

@@ -177,6 +177,15 @@ def test_a_dying_child_is_told_with_its_place() -> None:
     assert finding.primary.line
 
 
+def test_what_was_found_before_the_child_died_is_kept() -> None:
+    result = audited(f"{BROKEN}:shifts_states_until_it_dies", mask="none")
+    assert result.verdict is Verdict.ABORT
+    wrong, dies = (f for f in result.findings if f.severity is Severity.ERROR)
+    assert (wrong.rule, wrong.primary.module) == ("AA201", "encoder.layer.1")
+    assert wrong.primary.code.startswith("rows = torch.arange(")
+    assert (dies.rule, "SIGABRT" in dies.message) == ("AA211", True)
+
+
 def test_a_child_that_leaves_is_told_with_its_code() -> None:
     result = audited("toy_factories:exits")
     assert "exit code 7" in result.summary

@@ -24,9 +24,15 @@ def oracle(verdict: str, **more: Any) -> dict[str, Any]:
     return {"verdict": verdict, "crash_file": None, "crash_line": None, "violations": [], **more}
 
 
+def both(verdict: str, other: str, severity: str = "error") -> dict[str, Any]:
+    finding = {"primary": None, "severity": severity, "status": "open", "verdict": other}
+    return {"verdict": verdict, "findings": [finding]}
+
+
 def audit(verdict: str, *places: tuple[str, int]) -> dict[str, Any]:
     related = [{"role": "symptom", "file": f, "line": n} for f, n in places]
-    return {"verdict": verdict, "findings": [{"primary": {"file": None}, "related": related}]}
+    finding = {"primary": {"file": None}, "related": related, "severity": "error", "status": "open"}
+    return {"verdict": verdict, "findings": [{**finding, "verdict": verdict}]}
 
 
 CRASH = {"crash_file": "adapters/x.py", "crash_line": 7}
@@ -45,6 +51,8 @@ CRASH = {"crash_file": "adapters/x.py", "crash_line": 7}
         (oracle("wrong", violations=["lanes"]), audit("compatible"), ["missed-silent"]),
         (oracle("no-effect"), audit("wrong"), ["kind"]),
         (oracle("wrong"), audit("refused"), ["false-stop", "missed-silent"]),
+        (oracle("wrong"), both("abort", "wrong"), ["false-stop"]),
+        (oracle("wrong"), both("abort", "no-effect", "warning"), ["false-stop", "missed-silent"]),
         (oracle("invalid"), audit("crash"), []),
     ],
 )
