@@ -67,7 +67,10 @@ def find_all(cases: list[Record], options: argparse.Namespace, work: Path) -> li
             for line in worker.stdout or ():
                 file.write(line)
                 known[json.loads(line)["id"]] = json.loads(line)
-    return [{**c, **known[c["spec"]["id"]]} for c in cases if c["spec"]["id"] in known]
+    lost = [c["spec"]["id"] for c in cases if c["spec"]["id"] not in known]
+    if lost:
+        raise RuntimeError(f"no answer for {len(lost)} of {len(cases)} cases, first {lost[0]}")
+    return [{**c, **known[c["spec"]["id"]]} for c in cases]
 
 
 def serve() -> None:

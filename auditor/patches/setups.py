@@ -6,6 +6,7 @@ model sorts out most of them, then static half and probe decide.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from itertools import islice
 
@@ -25,24 +26,26 @@ PLAIN = "seq_bn"
 
 def set_up_fix(spec: AuditSpec, source: ModelSource, findings: Sequence[Finding] = ()) -> Fix | None:
     """The first set-up whose audits all find the wanted results; None when there is none."""
-    base = (
-        _base(spec, source) if any(f.rule == INIT_CHANGES and f.status == "open" for f in findings) else None
-    )
-    try:
-        return _first(spec, source, base)
-    except _InitChanges:  # where the set-up fails, the audit could not say so
-        return _first(spec, source, _base(spec, source))
+    if not any(f.rule == INIT_CHANGES and f.status == "open" for f in findings):
+        with contextlib.suppress(_InitChanges):  # where the set-up fails, the audit could not say so
+            return _first(spec, source, None, look_at_init=True)
+    return _first(spec, source, _base(spec, source))
 
 
 class _InitChanges(Exception):
     """An option fails because `adapters.init` alone changes the model."""
 
 
-def _first(spec: AuditSpec, source: ModelSource, base: SetUp | None) -> Fix | None:
-    """The first option that works, on top of a base. Raises _InitChanges where there should be a base."""
+def _first(
+    spec: AuditSpec, source: ModelSource, base: SetUp | None, *, look_at_init: bool = False
+) -> Fix | None:
+    """The first option that works, on top of a base if there is one.
+
+    Raises _InitChanges, when that is looked at, as soon as an option shows that there should be a base.
+    """
     for option in islice(options(spec, base), MAX_TRIED):
         outcome = _probed(option, source)
-        if base is None and any(INIT_CHANGES in why for why in outcome.others.values()):
+        if look_at_init and any(INIT_CHANGES in why for why in outcome.others.values()):
             raise _InitChanges
         results = _audited(option, source) if _is_good(outcome) else None
         if results is not None:

@@ -101,3 +101,17 @@ def test_init_that_changes_the_model_is_seen_also_where_the_set_up_fails(
     assert fix is not None
     assert fix.title.endswith("parameters that adapters.init adds to the model's own modules set to zero")
     assert "parameter.data.zero_()" in (fix.code or "")
+
+
+def test_init_that_changes_the_model_for_good_leaves_no_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither base helps: nothing is found, and nothing goes wrong."""
+
+    def run(request: Request) -> Outcome:
+        assert not request.audit, "no option gets as far as an audit"
+        return Outcome(others={"spec": "AA204: adapters.init alone changes the output"})
+
+    monkeypatch.setattr(setups, "run", run)
+    spec = AuditSpec.read(
+        {"model": "adapter_audit.auditor.toys:bert", "compose": "parallel(a,b)", "adapter": "dora"}
+    )
+    assert set_up_fix(spec, resolve(spec.model)) is None
