@@ -52,7 +52,10 @@ def _same_children(bench: Bench, trees: list[Node]) -> Iterator[Discrepancy]:
 
 
 def _fusions(bench: Bench, trees: list[Node]) -> Iterator[Discrepancy]:
-    """One discrepancy for each Fuse: its last adapter, whose configuration counts for all, is asked first."""
+    """One discrepancy for each Fuse: its last adapter, whose configuration counts for all, is asked first.
+
+    What lies outside of these layers (invertible adapters) is one adapter's: attention to another shows it.
+    """
     for tree in trees:
         for block in (b for b in walk(tree) if b.kind == "fuse"):
             wrong = [*_fused_copies(bench, tree, block)] or [*_one_sided_fusions(bench, tree, block)]
@@ -75,10 +78,10 @@ def _fused_copies(bench: Bench, tree: Node, block: Block) -> Iterator[Discrepanc
 
 
 def _one_sided_fusions(bench: Bench, tree: Node, block: Block) -> Iterator[Discrepancy]:
-    """The Fuse that attends to one of its other adapters only, where each layer has all of them."""
+    """The Fuse that attends to one of its adapters only, where each layer has all of them."""
     if not all(isinstance(child, str) for child in block.children):
         return
-    for index, name in enumerate(block.children[:-1]):
+    for index, name in enumerate(block.children):
         without = as_block(replaced(tree, block, name))
         try:
             with bench.subject.backend.attending(bench.model, block, index):

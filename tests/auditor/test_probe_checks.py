@@ -57,6 +57,7 @@ def test_a_fusion_loses_the_gate() -> None:
         ("seq_bn[reduction_factor=4]", "seq_bn", []),
         ("par_bn", "seq_bn", ["fuse (fuse(a,b)), all its attention on a,"]),
         ("seq_bn[ln_after=True]", "seq_bn", ["fuse (fuse(a,b)), all its attention on a,"]),
+        ("seq_bn_inv", "seq_bn_inv", ["fuse (fuse(a,b)), all its attention on b,"]),  # a's inversion for both
         ("seq_bn[leave_out=[0]]", "seq_bn", []),  # nobody can attend to what is not there
     ],
 )
