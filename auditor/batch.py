@@ -116,11 +116,19 @@ def run(
             progress(line.id)
 
 
+def _prepare() -> None:
+    """Settle a process for many audits."""
+    from .trace.recorder import follow_modules
+
+    collect_seldom()
+    follow_modules()
+
+
 def _results(lines: list[Line], options: dict[str, Any], jobs: int) -> Iterator[tuple[Line, str]]:
     if jobs <= 1:
-        collect_seldom()
+        _prepare()
         for line in lines:
             yield line, audit_line(line, options)
         return
-    for line, text in in_order(partial(audit_line, options=options), lines, jobs, collect_seldom):
+    for line, text in in_order(partial(audit_line, options=options), lines, jobs, _prepare):
         yield line, text or failed(line, DIED).model_dump_json(exclude={"graph"})

@@ -24,5 +24,5 @@ def without_collector() -> Iterator[None]:
 
 
 def collect_seldom() -> None:
-    """For processes that do many audits: one leaves some 10^4 objects behind, nearly all of them garbage."""
-    gc.set_threshold(200_000, 10, 10)
+    """For processes that do many audits: what one leaves behind is mostly what the next one needs."""
+    gc.set_threshold(500_000, 10, 10)

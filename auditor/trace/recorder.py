@@ -260,16 +260,21 @@ def followed_modules() -> Iterator[None]:
     Around many runs once: to change the class of all modules makes Python forget what it has looked up in
     every class below it.
     """
-    original = torch.nn.Module.__call__
-    if original is _traced_call:
+    if torch.nn.Module.__call__ is _traced_call:
         yield
         return
-    _original_calls.append(original)
-    torch.nn.Module.__call__ = _traced_call  # type: ignore[method-assign]
+    follow_modules()
     try:
         yield
     finally:
         torch.nn.Module.__call__ = _original_calls.pop()  # type: ignore[method-assign]
+
+
+def follow_modules() -> None:
+    """`followed_modules` from now on: for processes that do nothing but audits."""
+    if torch.nn.Module.__call__ is not _traced_call:
+        _original_calls.append(torch.nn.Module.__call__)
+        torch.nn.Module.__call__ = _traced_call  # type: ignore[method-assign]
 
 
 _original_calls: list[Any] = []
