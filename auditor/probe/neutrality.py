@@ -79,7 +79,7 @@ def _fused_copies(bench: Bench, tree: Node, block: Block) -> Iterator[Discrepanc
 
 def _one_sided_fusions(bench: Bench, tree: Node, block: Block) -> Iterator[Discrepancy]:
     """The Fuse that attends to one of its adapters only, where each layer has all of them."""
-    if not all(isinstance(child, str) for child in block.children):
+    if not all(isinstance(child, str) for child in block.children) or bench.idle & set(adapter_names(block)):
         return
     for index, name in enumerate(block.children):
         without = as_block(replaced(tree, block, name))

@@ -356,7 +356,7 @@ class _Case:
         with equal_children(self.model, node) as possible:
             if possible:
                 self._compare_neutral(expr, _replaced(expr, node, node.children[0]), node)
-        if not in_the_same_layers(self.model, node):
+        if self.idle & set(node.adapters()) or not in_the_same_layers(self.model, node):
             return  # where an adapter is missing, it cannot get attention
         for index, child in enumerate(node.children):
             with attention_on(self.model, node, index):

@@ -49,10 +49,11 @@ def test_a_full_grid_meets_every_model_method_and_main_block(tmp_path: Path) -> 
     assert wanted <= met
 
 
-@pytest.mark.parametrize("release", ["1.0.0", "1.1.1"])
+@pytest.mark.parametrize("release", ["0.2.2", "1.0.0", "1.1.1"])
 def test_old_releases_get_nothing_they_do_not_know(release: str, tmp_path: Path) -> None:
     specs = grid(1, 600, release, tmp_path)
     text = " ".join([s["compose"] + " ".join(s["adapters"].values()) for s in specs])
     assert not re.search(r"\b(multitask|vera|dora|dvora|mtl_lora)\b", text)
-    assert not {Path(s["model"]).name for s in specs} & {n for n, m in MODELS.items() if m.since >= "1.2.0"}
+    assert not {Path(s["model"]).name for s in specs} & {n for n, m in MODELS.items() if m.since > release}
+    assert ("reft" in text) == (release >= "1.0.0")
     assert set(available(release)) < set(available("1.3.0"))
