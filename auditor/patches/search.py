@@ -134,7 +134,7 @@ class Search:
             return f"the audit of the patched library is undecided: {outcome.result.summary}"
         wrong = [why for why in outcome.others.values() if why]
         if wrong:
-            return f"at another batch size the patched library does not agree: {wrong[0]}"
+            return f"for another batch the patched library does not agree: {wrong[0]}"
         if self.set_up_fails or not is_comparable(self.findings):
             return ""
         return changed_alone(self._before, outcome.alone)
@@ -168,17 +168,22 @@ def choices(proposals: Proposals) -> Iterator[dict[int, SourceEdit]]:
 
 
 def other_sizes(spec: AuditSpec) -> Iterator[AuditSpec]:
-    """The same request for other batch sizes: one row, and a multiple of N."""
+    """The same request for other batch sizes: one row, and a multiple of N; padded where that is another path.
+
+    A mask of ones is left out by transformers: a decoder mask that is given has padding in other batches.
+    """
+    padded = {"mask": "right"} if spec.mask == "full" and "decoder_attention_mask" in spec.inputs else {}
     tree = spec.composition()
     if any(b.kind in ("batchsplit", "multitask") for b in walk(tree)):
         plain = sum(b.kind in ("batchsplit", "multitask") for b in walk(tree)) == 1
         if plain and isinstance(tree, Block) and tree.kind == "batchsplit" and tree.numbers:
             larger = replace(tree, numbers=(tree.numbers[0] + 1, *tree.numbers[1:]))
-            yield spec.model_copy(update={"compose": str(larger), "batch": int(sum(larger.numbers or ()))})
+            rows = int(sum(larger.numbers or ()))
+            yield spec.model_copy(update={"compose": str(larger), "batch": rows, **padded})
         return
     for rows in (1, 2 * max(2, lane_count(tree))):
-        if rows != spec.rows():
-            yield spec.model_copy(update={"batch": rows})
+        if rows != spec.rows() or padded:
+            yield spec.model_copy(update={"batch": rows, **padded})
 
 
 def _place(finding: Finding) -> tuple[str, str | None, str]:

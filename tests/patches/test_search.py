@@ -119,3 +119,12 @@ def test_the_search_goes_on_where_one_of_two_answers_helped(monkeypatch: pytest.
     patch = found({0: (edit(FILES[0], "first"),), 1: (edit(FILES[1], "no use"),)})
     assert patch is not None
     assert (patch.status, patch.title()) == ("verified", "first; no use; second")
+
+
+def test_a_full_decoder_mask_is_tried_with_padding_too() -> None:
+    """A mask of ones is left out by transformers, and with it the lines that need the patch."""
+    given = {"model": "m", "compose": "parallel(a,b)", "batch": 3, "mask": "full"}
+    plain = AuditSpec.read(given)
+    assert [(s.batch, s.mask) for s in search.other_sizes(plain)] == [(1, "full"), (4, "full")]
+    masked = AuditSpec.read(given | {"inputs": ["decoder_attention_mask"]})
+    assert [(s.batch, s.mask) for s in search.other_sizes(masked)] == [(1, "right"), (4, "right")]
