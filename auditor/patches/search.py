@@ -168,7 +168,7 @@ def choices(proposals: Proposals) -> Iterator[dict[int, SourceEdit]]:
 
 
 def other_sizes(spec: AuditSpec) -> Iterator[AuditSpec]:
-    """The same request for other batch sizes: one row, and a multiple of N; padded where that is another path.
+    """The same request for other batch sizes: one row, a multiple of N; padded where that is another path.
 
     A mask of ones is left out by transformers: a decoder mask that is given has padding in other batches.
     """
