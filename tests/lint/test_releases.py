@@ -31,8 +31,9 @@ def _releases() -> list[tuple[str, Path]]:
     named = [Path(p) for p in os.environ.get("ADAPTER_AUDIT_RELEASES", "").split(os.pathsep) if p]
     found = []
     for folder in [_installed(), *named]:
-        (distribution,) = (d for d in distributions(path=[str(folder)]) if d.metadata["Name"] == "adapters")
-        found.append((distribution.version, folder / "adapters"))
+        for distribution in distributions(path=[str(folder)]):
+            if distribution.metadata["Name"] == "adapters":
+                found.append((distribution.version, folder / "adapters"))
     return found
 
 

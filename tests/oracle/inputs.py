@@ -131,7 +131,8 @@ class _Maker:
             inputs.output_mask = self.mask
             return inputs
         length = self.length - DECODER_SHORTER
-        mask = padding("right", self.batch, length) if "decoder_attention_mask" in self.extra else None
+        kind = "full" if self.spec.get("mask") == "full" else "right"
+        mask = padding(kind, self.batch, length) if "decoder_attention_mask" in self.extra else None
         ids = self.tokens(self.batch, length, mask)
         inputs.arguments |= self._ids_or_embeddings(ids, "decoder_input_ids", "decoder_inputs_embeds")
         if mask is not None:

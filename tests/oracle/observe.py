@@ -73,6 +73,9 @@ def _generate(model: Any, arguments: dict[str, Any], beams: int, **more: Any) ->
     config.forced_eos_token_id = None
     if config.pad_token_id is None:
         config.pad_token_id = model.config.pad_token_id
+    if config.pad_token_id is not None:
+        # random weights may choose padding; Whisper cuts it off, and then has no text left to look at
+        config.bad_words_ids = [[config.pad_token_id]]
     output = model.generate(
         **arguments,
         max_new_tokens=NEW_TOKENS,
@@ -87,7 +90,8 @@ def _generate(model: Any, arguments: dict[str, Any], beams: int, **more: Any) ->
         if output.sequences_scores is not None:  # older Whisper drops them
             main["sequences_scores"] = output.sequences_scores
     else:
-        main["scores"] = torch.stack(output.scores, dim=1)
+        scores = torch.stack(output.scores, dim=1)
+        main["scores"] = scores.masked_fill(scores == -torch.inf, 0.0)  # forbidden tokens have none
     return Seen(main)
 
 
