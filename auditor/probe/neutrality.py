@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..compose import Block, Node, adapter_names, as_block, lane_count, walk
+from ..compose import Block, Node, adapter_names, as_block, walk
 from ..facts import Discrepancy
 from .bench import Bench, NotApplicable, Ran, without_chance
 from .causes import relation_departure
@@ -93,11 +93,17 @@ def _one_sided_fusions(bench: Bench, tree: Node, block: Block) -> Iterator[Discr
 
 
 def _nests(bench: Bench) -> Iterator[Discrepancy]:
-    """The composition without its blocks of one child."""
-    bare = as_block(_unnested(bench.tree))
-    if bare != bench.tree:
-        ran, alone = bench.composed(), bench.known(bare)
-        yield from _gap(bench, f"block of one child in {bench.tree}", ran, alone, lane_count(bench.tree))
+    """The first reference that differs from itself without blocks of one child.
+
+    Not the composition: without them it is another one, which may be wrong where the asked one is right.
+    """
+    for tree in dict.fromkeys(as_block(r.tree) for r in bench.references):
+        bare = as_block(_unnested(tree))
+        if bare != tree:
+            found = [*_gap(bench, f"block of one child in {tree}", bench.known(tree), bench.known(bare))]
+            if found:
+                yield found[0]
+                return
 
 
 def _unnested(tree: Node) -> Node:
@@ -109,11 +115,11 @@ def _unnested(tree: Node) -> Node:
     return children[0] if alone else replace(tree, children=children)
 
 
-def _gap(bench: Bench, subject: str, ran: Ran, alone: Ran, lanes: int = 1) -> Iterator[Discrepancy]:
+def _gap(bench: Bench, subject: str, ran: Ran, alone: Ran) -> Iterator[Discrepancy]:
     """Both must agree; that another composition than the audited one stops proves nothing."""
     if ran.failure is not None or alone.failure is not None:
         return
-    name, amount = lanes_gap(bench, alone.outputs, ran.outputs, lanes, tuple(range(bench.rows)))
+    name, amount = lanes_gap(bench, alone.outputs, ran.outputs, 1, tuple(range(bench.rows)))
     if amount > bench.tolerance:
         yield Discrepancy(check="neutrality", subject=subject, output=name, deviation=amount)
 

@@ -10,7 +10,7 @@ import torch
 from adapter_audit.auditor.models import resolve
 from adapter_audit.auditor.probe.attention import check_attention
 from adapter_audit.auditor.probe.bench import Bench, NotApplicable
-from adapter_audit.auditor.probe.checks import CHECKS, check_cache, check_purity
+from adapter_audit.auditor.probe.checks import CHECKS, check_cache, check_lanes, check_purity
 from adapter_audit.auditor.probe.neutrality import check_neutrality
 from adapter_audit.auditor.probe.rows import check_masked_tokens
 from adapter_audit.auditor.probe.splits import check_splits
@@ -78,8 +78,11 @@ def test_one_discrepancy_for_each_block() -> None:
 def test_a_block_of_one_child_is_the_child() -> None:
     nested = bench(":bert", compose="parallel(stack(a),stack(b))", adapter="double_seq_bn")
     assert found(nested, check_neutrality) == []
-    nested.known(nested.tree).outputs["last_hidden_state"][-1] += 1  # a row of the last lane
-    assert found(nested, check_neutrality) == ["block of one child in parallel(stack(a),stack(b))"]
+    nested.known(nested.tree).outputs["last_hidden_state"][-1] += 1  # a lane is held to its reference
+    assert found(nested, check_neutrality) == []
+    assert found(nested, check_lanes) == ["b"]
+    nested.reference(nested.references[1]).outputs["last_hidden_state"][-1] += 1
+    assert found(nested, check_neutrality) == ["block of one child in stack(b)"]
 
 
 @pytest.mark.parametrize("method", ["seq_bn", "double_seq_bn", "par_bn", "seq_bn[use_gating=True]"])
