@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from .collector import collect_seldom
 from .errors import AuditError, LibraryRefusal
+from .many import settle
 from .result import AuditResult, Verdict
 from .spec import AuditSpec
 from .workers import in_order
@@ -116,19 +116,11 @@ def run(
             progress(line.id)
 
 
-def _prepare() -> None:
-    """Settle a process for many audits."""
-    from .trace.recorder import follow_modules
-
-    collect_seldom()
-    follow_modules()
-
-
 def _results(lines: list[Line], options: dict[str, Any], jobs: int) -> Iterator[tuple[Line, str]]:
     if jobs <= 1:
-        _prepare()
+        settle()
         for line in lines:
             yield line, audit_line(line, options)
         return
-    for line, text in in_order(partial(audit_line, options=options), lines, jobs, _prepare):
+    for line, text in in_order(partial(audit_line, options=options), lines, jobs, settle):
         yield line, text or failed(line, DIED).model_dump_json(exclude={"graph"})

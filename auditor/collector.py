@@ -21,8 +21,3 @@ def without_collector() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def collect_seldom() -> None:
-    """For processes that do many audits: what one leaves behind is mostly what the next one needs."""
-    gc.set_threshold(500_000, 10, 10)

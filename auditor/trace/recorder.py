@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from ..inputs import ordinary_token
+from ..many import is_settled
 from .metadevice import values_on_meta
 from .metavalues import NOWHERE, SCALAR, MetaValues
 from .modules import Names, names_in
@@ -258,23 +259,18 @@ def followed_modules() -> Iterator[None]:
     """Module calls in the block go through the recorder, while there is one.
 
     Around many runs once: to change the class of all modules makes Python forget what it has looked up in
-    every class below it.
+    every class below it. Where nobody else uses the process, it is never changed back.
     """
     if torch.nn.Module.__call__ is _traced_call:
         yield
         return
-    follow_modules()
+    _original_calls.append(torch.nn.Module.__call__)
+    torch.nn.Module.__call__ = _traced_call  # type: ignore[method-assign]
     try:
         yield
     finally:
-        torch.nn.Module.__call__ = _original_calls.pop()  # type: ignore[method-assign]
-
-
-def follow_modules() -> None:
-    """`followed_modules` from now on: for processes that do nothing but audits."""
-    if torch.nn.Module.__call__ is not _traced_call:
-        _original_calls.append(torch.nn.Module.__call__)
-        torch.nn.Module.__call__ = _traced_call  # type: ignore[method-assign]
+        if not is_settled():
+            torch.nn.Module.__call__ = _original_calls.pop()  # type: ignore[method-assign]
 
 
 _original_calls: list[Any] = []

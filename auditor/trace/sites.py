@@ -49,13 +49,13 @@ def _outside_site_packages(filename: str) -> str | None:
     if filename.startswith(_STDLIB):
         return None
     resolved = os.path.abspath(filename)
-    if resolved.startswith(_PACKAGE):
-        return resolved[len(_PACKAGE) :].replace(os.sep, "/")
-    for root in sys.path:
-        if root and resolved.startswith(os.path.abspath(root) + os.sep):
-            relative = os.path.relpath(resolved, root).replace(os.sep, "/")
-            return None if relative.startswith(_FRAMEWORK) else relative
-    return resolved
+    roots = [os.path.abspath(root) + os.sep for root in (_PACKAGE, *sys.path) if root]
+    around = [root for root in roots if resolved.startswith(root)]
+    if not around:
+        return resolved
+    # packages may lie in a folder below another one: the working directory, often
+    relative = resolved[len(max(around, key=len)) :].replace(os.sep, "/")
+    return None if relative.startswith(_FRAMEWORK) else relative
 
 
 def current_site(frame: FrameType | None) -> Site | None:

@@ -131,7 +131,7 @@ def test_what_is_model_code() -> None:
         assert relative_file(engine) is None
     assert (relative_file(toys.__file__) or "").endswith("auditor/toys/__init__.py")
     # relative to which root depends on sys.path, which other tests add to
-    assert (relative_file(__file__) or "").endswith("auditor/test_sites.py")
+    assert (relative_file(__file__) or "").endswith("test_sites.py")
     import adapters.model_mixin
 
     assert relative_file(adapters.model_mixin.__file__) == "adapters/model_mixin.py"
@@ -170,3 +170,12 @@ def test_sites_compare_by_value() -> None:
 
 def test_messages_are_the_same_in_every_run() -> None:
     assert told(ValueError(f"{object()!r} is not known")) == "<object object> is not known"
+
+
+def test_packages_may_lie_below_another_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = tmp_path / "vendored"
+    file = inner / "package" / "code.py"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    monkeypatch.setattr(sys, "path", [str(tmp_path), str(inner), *sys.path])
+    assert relative_file(str(file)) == "package/code.py"
