@@ -48,8 +48,9 @@ def gather(
         failed = subject.setup_failure is not None
         if failed:
             _cancel(probe)
+            probe = None
         started = time.perf_counter()
-        outcome, lost = _outcome(None if failed else probe, static)
+        outcome, lost = _outcome(probe, static)
         timer.measure("probe", started)
     facts = Facts(
         tree=subject.tree,
@@ -79,6 +80,7 @@ def _probe(spec: AuditSpec, source: ModelSource, timer: Timer) -> Probe:
 
 
 def _cancel(probe: Probe | None) -> None:
+    """End a probe that nobody waits for."""
     if probe is not None:
         probe.cancel()
 

@@ -39,7 +39,7 @@ class AdaptersBackend:
         from adapters.configuration import ADAPTER_CONFIG_MAP
 
         try:
-            self._load(config)
+            self.configuration(config)
         except Exception as error:
             raise LibraryRefusal(
                 f"{config!r} is not an adapter configuration",
@@ -49,7 +49,7 @@ class AdaptersBackend:
 
     def picks_layers(self, config: str) -> bool:
         """Whether a configuration treats some layers otherwise than others, by their numbers."""
-        return _picks_layers(self._load(config).to_dict())
+        return _picks_layers(self.configuration(config).to_dict())
 
     def prepare(self, model: Any) -> None:
         """`adapters.init`, unless the model has adapters already."""
@@ -65,7 +65,7 @@ class AdaptersBackend:
         """
         self.block(tree)
         for name, config in methods.items():
-            model.add_adapter(name, config=self._load(config))
+            model.add_adapter(name, config=self.configuration(config))
         for block in walk(tree):
             if block.kind == "multitask":
                 self._share(model, block)
@@ -277,7 +277,8 @@ class AdaptersBackend:
         saved = Path(config) / "adapter_config.json"
         return str(saved) if "[" not in config and saved.is_file() else config
 
-    def _load(self, config: str) -> Any:
+    def configuration(self, config: str) -> Any:
+        """The library's object for a configuration string or a saved adapter's directory."""
         from adapters import AdapterConfig
 
         return AdapterConfig.load(self._resolved(config), download_kwargs=_NO_DOWNLOAD)

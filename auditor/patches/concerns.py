@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..backends.adapters import AdaptersBackend
 from ..trace.sites import absolute_file
 from .library import LIBRARY
 from .source import Module, calls
@@ -74,8 +75,5 @@ def _has(part: Any, kind: str, field: str) -> bool:
 @cache
 def _parts(config: str) -> tuple[Any, ...]:
     """The library's objects that a configuration is a union of."""
-    from adapters import AdapterConfig
-
-    saved = Path(config) / "adapter_config.json"
-    loaded = AdapterConfig.load(str(saved) if saved.is_file() else config)
+    loaded = AdaptersBackend().configuration(config)
     return tuple(getattr(loaded, "configs", (loaded,)))

@@ -21,7 +21,7 @@ from .metadevice import values_on_meta
 from .metavalues import NOWHERE, SCALAR, MetaValues
 from .modules import Names, names_in
 from .operators import operator
-from .records import Failure, Key, Operand, Record, Shape, Site, Trace
+from .records import Failure, Key, Operand, Record, Site, Trace
 from .repair import Repairs
 from .sites import current_site, is_deliberate, stack_sites, told, traceback_sites
 from .tensors import tensors_in, tensors_in_call
@@ -295,4 +295,3 @@ def _identity(tensor: torch.Tensor) -> tuple[Any, ...]:
 
 
 _UNRECORDED = frozenset({"aten.detach.default", "prim.device.default"})
-__all__ = ["Recorder", "Shape", "recording", "tensors_in"]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ...result import Finding
 
 DIVIDING = ("Average", "BatchSplit", "MultiTask", "Parallel")
-_DIVIDING = frozenset(kind.lower() for kind in DIVIDING)
+DIVIDING_KINDS = frozenset(kind.lower() for kind in DIVIDING)
 
 CODE = """\
 children = list({setup}) if isinstance({setup}, Stack) else [{setup}]
@@ -80,7 +80,7 @@ class EachChildByItself:
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """All functions that run a composition over one layer, in the finding's file or in files that ran."""
         kinds = {block.kind for block in walk(facts.tree)}
-        if len(facts.names) < 2 or not kinds & _DIVIDING:
+        if len(facts.names) < 2 or not kinds & DIVIDING_KINDS:
             return
         if finding.rule not in ("AA105", "AA201", "AA203", "AA205"):
             return
@@ -112,7 +112,7 @@ def _edit(module: Module, sources: Sources, condition: str, when: str) -> Source
 def _choices(facts: Facts, finding: Finding, module: Module) -> list[tuple[str, str]]:
     """When to run each child by itself: both ways where either may help, none where neither can."""
     own = concerned(facts, module)
-    children = [c for b in walk(facts.tree) if b.kind in _DIVIDING for c in b.children]
+    children = [c for b in walk(facts.tree) if b.kind in DIVIDING_KINDS for c in b.children]
     complete = all(set(adapter_names(c)) & own for c in children)
     alike = complete and len(set(facts.methods.values())) == 1 and not left_out_somewhere(facts)
     if not own:

@@ -14,7 +14,7 @@ from ...compose import adapter_names, walk
 from ..base import SourceEdit
 from ..concerns import concerned, kinds_of, method_files
 from ..source import Module, Sources
-from .each_child_by_itself import DIVIDING, by_themselves
+from .each_child_by_itself import DIVIDING_KINDS, by_themselves
 from .every_adapter_its_rows import rows_of_every_adapter
 from .mask_what_is_padded import masking
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ...result import Finding
 
 RULES = ("AA104", "AA105", "AA201", "AA203", "AA205")
-_DIVIDING = frozenset(kind.lower() for kind in DIVIDING)
 
 
 class EachKindByItself:
@@ -43,7 +42,9 @@ class EachKindByItself:
 
 def _mixed(facts: Facts, finding: Finding, sources: Sources) -> Iterator[Module]:
     """Files that some children are about, but not all, or all but with other kinds, where it shows."""
-    children = [set(adapter_names(c)) for b in walk(facts.tree) if b.kind in _DIVIDING for c in b.children]
+    children = [
+        set(adapter_names(c)) for b in walk(facts.tree) if b.kind in DIVIDING_KINDS for c in b.children
+    ]
     for file in method_files():
         module = sources.module(file)
         own = concerned(facts, module) if module is not None else frozenset()
