@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .result import AuditResult
-    from .spec import AuditSpec
+    from .schema.result import AuditResult
+    from .schema.spec import AuditSpec
 
 __all__ = ["AuditResult", "AuditSpec", "audit", "audit_model"]
 
@@ -21,7 +21,7 @@ def audit(spec: AuditSpec | Mapping[str, object], **options: Any) -> AuditResult
 
     Raises AuditError (with `exit_code` and a one-line message) when the request cannot be audited.
     """
-    from .pipeline import audit as run
+    from .jobs.one_audit import audit as run
 
     return run(spec, **options)
 
@@ -32,7 +32,7 @@ def audit_model(model: Any, inputs: Mapping[str, Any] | None = None, **options: 
     `inputs` are forward keyword arguments whose first dimension is the batch; made up when left out.
     The model is not changed. Raises AuditError when it has no active adapters.
     """
-    from .pipeline import audit_model as run
+    from .jobs.one_audit import audit_model as run
 
     return run(model, inputs, **options)
 
@@ -40,11 +40,11 @@ def audit_model(model: Any, inputs: Mapping[str, Any] | None = None, **options: 
 def __getattr__(name: str) -> Any:
     """Load the models (and pydantic) only when they are used: `lint` and `--help` do without."""
     if name == "AuditResult":
-        from .result import AuditResult
+        from .schema.result import AuditResult
 
         return AuditResult
     if name == "AuditSpec":
-        from .spec import AuditSpec
+        from .schema.spec import AuditSpec
 
         return AuditSpec
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -90,10 +90,10 @@ def serve() -> None:
 
 def _fixes(data: Record) -> Record:
     from adapter_audit.auditor.errors import AuditError
-    from adapter_audit.auditor.models import resolve
-    from adapter_audit.auditor.patches import find_fixes
-    from adapter_audit.auditor.patches.reaudit import facts_and_result
-    from adapter_audit.auditor.spec import AuditSpec
+    from adapter_audit.auditor.fixes import find_fixes
+    from adapter_audit.auditor.fixes.trial.reaudit import facts_and_result
+    from adapter_audit.auditor.request.model_source import resolve
+    from adapter_audit.auditor.schema.spec import AuditSpec
 
     started = time.perf_counter()
     try:
@@ -236,8 +236,8 @@ def _fails_alone(spec: Record, options: argparse.Namespace) -> bool:
 def _overlay(diff: str, options: argparse.Namespace, folder: Path) -> Path:
     """Written by the public function, in the chosen interpreter."""
     code = (
-        "import sys\nfrom adapter_audit.auditor.patches import write_overlay\n"
-        "from adapter_audit.auditor.result import Fix\n"
+        "import sys\nfrom adapter_audit.auditor.fixes import write_overlay\n"
+        "from adapter_audit.auditor.schema.result import Fix\n"
         "fix = Fix(title='', kind='library-patch', diff=sys.stdin.read(), status='verified')\n"
         "write_overlay([fix], sys.argv[1])"
     )

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from adapter_audit.auditor.result import SCHEMA_VERSION, AuditResult
+from adapter_audit.auditor.schema.result import SCHEMA_VERSION, AuditResult
 
 PUBLISHED = Path(__file__).with_name("result.schema.json")
 

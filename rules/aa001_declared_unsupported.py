@@ -18,12 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapter_audit.auditor.facts import Facts
-from adapter_audit.auditor.result import Confidence, Finding, Severity, Verdict
+from adapter_audit.auditor.facts.facts import Facts
+from adapter_audit.auditor.schema.result import Confidence, Finding, Severity, Verdict
 
+from ._support.refusals import instead
+from ._support.remedies import one_by_one
 from .base import AuditRule, Case
-from .refusals import instead
-from .remedies import one_by_one
 
 
 class DeclaredUnsupported(AuditRule):

@@ -18,11 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapter_audit.auditor.facts import Facts, Lane, StaticFacts
-from adapter_audit.auditor.result import Confidence, Finding, Related, Severity
-from adapter_audit.auditor.trace.moves import MOVES
+from adapter_audit.auditor.facts.facts import Facts, Lane, StaticFacts
+from adapter_audit.auditor.schema.result import Confidence, Finding, Related, Severity
+from adapter_audit.auditor.trace.align.twins import operand_lane
+from adapter_audit.auditor.trace.op_kinds import MOVES
 from adapter_audit.auditor.trace.records import Record
-from adapter_audit.auditor.trace.twins import operand_lane
 
 from .base import AuditRule, Case
 

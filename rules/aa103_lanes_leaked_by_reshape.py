@@ -21,13 +21,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapter_audit.auditor.facts import Facts, Failure, Lane, StaticFacts
-from adapter_audit.auditor.result import Confidence, Evidence, Finding, Location, Related, Severity, Verdict
+from adapter_audit.auditor.facts.facts import Facts, Failure, Lane, StaticFacts
+from adapter_audit.auditor.schema.result import (
+    Confidence,
+    Evidence,
+    Finding,
+    Location,
+    Related,
+    Severity,
+    Verdict,
+)
 from adapter_audit.auditor.trace.records import Record
 
+from ._support.failures import executed_at, first_stop, is_leak, operand_lanes
+from ._support.remedies import one_by_one
 from .base import AuditRule, Case
-from .failures import executed_at, first_stop, is_leak, operand_lanes
-from .remedies import one_by_one
 
 
 class LanesLeakedByReshape(AuditRule):

@@ -20,12 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapter_audit.auditor.facts import Facts, Failure
-from adapter_audit.auditor.result import Confidence, Finding, Location, Severity, Verdict
+from adapter_audit.auditor.facts.facts import Facts, Failure
+from adapter_audit.auditor.schema.result import Confidence, Finding, Location, Severity, Verdict
 
+from ._support.failures import executed_at, first_stop, is_leak, is_meeting
+from ._support.remedies import one_by_one
 from .base import AuditRule, Case
-from .failures import executed_at, first_stop, is_leak, is_meeting
-from .remedies import one_by_one
 
 
 class OperationFails(AuditRule):

@@ -19,12 +19,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapter_audit.auditor.facts import Discrepancy, Facts
-from adapter_audit.auditor.result import Confidence, Evidence, Finding, Location, Related, Severity, Verdict
+from adapter_audit.auditor.facts.facts import Discrepancy, Facts
+from adapter_audit.auditor.schema.result import (
+    Confidence,
+    Evidence,
+    Finding,
+    Location,
+    Related,
+    Severity,
+    Verdict,
+)
 
+from ._support.remedies import one_by_one
+from ._support.values import amount, place_of
 from .base import AuditRule, Case
-from .remedies import one_by_one
-from .values import amount, place_of
 
 
 class LaneDeparts(AuditRule):

@@ -19,8 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapter_audit.auditor.facts import Facts
-from adapter_audit.auditor.result import Confidence, Finding, Location, Severity, Verdict
+from adapter_audit.auditor.facts.facts import Facts
+from adapter_audit.auditor.schema.result import Confidence, Finding, Location, Severity, Verdict
 
 from .base import AuditRule, Case
 

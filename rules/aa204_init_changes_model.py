@@ -18,11 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapter_audit.auditor.facts import CHANGED, GAINED, LOST, Facts
-from adapter_audit.auditor.result import Confidence, Evidence, Finding, Severity, Verdict
+from adapter_audit.auditor.facts.facts import CHANGED, GAINED, LOST, Facts
+from adapter_audit.auditor.schema.result import Confidence, Evidence, Finding, Severity, Verdict
 
+from ._support.values import amount, place_of
 from .base import AuditRule, Case
-from .values import amount, place_of
 
 
 class InitChangesModel(AuditRule):

@@ -20,11 +20,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapter_audit.auditor.facts import Facts
-from adapter_audit.auditor.result import Confidence, Finding, Location, Severity
+from adapter_audit.auditor.facts.facts import Facts
+from adapter_audit.auditor.schema.result import Confidence, Finding, Location, Severity
 
+from ._support.values import amount
 from .base import AuditRule, Case
-from .values import amount
 
 OTHER = {
     "masked": "changes with the tokens at padded positions",

@@ -18,11 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapter_audit.auditor.facts import Facts
-from adapter_audit.auditor.result import Confidence, Finding, Severity
+from adapter_audit.auditor.facts.facts import Facts
+from adapter_audit.auditor.schema.result import Confidence, Finding, Severity
 
+from ._support.values import place_of
 from .base import AuditRule, Case
-from .values import place_of
 
 
 class StrengthWithoutEffect(AuditRule):

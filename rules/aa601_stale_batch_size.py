@@ -33,11 +33,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .base import Case
-from .source import Confidence, Flaw, Severity, SourceRule, Verdict
+from .source_rule import Confidence, Flaw, Severity, SourceRule, Verdict
 
 if TYPE_CHECKING:
-    from adapter_audit.auditor.lint.code import SourceFile
     from adapter_audit.auditor.lint.events import StaleSize
+    from adapter_audit.auditor.lint.source_file import SourceFile
 
 _ATTENTION = """
 class ToyAttentionWithAdapters(ToyAttentionAdaptersMixin, ToyAttention):
@@ -93,7 +93,7 @@ class StaleBatchSize(SourceRule):
 
     def check(self, source: SourceFile) -> Iterator[Flaw]:
         """Yield a flaw for every stale size that the data flow found."""
-        from adapter_audit.auditor.lint.release import unreachable
+        from adapter_audit.auditor.lint.reachable import unreachable
         from adapter_audit.auditor.lint.resize import edits_for
 
         stale = source.flow.stale

@@ -30,11 +30,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .base import Case
-from .source import Confidence, Flaw, Severity, SourceRule, Verdict
+from .source_rule import Confidence, Flaw, Severity, SourceRule, Verdict
 
 if TYPE_CHECKING:
-    from adapter_audit.auditor.lint.code import SourceFile
     from adapter_audit.auditor.lint.events import Meeting
+    from adapter_audit.auditor.lint.source_file import SourceFile
 
 _ATTENTION = """
 class ToyAttentionWithAdapters(ToyAttentionAdaptersMixin, ToyAttention):
@@ -84,7 +84,7 @@ class OperandNotReplicated(SourceRule):
     def check(self, source: SourceFile) -> Iterator[Flaw]:
         """Yield the first meeting of each argument in each function that is written for lanes."""
         from adapter_audit.auditor.lint.observe import position
-        from adapter_audit.auditor.lint.release import unreachable
+        from adapter_audit.auditor.lint.reachable import unreachable
 
         first: dict[tuple[str, str], Meeting] = {}
         for event in source.flow.meetings.values():

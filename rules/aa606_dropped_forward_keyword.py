@@ -30,10 +30,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .base import Case
-from .source import Confidence, Flaw, Severity, SourceRule, Verdict
+from .source_rule import Confidence, Flaw, Severity, SourceRule, Verdict
 
 if TYPE_CHECKING:
-    from adapter_audit.auditor.lint.code import SourceFile
+    from adapter_audit.auditor.lint.source_file import SourceFile
 
 
 _PARENT = """

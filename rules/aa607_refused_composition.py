@@ -30,11 +30,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from .base import Case
-from .source import Confidence, Flaw, Severity, SourceRule, Verdict
+from .source_rule import Confidence, Flaw, Severity, SourceRule, Verdict
 
 if TYPE_CHECKING:
-    from adapter_audit.auditor.lint.code import SourceFile
     from adapter_audit.auditor.lint.literals import Literal
+    from adapter_audit.auditor.lint.source_file import SourceFile
 
 NESTINGS: Mapping[str, frozenset[str]] = {
     "Stack": frozenset({"str", "Fuse", "Split", "Parallel", "BatchSplit", "Average", "MultiTask"}),
@@ -89,7 +89,7 @@ class RefusedComposition(SourceRule):
         if "adapters" not in source.text:
             return
         from adapter_audit.auditor.lint.literals import outermost
-        from adapter_audit.auditor.lint.release import allowed_nestings
+        from adapter_audit.auditor.source.installed_source import allowed_nestings
 
         table = allowed_nestings() or NESTINGS
         for literal in outermost(source):

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from adapter_audit.auditor.words import Confidence, Severity, Verdict
+from adapter_audit.auditor.schema.verdicts import Confidence, Severity, Verdict
 
 if TYPE_CHECKING:
-    from adapter_audit.auditor.facts import Facts
-    from adapter_audit.auditor.result import Evidence, Finding, Fix, Location, Related
+    from adapter_audit.auditor.facts.facts import Facts
+    from adapter_audit.auditor.schema.result import Evidence, Finding, Fix, Location, Related
 
 Fidelity = Literal["config", "meta", "probe", "source"]
 HEADINGS = ("What it does", "Why is this bad", "Example", "Fix")
@@ -77,7 +77,7 @@ class Rule:
         verdict: Verdict | None = None,
     ) -> Finding:
         """A finding with this rule's metadata filled in."""
-        from adapter_audit.auditor.result import Finding, fingerprint
+        from adapter_audit.auditor.schema.result import Finding, fingerprint
 
         return Finding(
             rule=self.id,

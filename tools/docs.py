@@ -19,8 +19,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from adapter_audit.auditor.cli import COMMANDS
+from adapter_audit.rules._support.registry import all_rules
 from adapter_audit.rules.base import Case, Rule
-from adapter_audit.rules.registry import all_rules
 
 ROOT = Path(__file__).resolve().parents[1]
 RULES = ROOT / "docs" / "rules"

@@ -7,11 +7,11 @@ from typing import Any, get_args
 import rich_click as click
 from click import get_current_context
 
-from ..cached import audit_cached
-from ..collector import without_collector
 from ..errors import ExitCode, UsageError
-from ..result import AuditResult
-from ..spec import Attention, AuditSpec, ExtraInput, Mask, Mode, check_sizes
+from ..jobs.cached_audit import audit_cached
+from ..runtime.paused_collector import without_collector
+from ..schema.result import AuditResult
+from ..schema.spec import Attention, AuditSpec, ExtraInput, Mask, Mode, check_sizes
 from .declared import run_declared
 from .options import exit_code, needs_graph, parsed_reports, report_options, write_reports
 from .project import Project, project_options
@@ -108,7 +108,7 @@ def _check_fix(options: dict[str, Any], directory: str | None, targets: list[Any
 
 def _give_fix(result: AuditResult, kind: str, directory: str | None) -> None:
     """The verified patch on stdout, or as an overlay; what there is besides it on stderr."""
-    from ..patches import combined_diff, write_overlay
+    from ..fixes import combined_diff, write_overlay
 
     for fix in dict.fromkeys(
         (f.status, f.kind, f.title) for finding in result.findings for f in finding.fixes

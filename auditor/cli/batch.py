@@ -10,12 +10,12 @@ from typing import IO, TYPE_CHECKING, Any
 import rich_click as click
 
 from ..errors import ExitCode, UsageError
-from ..result import AuditResult
+from ..schema.result import AuditResult
 from .options import exit_code, parsed_reports, report_options, write_atomically, write_reports
 from .project import cache_options, chosen_store
 
 if TYPE_CHECKING:
-    from ..batch import Line
+    from ..jobs.batch_lines import Line
 
 
 @click.command("batch")
@@ -34,7 +34,7 @@ def batch_command(specs: Path, output: Path | None, **options: Any) -> int:
 
     A spec that cannot be audited gets a result line that says why; it never ends the run.
     """
-    from .. import batch
+    from ..jobs import batch_lines as batch
 
     _check_reports(options["reports"], output)
     lines = batch.read_lines(_read(specs))

@@ -9,11 +9,11 @@ from typing import Any
 
 import rich_click as click
 
-from ..cache import Store
-from ..config import Ignore, schema_text
-from ..config_file import ConfigFile, declared_specs, load_config
+from ..cache.store import Store
 from ..errors import ExitCode
-from ..rule_names import rule_id, rule_ids
+from ..project.rule_names import rule_id, rule_ids
+from ..project.settings import Ignore, schema_text
+from ..project.settings_file import ConfigFile, declared_specs, load_config
 from .project import cache_options, chosen_store
 
 Row = tuple[str, str, str]

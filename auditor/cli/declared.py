@@ -10,13 +10,13 @@ from typing import Any
 
 import rich_click as click
 
-from ..cache import Store
-from ..cached import audit_cached, lookup
-from ..config_file import Declared, declared_specs
+from ..cache.store import Store
 from ..errors import AuditError, BuildError, ExitCode, UsageError
-from ..options import AuditOptions
-from ..result import AuditResult
-from ..spec import AuditSpec
+from ..jobs.cached_audit import audit_cached, lookup
+from ..project.settings_file import Declared, declared_specs
+from ..schema.audit_options import AuditOptions
+from ..schema.result import AuditResult
+from ..schema.spec import AuditSpec
 from .options import exit_code, parsed_reports, write_reports
 from .project import Project
 
@@ -92,7 +92,7 @@ def _made(missing: Sequence[Declared], project: Project) -> Iterator[Outcome]:
 
 
 def _made_by_many(missing: Sequence[Declared], project: Project, jobs: int) -> Iterator[Outcome]:
-    from ..workers import in_order
+    from ..runtime.worker_pool import in_order
 
     attempt = partial(_attempt, request=project.request, store=project.store)
     attempts = in_order(attempt, [declared.spec for declared in missing], min(jobs, len(missing)))

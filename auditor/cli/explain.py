@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from ..errors import ExitCode, UsageError
-from ..rule_names import suggestion
+from ..project.rule_names import suggestion
 
 if TYPE_CHECKING:
     from adapter_audit.rules.base import Rule
@@ -33,7 +33,7 @@ def explain_command(rules: tuple[str, ...]) -> int:
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with the pages.")
 def rules_command(as_json: bool) -> int:
     """List all rules, those of plug-ins too."""
-    from adapter_audit.rules.registry import all_rules
+    from adapter_audit.rules._support.registry import all_rules
 
     if as_json:
         data = [_facts(rule) | {"documentation": rule.documentation()} for rule in all_rules()]
@@ -46,7 +46,7 @@ def rules_command(as_json: bool) -> int:
 
 
 def _rule(key: str) -> type[Rule]:
-    from adapter_audit.rules.registry import find_rule
+    from adapter_audit.rules._support.registry import find_rule
 
     rule = find_rule(key)
     if rule is None:

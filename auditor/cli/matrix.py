@@ -10,12 +10,12 @@ from typing import IO, Any, get_args
 
 import rich_click as click
 
-from ..batch import Line, run
 from ..errors import UsageError
-from ..matrix import as_lines, combinations, split_lists
-from ..models import resolve
-from ..result import AuditResult
-from ..spec import Mask, Mode
+from ..jobs.batch_lines import Line, run
+from ..jobs.matrix_specs import as_lines, combinations, split_lists
+from ..request.model_source import resolve
+from ..schema.result import AuditResult
+from ..schema.spec import Mask, Mode
 from .options import exit_code, parsed_reports, report_options, write_reports
 from .project import cache_options, chosen_store
 from .results import read_results, read_results_text

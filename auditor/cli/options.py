@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import rich_click as click
 
 from ..errors import ExitCode, UsageError
-from ..result import AuditResult, Severity
+from ..schema.result import AuditResult, Severity
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,7 +66,7 @@ def write_reports(
 
     `compared` are results of an earlier run, and `declared_at` the line that declares the one audit.
     """
-    from adapter_audit.reports import base
+    from adapter_audit.reports import report as base
 
     for kind, target in parsed_reports(kinds):
         options = base.ReportOptions(
@@ -85,7 +85,7 @@ def write_reports(
 
 def parsed_reports(kinds: Sequence[str]) -> list[tuple[str, Path | None]]:
     """`KIND[=FILE]` pairs; raises UsageError for an unknown kind, or two reports on stdout."""
-    from adapter_audit.reports import base
+    from adapter_audit.reports import report as base
 
     pairs: list[tuple[str, Path | None]] = []
     for text in kinds or ("terminal",):

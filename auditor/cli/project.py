@@ -12,13 +12,13 @@ import rich_click as click
 from click import get_current_context
 from click.core import ParameterSource
 
-from ..baseline import Baseline, written
-from ..cache import Store, open_store
-from ..config_file import ConfigFile, load_config
-from ..options import AuditOptions
-from ..policy import Policy
-from ..result import AuditResult
-from ..rule_names import rule_id, rule_ids
+from ..cache.store import Store, open_store
+from ..project.baseline import Baseline, written
+from ..project.policy import Policy
+from ..project.rule_names import rule_id, rule_ids
+from ..project.settings_file import ConfigFile, load_config
+from ..schema.audit_options import AuditOptions
+from ..schema.result import AuditResult
 from .options import write_atomically
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import UsageError
-from ..result import SCHEMA_VERSION, AuditResult
+from ..schema.result import SCHEMA_VERSION, AuditResult
 
 
 def read_results(path: Path) -> list[AuditResult]:

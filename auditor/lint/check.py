@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .code import SourceFile, Unreadable
 from .ignores import complaints, ignores_in, sort_out
+from .source_file import SourceFile, Unreadable
 
 if TYPE_CHECKING:
-    from adapter_audit.rules.source import Flaw, SourceRule
+    from adapter_audit.rules.source_rule import Flaw, SourceRule
 
 MAX_PASSES = 10
 

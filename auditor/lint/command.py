@@ -61,7 +61,7 @@ def _rendered(report: LintReport, kind: str, latent: bool) -> str:
         return render(report, latent=latent)
     if kind == "github":
         return _github(report)
-    from adapter_audit.reports import base
+    from adapter_audit.reports import report as base
 
     from .convert import to_result
 

@@ -6,7 +6,7 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..result import (
+from ..schema.result import (
     AuditResult,
     Environment,
     Finding,
@@ -18,13 +18,13 @@ from ..result import (
     Verdict,
     fingerprint,
 )
-from .code import SourceFile, Unreadable
 from .engine import all_source_rules
 from .fixing import difference, fixed_text
 from .report import shown
+from .source_file import SourceFile, Unreadable
 
 if TYPE_CHECKING:
-    from adapter_audit.rules.source import Flaw
+    from adapter_audit.rules.source_rule import Flaw
 
     from .check import FileReport
     from .report import LintReport

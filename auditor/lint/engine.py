@@ -9,14 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..collector import without_collector
 from ..errors import UsageError
+from ..runtime.paused_collector import without_collector
 from .check import FileReport, check_file
 from .discover import find_files
 from .report import LintReport
 
 if TYPE_CHECKING:
-    from adapter_audit.rules.source import SourceRule
+    from adapter_audit.rules.source_rule import SourceRule
 
 FILES_PER_PROCESS = 40
 """Below this many files, starting another process costs more than it saves."""

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from adapter_audit.rules.source import Edit, Flaw
+    from adapter_audit.rules.source_rule import Edit, Flaw
 
-    from .code import SourceFile
+    from .source_file import SourceFile
 
 
 def fixed_text(source: SourceFile, flaws: Iterable[Flaw]) -> tuple[str, list[Flaw]]:

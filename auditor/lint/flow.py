@@ -12,12 +12,12 @@ from dataclasses import replace
 from typing import Any
 
 from .calls import combine
-from .code import SourceFile
 from .events import FlowEvents
 from .expressions import evaluate
 from .frame import MAX_DEPTH, FileContext, Frame, TooLarge, arguments_of, parameters
 from .observe import meet
 from .scope import is_model_class
+from .source_file import SourceFile
 from .values import Batch, Either, Function, Group, Member, Shape, Tensor, Value, either, merged
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from adapter_audit.rules.source import Flaw
+    from adapter_audit.rules.source_rule import Flaw
 
-    from .code import SourceFile
+    from .source_file import SourceFile
 
 MARK = "adapter-audit:"
 _COMMENT = re.compile(r"#\s*adapter-audit:\s*ignore(?:\[([^\]]*)\])?\s*(.*)$")

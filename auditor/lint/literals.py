@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from .names import dotted
 
 if TYPE_CHECKING:
-    from .code import SourceFile
     from .names import Imports
+    from .source_file import SourceFile
 
 BLOCKS = frozenset({"Stack", "Fuse", "Split", "Parallel", "MultiTask", "BatchSplit", "Average"})
 

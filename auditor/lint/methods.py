@@ -10,19 +10,7 @@ from typing import Literal, TypeAlias
 from .frame import Frame
 from .names import constant
 from .observe import RowCount, check_size, interleaved, shape_of
-from .values import (
-    Either,
-    Group,
-    Lanes,
-    Shape,
-    Tensor,
-    Value,
-    either,
-    first_of,
-    merged,
-    sizes,
-    tensors,
-)
+from .values import Either, Group, Lanes, Shape, Tensor, Value, either, first_of, merged, sizes, tensors
 
 Operand: TypeAlias = "tuple[ast.expr, Value]"
 

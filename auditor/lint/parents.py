@@ -7,11 +7,11 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..source.installed_source import class_source, module_tree
 from .names import dotted
-from .release import class_source, module_tree
 
 if TYPE_CHECKING:
-    from .code import SourceFile
+    from .source_file import SourceFile
 
 
 @dataclass(frozen=True)

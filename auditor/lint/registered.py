@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import adapter_audit.rules as package
-from adapter_audit.rules.source import SourceRule
+from adapter_audit.rules.source_rule import SourceRule
 
 PREFIX = "aa6"
 """Ids AA601 to AA699 are source rules, and a rule's file is named after its id."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import ExitCode
 
 if TYPE_CHECKING:
-    from adapter_audit.rules.source import Flaw
+    from adapter_audit.rules.source_rule import Flaw
 
     from .check import FileReport
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from .names import constant
 
 if TYPE_CHECKING:
-    from adapter_audit.rules.source import Edit
+    from adapter_audit.rules.source_rule import Edit
 
-    from .code import SourceFile
     from .events import StaleSize
+    from .source_file import SourceFile
 
 _KEEP_DIM_0 = frozenset({"contiguous", "clone", "detach", "float", "half"})
 
@@ -52,7 +52,7 @@ def _keeps_dim_0(node: ast.Call, method: str) -> bool:
 
 
 def _replaced_size(source: SourceFile, event: StaleSize, name: str) -> tuple[Edit, ...]:
-    from adapter_audit.rules.source import Edit
+    from adapter_audit.rules.source_rule import Edit
 
     node = event.size_node
     rows = f"{name}.shape[0]"
@@ -93,7 +93,7 @@ def _uses(node: ast.expr, name: str) -> int:
 
 
 def _hoisted(source: SourceFile, event: StaleSize, name: str) -> tuple[Edit, Edit]:
-    from adapter_audit.rules.source import Edit
+    from adapter_audit.rules.source_rule import Edit
 
     segment = source.segment(event.tensor_node)
     if "\n" in segment:

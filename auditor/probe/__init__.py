@@ -4,6 +4,6 @@ It runs in a child process with a bound on time, because some released code corr
 of the child is a finding, not the end of the audit.
 """
 
-from .process import Probe, ProbeLost
+from .child_process import Probe, ProbeLost
 
 __all__ = ["Probe", "ProbeLost"]

@@ -9,15 +9,15 @@ from typing import Any
 
 import torch
 
-from ..backends.adapters import AdaptersBackend
-from ..build import Subject, bare_model, build, failure_of, make_config
-from ..compose import Node, adapter_names, lane_count, walk
-from ..inputs import Inputs, input_maker, take_rows
-from ..models import ModelSource
-from ..references import Reference, references
-from ..spec import AuditSpec
+from ..build.inputs import input_maker, take_rows
+from ..build.subject import Subject, bare_model, build, failure_of, make_config
+from ..library.adapters_library import AdaptersBackend
+from ..request.model_source import ModelSource
+from ..schema.composition import Node, adapter_names, lane_count, walk
+from ..schema.references import Reference, references
+from ..schema.spec import AuditSpec
 from ..trace.records import Failure
-from ..trace.runs import execute, named_tensors, on_device_of, recorded_run
+from ..trace.runs import Inputs, execute, named_tensors, on_device_of, recorded_run
 from .precision import SINGLE_TOLERANCE, TOLERANCE, KeepDouble
 from .shrink import HEAD_SIZES_TRIED, shrink
 from .weights import moved, randomise_adapter, randomise_base

@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 
+from ..source.source_files import relative_file
 from ..trace.recorder import Recorder
 from ..trace.records import Record, Site
-from ..trace.sites import relative_file, stack_sites
+from ..trace.stack_sites import stack_sites
 
 
 class Witness(Recorder):

@@ -15,16 +15,16 @@ from typing import Any
 
 import torch
 
-from ..inputs import ordinary_token
-from ..many import is_settled
-from .metadevice import values_on_meta
-from .metavalues import NOWHERE, SCALAR, MetaValues
-from .modules import Names, names_in
+from ..runtime.dedicated_process import is_settled
+from .align.repair import Repairs
+from .meta.device import values_on_meta
+from .meta.dispatch import NOWHERE, SCALAR, MetaValues
+from .module_paths import Names, names_in
 from .operators import operator
 from .records import Failure, Key, Operand, Record, Site, Trace
-from .repair import Repairs
-from .sites import current_site, is_deliberate, stack_sites, told, traceback_sites
+from .stack_sites import current_site, is_deliberate, stack_sites, told, traceback_sites
 from .tensors import tensors_in, tensors_in_call
+from .token_ids import ordinary_token
 
 LIBRARY = "adapters"
 MAX_RECORDS = 150_000

@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
-from ..inputs import Inputs
 from .recorder import Recorder, recording
 from .records import Failure, Trace
 
+Inputs = dict[str, Any]
+"""Keyword arguments of a forward."""
 NEW_TOKENS = 5
 """Tokens made in generate and beam mode: one prefill, then cached steps."""
 CACHES = ("past_key_values", "mems", "cache")

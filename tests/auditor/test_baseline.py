@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter_audit.auditor.baseline import Baseline, written
 from adapter_audit.auditor.cli.options import exit_code
-from adapter_audit.auditor.config import Ignore
 from adapter_audit.auditor.errors import UsageError
-from adapter_audit.auditor.policy import Policy
-from adapter_audit.auditor.result import (
+from adapter_audit.auditor.project.baseline import Baseline, written
+from adapter_audit.auditor.project.policy import Policy
+from adapter_audit.auditor.project.settings import Ignore
+from adapter_audit.auditor.schema.result import (
     AuditResult,
     Confidence,
     Finding,

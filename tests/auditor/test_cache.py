@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import adapter_audit.auditor.cache as module
-from adapter_audit.auditor.cache import Store, digest, open_store
+import adapter_audit.auditor.cache.store as module
+from adapter_audit.auditor.cache.store import Store, digest, open_store
 from adapter_audit.auditor.errors import UsageError
 
 KEY = digest("key")
@@ -201,7 +201,7 @@ def test_the_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 WORKER = """
 import random, sys
 from pathlib import Path
-from adapter_audit.auditor.cache import Store, digest
+from adapter_audit.auditor.cache.store import Store, digest
 store, seed = Store(Path(sys.argv[1]), limit=400_000), int(sys.argv[2])
 choice = random.Random(seed)
 print("ready", flush=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-import adapter_audit.auditor.cache_key as module
-from adapter_audit.auditor.cache_key import cache_key, hash_file, hash_touched
-from adapter_audit.auditor.models import ModelSource
-from adapter_audit.auditor.spec import AuditSpec
+import adapter_audit.auditor.cache.content_key as module
+from adapter_audit.auditor.cache.content_key import cache_key, hash_file, hash_touched
+from adapter_audit.auditor.request.model_source import ModelSource
+from adapter_audit.auditor.schema.spec import AuditSpec
 
 SPEC = AuditSpec(model="m", compose="parallel:2")
 SOURCE = ModelSource("m", "directory", config={"model_type": "bert", "hidden_size": 32})
@@ -108,12 +108,12 @@ def test_a_variable_of_the_libraries_counts(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    "changed", ["auditor/probe/checks.py", "auditor/published_bugs.json", "rules/aa101_x.py"]
+    "changed", ["auditor/probe/bench.py", "auditor/knowledge/published_bugs.json", "rules/aa101_x.py"]
 )
 def test_the_engine_and_the_rules_count(
     changed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("auditor/probe/checks.py", "auditor/published_bugs.json", "rules/aa101_x.py"):
+    for name in ("auditor/probe/bench.py", "auditor/knowledge/published_bugs.json", "rules/aa101_x.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("before")
     monkeypatch.setattr(module, "ENGINE", tmp_path / "auditor")
@@ -184,8 +184,8 @@ def test_a_touched_name_is_looked_for_where_imports_look() -> None:
 
 def test_a_key_needs_no_heavy_import() -> None:
     code = (
-        "import sys; from adapter_audit.auditor.cached import AuditOptions, lookup, Store\n"
-        "from adapter_audit.auditor.spec import AuditSpec; from pathlib import Path\n"
+        "import sys; from adapter_audit.auditor.jobs.cached_audit import AuditOptions, lookup, Store\n"
+        "from adapter_audit.auditor.schema.spec import AuditSpec; from pathlib import Path\n"
         "spec = AuditSpec(model='t5-base', compose='parallel:2')\n"
         "assert lookup(spec, AuditOptions(), Store(Path('no/such/cache'))) is None\n"
         "print([n for n in ('torch', 'transformers', 'adapters', 'networkx', 'libcst') if n in sys.modules])"

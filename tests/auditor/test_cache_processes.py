@@ -24,11 +24,12 @@ EXPECTED = {
 FAMILY = """
 import json, os, random, sys, time
 from pathlib import Path
-from adapter_audit.auditor.cached import AuditOptions, audit_cached  # before the libraries are loaded
-from adapter_audit.auditor.cache import Store
-from adapter_audit.auditor.spec import AuditSpec
+# before the libraries are loaded
+from adapter_audit.auditor.jobs.cached_audit import AuditOptions, audit_cached
+from adapter_audit.auditor.cache.store import Store
+from adapter_audit.auditor.schema.spec import AuditSpec
 import torch, adapters, transformers
-import adapter_audit.auditor.build, adapter_audit.auditor.static
+import adapter_audit.auditor.build.subject, adapter_audit.auditor.assess.static_half
 
 torch.set_num_threads(1)
 folder, store = Path(sys.argv[1]), Store(Path(sys.argv[2]))

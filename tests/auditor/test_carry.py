@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from adapter_audit.auditor.trace.carry import Carrier
+from adapter_audit.auditor.trace.meta.carried_values import Carrier
 from adapter_audit.auditor.trace.recorder import Recorder, recording
 
 VIEWS: dict[str, Callable[[Tensor, int], Tensor]] = {

@@ -16,8 +16,8 @@ from transformers import AutoConfig, AutoModel
 from transformers.modeling_utils import no_init_weights
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from adapter_audit.auditor import catalogue
-from adapter_audit.auditor.catalogue import CatalogueEntry, entries, lookup, names, nearest
+from adapter_audit.auditor.request import catalogue
+from adapter_audit.auditor.request.catalogue import CatalogueEntry, entries, lookup, names, nearest
 
 MODELS = Path(catalogue.__file__).parent / "models"
 TOLERANCE = 0.01
@@ -197,7 +197,7 @@ def test_copies_do_not_touch_the_catalogue() -> None:
 def test_loads_fast_and_without_heavy_imports() -> None:
     """Best of three in a fresh process: the first load may meet a cold disk."""
     program = (
-        "import sys, time; from adapter_audit.auditor import catalogue as c; seconds = []\n"
+        "import sys, time; from adapter_audit.auditor.request import catalogue as c; seconds = []\n"
         "for _ in range(3):\n"
         "    c.entries.cache_clear(); c._index.cache_clear(); t = time.perf_counter()\n"
         "    assert c.lookup('t5-base') is not None; seconds.append(time.perf_counter() - t)\n"

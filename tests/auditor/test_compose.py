@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trees import names, trees
 
-from adapter_audit.auditor.backends.adapters import AdaptersBackend
-from adapter_audit.auditor.compose import (
+from adapter_audit.auditor.errors import UsageError
+from adapter_audit.auditor.library.adapters_library import AdaptersBackend
+from adapter_audit.auditor.schema.composition import (
     KINDS,
     MAX_COUNT,
     MAX_DEPTH,
@@ -29,7 +30,6 @@ from adapter_audit.auditor.compose import (
     parse,
     walk,
 )
-from adapter_audit.auditor.errors import UsageError
 
 
 @given(trees())

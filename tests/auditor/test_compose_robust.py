@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter_audit.auditor.compose import KINDS, NUMBERED, Block, Node, as_block, load_saved, parse
 from adapter_audit.auditor.errors import UsageError
-from adapter_audit.auditor.spec import AuditSpec, check_sizes
+from adapter_audit.auditor.schema.composition import KINDS, NUMBERED, Block, Node, as_block, load_saved, parse
+from adapter_audit.auditor.schema.spec import AuditSpec, check_sizes
 
 PIECES = st.sampled_from(
     [*KINDS, "(", ")", ",", ";", ":", '"', "\\", " ", "a", "b", "5", "0.5", "1e9", "-", "²", "\x00", "9" * 30]

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter_audit.auditor.config import PUBLISHED, Config, read_config, schema_text
-from adapter_audit.auditor.config_file import ConfigFile, declared_specs, find_config, load_config
 from adapter_audit.auditor.errors import UsageError
-from adapter_audit.auditor.result import Verdict
-from adapter_audit.auditor.spec import AuditSpec
+from adapter_audit.auditor.project.settings import PUBLISHED, Config, read_config, schema_text
+from adapter_audit.auditor.project.settings_file import ConfigFile, declared_specs, find_config, load_config
+from adapter_audit.auditor.schema.result import Verdict
+from adapter_audit.auditor.schema.spec import AuditSpec
 
 AUDIT = {"name": "five", "model": "t5-base", "compose": "parallel:5"}
 SETUP = '{"type": "Stack", "children": [{"type": "single", "children": ["a"]}]}'
@@ -47,7 +47,7 @@ a = "saved/a"
 
 def test_schema_is_published_as_it_is() -> None:
     assert PUBLISHED.read_text() == schema_text(), (
-        "python -m adapter_audit.auditor.config > config.schema.json"
+        "python -m adapter_audit.auditor.project.settings > config.schema.json"
     )
 
 

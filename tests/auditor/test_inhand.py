@@ -11,7 +11,7 @@ import torch
 
 from adapter_audit.auditor import audit_model, toys
 from adapter_audit.auditor.errors import AuditError
-from adapter_audit.auditor.result import Verdict
+from adapter_audit.auditor.schema.result import Verdict
 from adapter_audit.auditor.toys import broken
 
 

@@ -10,19 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter_audit.auditor import toys
-from adapter_audit.auditor.compose import parse
-from adapter_audit.auditor.errors import UsageError
-from adapter_audit.auditor.inputs import (
+from adapter_audit.auditor.build.inputs import (
     decoder_length,
     input_maker,
     mask_of,
     real_lengths,
     repeat_rows,
-    special_ids,
     take_rows,
     task_ids,
 )
-from adapter_audit.auditor.spec import AuditSpec
+from adapter_audit.auditor.errors import UsageError
+from adapter_audit.auditor.schema.composition import parse
+from adapter_audit.auditor.schema.spec import AuditSpec
+from adapter_audit.auditor.trace.token_ids import special_ids
 
 ALL = (
     toys.bert,

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter_audit.auditor.errors import UsageError
-from adapter_audit.auditor.matrix import as_lines, combinations, split_list, split_lists
-from adapter_audit.auditor.spec import AuditSpec
+from adapter_audit.auditor.jobs.matrix_specs import as_lines, combinations, split_list, split_lists
+from adapter_audit.auditor.schema.spec import AuditSpec
 
 
 @pytest.mark.parametrize(

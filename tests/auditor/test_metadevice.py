@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from adapter_audit.auditor.trace.metadevice import ValuelessDevice
+from adapter_audit.auditor.trace.meta.device import ValuelessDevice
 
 
 def test_what_is_built_has_the_shapes_of_the_real_thing() -> None:

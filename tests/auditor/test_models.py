@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from adapter_audit.auditor import models
 from adapter_audit.auditor.errors import AuditError, BuildError, UsageError
-from adapter_audit.auditor.models import resolve
+from adapter_audit.auditor.request import model_source as models
+from adapter_audit.auditor.request.model_source import resolve
 
 
 @pytest.fixture(autouse=True)

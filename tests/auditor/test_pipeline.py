@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from adapter_audit.auditor import AuditResult, audit, environment
-from adapter_audit.auditor.conclude import overall_verdict, run_rules, summarise
+from adapter_audit.auditor import AuditResult, audit
+from adapter_audit.auditor.assess.conclude import overall_verdict, run_rules, summarise
 from adapter_audit.auditor.errors import AuditError, BuildError, LibraryRefusal, UsageError
-from adapter_audit.auditor.facts import Axes, Facts
-from adapter_audit.auditor.options import AuditOptions
-from adapter_audit.auditor.probe import process
-from adapter_audit.auditor.result import Confidence, Finding, Location, Severity, Verdict, fingerprint
+from adapter_audit.auditor.facts.facts import Axes, Facts
+from adapter_audit.auditor.library import installed as environment
+from adapter_audit.auditor.probe import child_process as process
+from adapter_audit.auditor.schema.audit_options import AuditOptions
+from adapter_audit.auditor.schema.result import Confidence, Finding, Location, Severity, Verdict, fingerprint
 
 BERT = "adapter_audit.auditor.toys:bert"
 BROKEN = "adapter_audit.auditor.toys.broken"
@@ -241,7 +242,7 @@ def test_what_is_ignored_has_no_say() -> None:
 
 
 def facts(**more: Any) -> Facts:
-    from adapter_audit.auditor.compose import parse
+    from adapter_audit.auditor.schema.composition import parse
 
     return Facts(parse("parallel(a,b)"), Axes(2, 3, 7, 5), ("a", "b"), "forward", **more)
 

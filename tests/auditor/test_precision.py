@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter_audit.auditor import toys
-from adapter_audit.auditor.backends.adapters import AdaptersBackend
+from adapter_audit.auditor.library.adapters_library import AdaptersBackend
 from adapter_audit.auditor.probe.precision import TOLERANCE, KeepDouble, deviation
 from adapter_audit.auditor.probe.weights import randomise_adapter, randomise_base
 

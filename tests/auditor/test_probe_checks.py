@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 import torch
 
-from adapter_audit.auditor.models import resolve
-from adapter_audit.auditor.probe.attention import check_attention
 from adapter_audit.auditor.probe.bench import Bench, NotApplicable
-from adapter_audit.auditor.probe.checks import CHECKS, check_cache, check_lanes, check_purity
-from adapter_audit.auditor.probe.neutrality import check_neutrality
-from adapter_audit.auditor.probe.rows import check_masked_tokens
-from adapter_audit.auditor.probe.splits import check_splits
-from adapter_audit.auditor.probe.training import check_loss
-from adapter_audit.auditor.spec import AuditSpec
+from adapter_audit.auditor.probe.checks.all_checks import CHECKS, check_cache, check_lanes, check_purity
+from adapter_audit.auditor.probe.checks.attention import check_attention
+from adapter_audit.auditor.probe.checks.neutrality import check_neutrality
+from adapter_audit.auditor.probe.checks.rows import check_masked_tokens
+from adapter_audit.auditor.probe.checks.splits import check_splits
+from adapter_audit.auditor.probe.checks.training import check_loss
+from adapter_audit.auditor.request.model_source import resolve
+from adapter_audit.auditor.schema.spec import AuditSpec
 
 TOYS = "adapter_audit.auditor.toys"
 

@@ -9,17 +9,17 @@ import torch
 from torch import nn
 
 from adapter_audit.auditor import audit, toys
-from adapter_audit.auditor.build import build
-from adapter_audit.auditor.facts import StaticFacts
-from adapter_audit.auditor.models import resolve
-from adapter_audit.auditor.spec import AuditSpec
-from adapter_audit.auditor.static import static_half
+from adapter_audit.auditor.assess.static_half import static_half
+from adapter_audit.auditor.build.subject import build
+from adapter_audit.auditor.facts.facts import StaticFacts
+from adapter_audit.auditor.request.model_source import resolve
+from adapter_audit.auditor.schema.spec import AuditSpec
 from adapter_audit.auditor.trace import recorder as recorder_module
+from adapter_audit.auditor.trace.align.repair import Repairs
+from adapter_audit.auditor.trace.align.twins import shape_table
 from adapter_audit.auditor.trace.recorder import Recorder, recording
 from adapter_audit.auditor.trace.records import Lane
-from adapter_audit.auditor.trace.repair import Repairs
 from adapter_audit.auditor.trace.runs import NEW_TOKENS, execute, named_tensors, recorded_run
-from adapter_audit.auditor.trace.twins import shape_table
 
 BROKEN = "adapter_audit.auditor.toys.broken"
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trees import plain_names, trees
 
-from adapter_audit.auditor.compose import Block, Node, adapter_names, lane_count, parse, walk
-from adapter_audit.auditor.references import references, row_tree
+from adapter_audit.auditor.schema.composition import Block, Node, adapter_names, lane_count, parse, walk
+from adapter_audit.auditor.schema.references import references, row_tree
 
 
 @pytest.mark.parametrize(

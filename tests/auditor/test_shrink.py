@@ -9,7 +9,6 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModel
 
-from adapter_audit.auditor import catalogue
 from adapter_audit.auditor.probe.shrink import (
     HEAD_SIZE,
     HEAD_SIZES_TRIED,
@@ -21,6 +20,7 @@ from adapter_audit.auditor.probe.shrink import (
     MAX_VOCABULARY,
     shrink,
 )
+from adapter_audit.auditor.request import catalogue
 
 ENTRIES = sorted(catalogue.names())
 KEPT = (

@@ -12,18 +12,13 @@ from types import ModuleType
 import pytest
 import torch
 
-from adapter_audit.auditor import spec, toys
-from adapter_audit.auditor.trace import sites
+from adapter_audit.auditor import toys
+from adapter_audit.auditor.schema import spec
+from adapter_audit.auditor.source import source_files
+from adapter_audit.auditor.source.source_files import absolute_file, relative_file, source_line
+from adapter_audit.auditor.trace import stack_sites as sites
 from adapter_audit.auditor.trace.records import Site
-from adapter_audit.auditor.trace.sites import (
-    absolute_file,
-    current_site,
-    is_deliberate,
-    relative_file,
-    source_line,
-    told,
-    traceback_sites,
-)
+from adapter_audit.auditor.trace.stack_sites import current_site, is_deliberate, told, traceback_sites
 from adapter_audit.rules import base
 
 LIBRARY = """
@@ -140,7 +135,7 @@ def test_what_is_model_code() -> None:
 def test_an_installed_engine_is_no_model_code(monkeypatch: pytest.MonkeyPatch) -> None:
     """In site-packages the engine lies beside the libraries."""
     root = os.sep + os.path.join("env", "site-packages", "adapter_audit") + os.sep
-    monkeypatch.setattr(sites, "_PACKAGE", root)
+    monkeypatch.setattr(source_files, "_PACKAGE", root)
     clear()
     assert relative_file(root + os.path.join("auditor", "trace", "recorder.py")) is None
     assert (

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter_audit.auditor.compose import parse
 from adapter_audit.auditor.errors import UsageError
-from adapter_audit.auditor.spec import AuditSpec, check_sizes
+from adapter_audit.auditor.schema.composition import parse
+from adapter_audit.auditor.schema.spec import AuditSpec, check_sizes
 
 
 def spec(**fields: object) -> AuditSpec:

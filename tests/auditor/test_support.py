@@ -8,9 +8,9 @@ from adapters.methods.bottleneck import BottleneckLayer
 from adapters.methods.lora import LoRALinear
 from adapters.methods.prefix_tuning import PrefixTuningLayer
 
-from adapter_audit.auditor.backends import support
-from adapter_audit.auditor.backends.adapters import AdaptersBackend
-from adapter_audit.auditor.compose import KINDS
+from adapter_audit.auditor.library import support_tables as support
+from adapter_audit.auditor.library.adapters_library import AdaptersBackend
+from adapter_audit.auditor.schema.composition import KINDS
 
 
 @pytest.mark.parametrize(

@@ -12,19 +12,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter_audit.auditor.build import build
-from adapter_audit.auditor.graph import fx_graph, graph_data
-from adapter_audit.auditor.models import resolve
-from adapter_audit.auditor.result import AuditResult, Verdict
-from adapter_audit.auditor.spec import AuditSpec
-from adapter_audit.auditor.static import static_half
-from adapter_audit.auditor.trace import kernels
+from adapter_audit.auditor.assess.static_half import static_half
+from adapter_audit.auditor.build.subject import build
+from adapter_audit.auditor.request.model_source import resolve
+from adapter_audit.auditor.schema.result import AuditResult, Verdict
+from adapter_audit.auditor.schema.spec import AuditSpec
+from adapter_audit.auditor.trace.align.repair import Repairs
+from adapter_audit.auditor.trace.align.twins import TwinTable, classify, operand_lane
+from adapter_audit.auditor.trace.fx_graph import fx_graph, graph_data
+from adapter_audit.auditor.trace.meta import kernel_cache as kernels
 from adapter_audit.auditor.trace.operators import operator
-from adapter_audit.auditor.trace.queries import TraceGraph
 from adapter_audit.auditor.trace.records import Key, Lane, Operand, Record, Shape, Site, Trace
-from adapter_audit.auditor.trace.repair import Repairs
-from adapter_audit.auditor.trace.twins import TwinTable, classify, operand_lane
-from adapter_audit.reports.base import render
+from adapter_audit.auditor.trace.trace_graph import TraceGraph
+from adapter_audit.reports.report import render
 
 N, B = 2, 3
 aten = torch.ops.aten

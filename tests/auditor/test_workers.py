@@ -7,7 +7,7 @@ import sys
 
 PROGRAM = """
 import multiprocessing, time
-from adapter_audit.auditor.workers import end_with_parent
+from adapter_audit.auditor.runtime.worker_pool import end_with_parent
 
 def hang():
     end_with_parent()

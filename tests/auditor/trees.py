@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from adapter_audit.auditor.compose import KINDS, NUMBERED, Block, Node
+from adapter_audit.auditor.schema.composition import KINDS, NUMBERED, Block, Node
 
 plain_names = st.from_regex(r"[A-Za-z0-9_.+\-]{1,6}", fullmatch=True)
 names = st.one_of(plain_names, st.text(min_size=1, max_size=5))

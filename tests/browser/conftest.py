@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "reports"))
 
 import report_samples as samples
 
-from adapter_audit.auditor.result import AuditResult, Verdict
-from adapter_audit.reports.base import ReportOptions, render
+from adapter_audit.auditor.schema.result import AuditResult, Verdict
+from adapter_audit.reports.report import ReportOptions, render
 
 ARGUMENTS = [
     "--no-sandbox",

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from cli_run import SCRUBBED, Cli
 
-from adapter_audit.auditor.batch import finished
+from adapter_audit.auditor.jobs.batch_lines import finished
 
 Lines = list[dict[str, Any]]
 Start = Callable[..., subprocess.Popen[str]]

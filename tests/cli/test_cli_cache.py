@@ -20,9 +20,9 @@ MODELING = "adapters/models/bert/modeling_bert.py"
 ANSWER = """
 import sys
 from pathlib import Path
-from adapter_audit.auditor.cached import AuditOptions, lookup
-from adapter_audit.auditor.cache import open_store
-from adapter_audit.auditor.spec import AuditSpec
+from adapter_audit.auditor.jobs.cached_audit import AuditOptions, lookup
+from adapter_audit.auditor.cache.store import open_store
+from adapter_audit.auditor.schema.spec import AuditSpec
 spec = AuditSpec(model="bert", compose="parallel:2", adapter="seq_bn")
 found = lookup(spec, AuditOptions(), open_store(None))
 assert "torch" not in sys.modules

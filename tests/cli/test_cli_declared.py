@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cli_run import Cli, import_first
 
-from adapter_audit.auditor.trace.sites import absolute_file
+from adapter_audit.auditor.source.source_files import absolute_file
 
 CRASHES = ("t5", "--compose", "parallel:2", "--adapter", "lora[leave_out=[0]]", "--static-only")
 
@@ -169,7 +169,7 @@ def test_config_shows_what_holds_and_why(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_config_prints_the_schema(cli: Cli) -> None:
-    from adapter_audit.auditor.config import schema_text
+    from adapter_audit.auditor.project.settings import schema_text
 
     assert cli("config", "--schema").out == schema_text()
 

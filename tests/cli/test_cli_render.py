@@ -7,14 +7,7 @@ from pathlib import Path
 
 from cli_run import Cli
 
-from adapter_audit.auditor.result import (
-    AuditResult,
-    Confidence,
-    Finding,
-    Location,
-    Severity,
-    Verdict,
-)
+from adapter_audit.auditor.schema.result import AuditResult, Confidence, Finding, Location, Severity, Verdict
 
 
 def result(name: str, verdict: Verdict = Verdict.CRASH) -> AuditResult:

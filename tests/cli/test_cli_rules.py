@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 import adapter_audit.auditor.cli.explain as module
 from adapter_audit.auditor.errors import UsageError
-from adapter_audit.auditor.rule_names import rule_id, rule_ids
-from adapter_audit.rules.registry import all_rules
+from adapter_audit.auditor.project.rule_names import rule_id, rule_ids
+from adapter_audit.rules._support.registry import all_rules
 
 
 def test_explain_prints_the_page_as_markdown_in_a_pipe(cli: Cli) -> None:
@@ -71,7 +71,7 @@ def test_unknown_names() -> None:
 
 def test_rule_names_ask_for_no_rule(cli: Cli, tmp_path: Path) -> None:
     code = (
-        "import sys; from adapter_audit.auditor.rule_names import rule_id; rule_id('no-effect'); "
+        "import sys; from adapter_audit.auditor.project.rule_names import rule_id; rule_id('no-effect'); "
         "sys.exit(any(name.startswith('adapter_audit.rules') for name in sys.modules))"
     )
     import subprocess

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from adapter_audit.auditor.config import read_config
-from adapter_audit.auditor.spec import AuditSpec
+from adapter_audit.auditor.project.settings import read_config
+from adapter_audit.auditor.schema.spec import AuditSpec
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from adapter_audit.auditor.lint.code import SourceFile
 from adapter_audit.auditor.lint.engine import all_source_rules
-from adapter_audit.rules.source import Flaw
+from adapter_audit.auditor.lint.source_file import SourceFile
+from adapter_audit.rules.source_rule import Flaw
 
 Check = Callable[..., list[Flaw]]
 

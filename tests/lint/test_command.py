@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from adapter_audit.auditor.errors import UsageError
 from adapter_audit.auditor.lint import run
 from adapter_audit.auditor.lint.command import lint_command
-from adapter_audit.auditor.result import AuditResult
+from adapter_audit.auditor.schema.result import AuditResult
 
 BAD = """class ToyWithAdapters(ToyAdaptersMixin, Toy):
     def forward(self, hidden_states):

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapter_audit.auditor.lint.code import SourceFile
 from adapter_audit.auditor.lint.engine import all_source_rules
+from adapter_audit.auditor.lint.source_file import SourceFile
 from adapter_audit.rules.aa607_refused_composition import NESTINGS
 
 from .conftest import Check

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter_audit.auditor.lint import run
-from adapter_audit.auditor.lint.code import SourceFile
 from adapter_audit.auditor.lint.convert import to_result
 from adapter_audit.auditor.lint.engine import all_source_rules
 from adapter_audit.auditor.lint.fixing import fixed_text
+from adapter_audit.auditor.lint.source_file import SourceFile
 
 HEAD = """class ToyWithAdapters(ToyAdaptersMixin, Toy):
     def forward(self, hidden_states):

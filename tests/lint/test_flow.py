@@ -241,7 +241,7 @@ def test_operands_without_rows(check: Check, operand: str) -> None:
 def test_too_large_a_function_is_said_to_be_not_checked(check: Check) -> None:
     from pathlib import Path
 
-    from adapter_audit.auditor.lint.code import SourceFile
+    from adapter_audit.auditor.lint.source_file import SourceFile
 
     body = "x = hidden_states\n" + "x = x + x + x + x + x + x + x + x\n" * 5000
     source = SourceFile.parse(method(body).encode(), Path("large.py"))

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 RULE = '''
-from adapter_audit.rules.source import SourceRule
+from adapter_audit.rules.source_rule import SourceRule
 
 class NoTabs(SourceRule):
     """No tabs."""

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from adapter_audit.auditor.lint import run
-from adapter_audit.auditor.lint.release import package_root
+from adapter_audit.auditor.source.installed_source import package_root
 
 KNOWN = json.loads(Path(__file__).with_name("releases.json").read_text())
 

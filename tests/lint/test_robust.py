@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from adapter_audit.auditor.lint import flow
 from adapter_audit.auditor.lint.check import check_source
-from adapter_audit.auditor.lint.code import SourceFile, Unreadable
 from adapter_audit.auditor.lint.engine import all_source_rules, known_keys
+from adapter_audit.auditor.lint.source_file import SourceFile, Unreadable
 
 FOLDERS = [Path(m.__file__ or "").parent for m in (ast, json, unittest)]
 PROGRAMS = sorted({f for folder in FOLDERS for f in folder.glob("*.py")})[::3]

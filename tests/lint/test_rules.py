@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from adapter_audit.auditor.lint.code import SourceFile
 from adapter_audit.auditor.lint.engine import all_source_rules
+from adapter_audit.auditor.lint.source_file import SourceFile
 from adapter_audit.rules.base import HEADINGS, Case
-from adapter_audit.rules.source import SourceRule
+from adapter_audit.rules.source_rule import SourceRule
 
 RULES = all_source_rules()
 CASES = [

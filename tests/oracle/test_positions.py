@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from adapter_audit.auditor.build import build
+from adapter_audit.auditor.build.subject import build
 from adapter_audit.auditor.errors import UsageError
-from adapter_audit.auditor.models import ModelSource
-from adapter_audit.auditor.positions import check_length
-from adapter_audit.auditor.spec import AuditSpec
+from adapter_audit.auditor.request.model_source import ModelSource
+from adapter_audit.auditor.request.position_table import check_length
+from adapter_audit.auditor.schema.spec import AuditSpec
 
 from .models import MODELS
 

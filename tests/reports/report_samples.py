@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from adapter_audit.auditor.result import (
+from adapter_audit.auditor.schema.result import (
     Activity,
     AuditResult,
     Confidence,

@@ -134,7 +134,7 @@ def test_every_example_in_the_page_is_valid_yaml() -> None:
 
 
 def test_every_kind_of_report_is_in_the_page() -> None:
-    from adapter_audit.reports.base import kinds
+    from adapter_audit.reports.report import kinds
 
     page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
     own = set(kinds()) - {"graph", "graphml"}

@@ -6,7 +6,7 @@ from typing import Literal
 
 import report_samples as samples
 
-from adapter_audit.auditor.result import (
+from adapter_audit.auditor.schema.result import (
     Activity,
     AuditResult,
     Evidence,
@@ -15,13 +15,13 @@ from adapter_audit.auditor.result import (
     Location,
     Verdict,
 )
-from adapter_audit.reports import words
-from adapter_audit.reports.activity_table import activity_table
-from adapter_audit.reports.cells import grids, missing
-from adapter_audit.reports.chain import chain
-from adapter_audit.reports.diff_table import side_by_side
-from adapter_audit.reports.graph_data import MAX_OWN_OPS, fold, page_data
-from adapter_audit.reports.shape_axes import shape_rows
+from adapter_audit.reports.view import words
+from adapter_audit.reports.view.activity_table import activity_table
+from adapter_audit.reports.view.cells import grids, missing
+from adapter_audit.reports.view.chain import chain
+from adapter_audit.reports.view.diff_table import side_by_side
+from adapter_audit.reports.view.graph_elements import MAX_OWN_OPS, fold, page_data
+from adapter_audit.reports.view.shape_axes import shape_rows
 
 
 def names(result_modules: list[list[object]]) -> set[object]:

@@ -9,8 +9,8 @@ import report_samples as samples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter_audit.reports import github
-from adapter_audit.reports.base import ReportOptions, render
+from adapter_audit.reports.formats import github
+from adapter_audit.reports.report import ReportOptions, render
 
 COMMAND = re.compile(r"^::(error|warning|notice) ((?:\w+=[^,:]*)(?:,\w+=[^,:]*)*)::(.*)$")
 

@@ -11,9 +11,9 @@ from html.parser import HTMLParser
 import pytest
 import report_samples as samples
 
-from adapter_audit.auditor.result import Verdict
-from adapter_audit.reports.base import ReportOptions, render
-from adapter_audit.reports.html_page import embedded_json
+from adapter_audit.auditor.schema.result import Verdict
+from adapter_audit.reports.report import ReportOptions, render
+from adapter_audit.reports.view.html_page import embedded_json
 
 VOID = {"meta", "input", "br", "col", "line", "path", "circle"}
 LINKS = ("href", "src", "action", "data", "poster", "srcset", "formaction", "xlink:href")

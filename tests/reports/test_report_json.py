@@ -8,8 +8,8 @@ import jsonschema
 import pytest
 import report_samples as samples
 
-from adapter_audit.auditor.result import AuditResult
-from adapter_audit.reports.base import ReportOptions, render
+from adapter_audit.auditor.schema.result import AuditResult
+from adapter_audit.reports.report import ReportOptions, render
 from adapter_audit.reports.schema import PUBLISHED, schema_text
 
 SAMPLES = ("crash", "silent", "clean", "hostile")

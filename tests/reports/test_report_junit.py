@@ -7,8 +7,8 @@ import xml.etree.ElementTree as ET
 import pytest
 import report_samples as samples
 
-from adapter_audit.auditor.result import AuditResult, Verdict
-from adapter_audit.reports.base import render
+from adapter_audit.auditor.schema.result import AuditResult, Verdict
+from adapter_audit.reports.report import render
 
 
 def suites(*results: AuditResult) -> ET.Element:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from adapter_audit.auditor.result import Verdict
-from adapter_audit.reports.base import ReportOptions, render
-from adapter_audit.reports.markdown import LIMIT, fenced, text
-from adapter_audit.reports.prepare import shorten, visible
+from adapter_audit.auditor.schema.result import Verdict
+from adapter_audit.reports.formats.markdown import LIMIT, fenced, text
+from adapter_audit.reports.report import ReportOptions, render
+from adapter_audit.reports.view.prepare import shorten, visible
 
 PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 OURS = re.compile(r"<details><summary>(How it comes about|Code)</summary>\n?|</details>\n?")

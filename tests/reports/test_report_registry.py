@@ -14,9 +14,9 @@ import pytest
 import report_samples as samples
 
 from adapter_audit.auditor.errors import UsageError
-from adapter_audit.auditor.result import AuditResult
-from adapter_audit.reports import base
-from adapter_audit.reports.base import ReportOptions, kinds, render
+from adapter_audit.auditor.schema.result import AuditResult
+from adapter_audit.reports import report as base
+from adapter_audit.reports.report import ReportOptions, kinds, render
 
 OWN = {"github", "html", "json", "junit", "markdown", "matrix", "sarif", "terminal"}
 ALL = {
@@ -35,7 +35,7 @@ def test_every_format_is_found_by_its_file() -> None:
 
 def test_a_new_file_is_a_new_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "haiku.py").write_text(
-        "from adapter_audit.reports.base import Report\n"
+        "from adapter_audit.reports.report import Report\n"
         "class Haiku(Report):\n"
         "    kind, suffix = 'haiku', '.txt'\n"
         "    def render(self, results, options):\n"
@@ -69,8 +69,8 @@ def test_renders_none_and_many(kind: str) -> None:
 
 PROGRAM = """
 import hashlib, json, sys
-from adapter_audit.auditor.result import AuditResult
-from adapter_audit.reports.base import kinds, render
+from adapter_audit.auditor.schema.result import AuditResult
+from adapter_audit.reports.report import kinds, render
 result = AuditResult.model_validate_json(sys.stdin.read())
 def digest(kind):
     return hashlib.sha256(render(kind, [result]).encode()).hexdigest()

@@ -11,8 +11,8 @@ import jsonschema
 import pytest
 import report_samples as samples
 
-from adapter_audit.auditor.result import AuditResult, Finding, fingerprint
-from adapter_audit.reports.base import ReportOptions, render
+from adapter_audit.auditor.schema.result import AuditResult, Finding, fingerprint
+from adapter_audit.reports.report import ReportOptions, render
 
 SCHEMA = json.loads((Path(__file__).parent / "data" / "sarif-2.1.0-rtm.5.json").read_text(encoding="utf-8"))
 DECLARED = ReportOptions(declared_at=("train/setup adapters.py", 12))

@@ -7,8 +7,8 @@ import re
 import pytest
 import report_samples as samples
 
-from adapter_audit.auditor.result import Verdict
-from adapter_audit.reports.base import ReportOptions, render
+from adapter_audit.auditor.schema.result import Verdict
+from adapter_audit.reports.report import ReportOptions, render
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")

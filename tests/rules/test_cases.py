@@ -13,9 +13,9 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from adapter_audit.auditor import AuditResult, audit
-from adapter_audit.auditor.environment import environment
+from adapter_audit.auditor.library.installed import environment
+from adapter_audit.rules._support.registry import rules_of
 from adapter_audit.rules.base import AuditRule, Case
-from adapter_audit.rules.registry import rules_of
 
 RELEASE = version("adapters")
 RULES = rules_of(AuditRule)

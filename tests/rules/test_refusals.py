@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from adapter_audit.auditor import audit
-from adapter_audit.auditor.result import Fix
+from adapter_audit.auditor.schema.result import Fix
 
 BERT, CLIP = "adapter_audit.auditor.toys:bert", "openai/clip-vit-base-patch32"
 CASES = {

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from adapter_audit.rules._support.registry import all_rules, find_rule
 from adapter_audit.rules.base import HEADINGS, Rule
-from adapter_audit.rules.registry import all_rules, find_rule
 
 RULES = all_rules()
 BLOCKS = {"config": "0", "meta": "01", "probe": "29", "source": "6"}

@@ -1,0 +1,1 @@
+"""One audit: facts are gathered, rules conclude."""

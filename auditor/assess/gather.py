@@ -1,0 +1,117 @@
+"""The facts of one audit: the model is built, its shapes are traced, its small copy is executed."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..facts.facts import Axes, Facts
+from ..library.installed import check_environment
+from ..request.model_source import ModelSource
+from ..runtime.paused_collector import without_collector
+from ..schema.audit_options import AuditOptions
+from ..schema.composition import adapter_names, lane_count
+from ..schema.spec import AuditSpec
+
+if TYPE_CHECKING:
+    from ..build.subject import Subject
+    from ..facts.facts import ProbeFacts, StaticFacts
+    from ..probe import Probe
+
+
+@dataclass
+class Timer:
+    """Wall seconds by stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def measure(self, stage: str, started: float) -> None:
+        """Add the time since `started` to a stage."""
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
+
+
+def gather(
+    spec: AuditSpec, source: ModelSource, options: AuditOptions, timer: Timer
+) -> tuple[Subject, Facts]:
+    """Build the model and run both halves: everything that rules and fixes are made of."""
+    check_environment()
+    with without_collector(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what libraries say about themselves is not about the composition
+        probe = None if options.static_only else _probe(spec, source, timer)
+        try:
+            subject, static = _static(spec, source, timer)
+        except BaseException:
+            _cancel(probe)
+            raise
+        failed = subject.setup_failure is not None
+        if failed:
+            _cancel(probe)
+            probe = None
+        started = time.perf_counter()
+        outcome, lost = _outcome(probe, static)
+        timer.measure("probe", started)
+    facts = Facts(
+        tree=subject.tree,
+        axes=_axes(spec, subject.tree),
+        names=adapter_names(subject.tree),
+        mode=spec.mode,
+        static=static,
+        probe=outcome,
+        probe_lost=lost,
+        setup_failure=subject.setup_failure,
+        methods={name: spec.method_of(name) for name in adapter_names(subject.tree)},
+        model_type=str(getattr(subject.model.config, "model_type", "")),
+        supported=subject.backend.supported(subject.model) if failed else (),
+    )
+    return subject, facts
+
+
+def _probe(spec: AuditSpec, source: ModelSource, timer: Timer) -> Probe:
+    """Start the probe before anything is built, to have it run beside all of the static half."""
+    started = time.perf_counter()
+    from ..build.subject import import_classes
+    from ..probe import Probe
+
+    import_classes(spec, source)  # once here instead of in both processes
+    timer.measure("build", started)
+    return Probe.start(spec, source)
+
+
+def _cancel(probe: Probe | None) -> None:
+    """End a probe that nobody waits for."""
+    if probe is not None:
+        probe.cancel()
+
+
+def _static(spec: AuditSpec, source: ModelSource, timer: Timer) -> tuple[Subject, StaticFacts | None]:
+    """The model and its static half, without which there is only the failure of its set-up."""
+    started = time.perf_counter()
+    from ..build.subject import build
+    from .static_half import static_half
+
+    subject = build(spec, source)
+    timer.measure("build", started)
+    started = time.perf_counter()
+    static = None if subject.setup_failure else static_half(subject)
+    timer.measure("meta", started)
+    return subject, static
+
+
+def _outcome(probe: Probe | None, static: StaticFacts | None) -> tuple[ProbeFacts | None, str]:
+    """What the probe found, or why there is nothing: the static half is worth reporting all the same."""
+    from ..probe import ProbeLost
+
+    if probe is None:
+        return None, ""
+    try:
+        return probe.wait(static), ""
+    except ProbeLost as error:
+        return None, f"the probe failed: {error}"
+
+
+def _axes(spec: AuditSpec, tree: Any) -> Axes:
+    from ..build.inputs import decoder_length
+
+    return Axes(lane_count(tree), spec.rows(), spec.tokens(), decoder_length(spec.tokens()))

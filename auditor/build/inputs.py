@@ -1,0 +1,279 @@
+"""Forward arguments for a model, made from its signature and configuration.
+
+Axes: B rows, S tokens, T decoder tokens (always another number than S). Token ids avoid the special
+ones; row 0 of a padded batch has no padding when B > 1, and the last one half of it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..schema.composition import Block, walk
+from ..errors import UsageError
+from ..schema.spec import AuditSpec
+from ..trace.runs import Inputs
+from ..trace.token_ids import special_ids
+
+WHOLE_SEQUENCE_TASKS = ("SequenceClassification", "TokenClassification", "QuestionAnswering")
+"""Task heads of encoder-decoders that put the same sequence into both sides (naming of transformers)."""
+
+
+@dataclass(frozen=True)
+class InputMaker:
+    """Makes inputs of one kind for one model. `signature` holds the names that its forward takes."""
+
+    config: Any
+    signature: frozenset[str]
+    main: str
+    spec: AuditSpec
+    tree: Block
+    embedding: tuple[int, int] | None
+    """Rows and width of the input embedding, for `inputs_embeds`."""
+    decodes: bool
+    """An encoder-decoder whose decoder is fed separately."""
+    makes_decoder: bool = False
+    """The task head feeds the decoder with the encoder's input itself, and counts on its length."""
+    dtype: torch.dtype = torch.float32
+    given: Mapping[str, Any] | None = None
+    """The caller's own inputs, used instead of made-up ones."""
+
+    def make(self, rows: int, seed: int = 0) -> Inputs:
+        """Inputs of `rows` rows on the CPU."""
+        if self.given is not None:
+            return {k: _as(v, self.dtype) for k, v in self.given.items()}
+        generator = torch.Generator().manual_seed(1000 + seed)
+        tokens = self.spec.tokens()
+        inputs: Inputs = {}
+        self._main(inputs, rows, tokens, generator)
+        self._decoder(inputs, rows, decoder_length(tokens), generator)
+        self._extras(inputs, rows, tokens, generator)
+        if any(b.kind == "multitask" for b in walk(self.tree)):
+            inputs["task_ids"] = task_ids(self.tree, rows)
+        return inputs
+
+    def _main(self, inputs: Inputs, rows: int, tokens: int, generator: torch.Generator) -> None:
+        if "pixel_values" in self.signature:
+            inputs["pixel_values"] = self._random(generator, rows, *image_shape(self.config))
+        if self.main == "input_features":
+            inputs["input_features"] = self._random(generator, rows, *audio_shape(self.config))
+        if "input_ids" not in self.signature:
+            return
+        lengths = real_lengths(self.spec.mask, rows, tokens)
+        inputs["input_ids"] = self._ids(generator, rows, tokens, lengths)
+        if self.spec.mask != "none":
+            inputs["attention_mask"] = mask_of(lengths, tokens, left=self.spec.mask == "left")
+        if "inputs_embeds" in self.spec.inputs:
+            del inputs["input_ids"]
+            inputs["inputs_embeds"] = self._embeds(generator, rows, tokens)
+
+    def _decoder(self, inputs: Inputs, rows: int, tokens: int, generator: torch.Generator) -> None:
+        wanted = {n for n in self.spec.inputs if n.startswith("decoder_")}
+        if not self.decodes or self.spec.mode in ("generate", "beam") or (self.makes_decoder and not wanted):
+            return
+        if "decoder_inputs_embeds" in wanted:
+            inputs["decoder_inputs_embeds"] = self._embeds(generator, rows, tokens)
+        elif "labels" not in self.spec.inputs or "decoder_input_ids" in wanted:
+            inputs["decoder_input_ids"] = self._ids(generator, rows, tokens, [tokens] * rows)
+        if "decoder_attention_mask" in wanted:
+            # a mask of ones is left out by transformers: who gives one has padding, unless they say "full"
+            kind = "right" if self.spec.mask == "none" else self.spec.mask
+            lengths = real_lengths(kind, rows, tokens)
+            inputs["decoder_attention_mask"] = mask_of(lengths, tokens, left=self.spec.mask == "left")
+
+    def _extras(self, inputs: Inputs, rows: int, tokens: int, generator: torch.Generator) -> None:
+        wanted = self.spec.inputs
+        if "position_ids" in wanted:
+            inputs["position_ids"] = self._positions(rows, tokens)
+        if "token_type_ids" in wanted:
+            border = tokens // 2 + torch.arange(rows).remainder(2).unsqueeze(1)
+            kinds = max(1, getattr(self.config, "type_vocab_size", None) or 2)
+            inputs["token_type_ids"] = (torch.arange(tokens) >= border).long() % kinds
+        if "output_attentions" in wanted:
+            inputs["output_attentions"] = True
+        if "labels" in wanted:
+            inputs.update(self._labels(rows, tokens, generator))
+
+    def _positions(self, rows: int, tokens: int) -> torch.Tensor:
+        """Positions of their own for every row, so that mixed-up rows show: [B, S].
+
+        Left padding is not counted, as usual. Rows begin at different positions, and leave some out in the
+        middle: rotary embeddings only know differences. Without a mask nothing is left out, as transformers
+        takes a gap for the border between two packed sequences.
+        """
+        left = self.spec.mask == "left"
+        lengths = real_lengths(self.spec.mask, rows, tokens)
+        counted = torch.arange(tokens).repeat(rows, 1)
+        if left:
+            counted = (mask_of(lengths, tokens, left=True).cumsum(1) - 1).clamp(min=0)
+        middle = torch.tensor([n // 2 + (tokens - n) * left for n in lengths]).unsqueeze(1)
+        spare = max(0, position_limit(self.config, tokens) - tokens) // 2
+        step = torch.arange(rows).remainder(min(3, spare) + 1).unsqueeze(1)
+        gap = (torch.arange(tokens) >= middle).long() * (self.spec.mask != "none")
+        return counted + step * (1 + gap)
+
+    def _labels(self, rows: int, tokens: int, generator: torch.Generator) -> Inputs:
+        if "start_positions" in self.signature:
+            return {
+                "start_positions": torch.arange(rows) % tokens,
+                "end_positions": torch.full((rows,), tokens - 1),
+            }
+        if "labels" not in self.signature:
+            return {}
+        name = (self.spec.head or "") + (getattr(self.config, "architectures", None) or [""])[0]
+        if "SequenceClassification" in name or "ImageClassification" in name or "AudioClassification" in name:
+            return {"labels": torch.arange(rows) % max(1, self.config.num_labels)}
+        if "TokenClassification" in name:
+            each = torch.arange(tokens) + torch.arange(rows).unsqueeze(1)
+            return {"labels": each % max(1, self.config.num_labels)}
+        length = decoder_length(tokens) if self.decodes else tokens
+        return {"labels": self._ids(generator, rows, length, [length] * rows)}
+
+    def _ids(self, generator: torch.Generator, rows: int, tokens: int, lengths: list[int]) -> torch.Tensor:
+        vocabulary = self.embedding[0] if self.embedding else getattr(self.config, "vocab_size", 32)
+        special = special_ids(self.config)
+        allowed = [i for i in range(min(vocabulary, 4096)) if i not in special] or [0]
+        picks = torch.randint(len(allowed), (rows, tokens), generator=generator)
+        ids = torch.tensor(allowed)[picks]
+        pad = getattr(self.config, "pad_token_id", None) or 0
+        eos = getattr(self.config, "eos_token_id", None)
+        eos = eos[0] if isinstance(eos, (list, tuple)) and eos else eos
+        for row, length in enumerate(lengths):
+            real = slice(tokens - length, tokens) if self.spec.mask == "left" else slice(0, length)
+            kept = ids[row, real].clone()
+            if isinstance(eos, int) and eos < vocabulary:
+                kept[-1] = eos  # classification heads of encoder-decoders read the state at the eos token
+            ids[row] = pad
+            ids[row, real] = kept
+        return ids
+
+    def _embeds(self, generator: torch.Generator, rows: int, tokens: int) -> torch.Tensor:
+        if self.embedding is None:
+            raise UsageError("inputs_embeds cannot be given", why="the model has no token embedding")
+        return self._random(generator, rows, tokens, self.embedding[1])
+
+    def _random(self, generator: torch.Generator, *shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float32).to(self.dtype)
+
+
+def _as(value: Any, dtype: torch.dtype) -> Any:
+    floats = isinstance(value, torch.Tensor) and value.is_floating_point()
+    return value.detach().to("cpu", dtype) if floats else value
+
+
+def input_maker(
+    model: Any,
+    spec: AuditSpec,
+    tree: Block,
+    dtype: torch.dtype = torch.float32,
+    given: Mapping[str, Any] | None = None,
+) -> InputMaker:
+    """The maker for this model. Raises UsageError for an extra input that its forward does not take."""
+    signature = frozenset(inspect.signature(model.forward).parameters)
+    main = getattr(model, "main_input_name", "input_ids")
+    signature = frozenset(_forward_names(model, signature))
+    for name in spec.inputs:
+        if name not in signature and name not in ("labels", "output_attentions"):
+            raise UsageError(
+                f"the input {name!r} does not exist for this model",
+                why=f"its forward takes {', '.join(sorted(signature))}",
+            )
+    return InputMaker(
+        model.config,
+        signature,
+        main,
+        spec,
+        tree,
+        _embedding(model),
+        _decodes(model, signature),
+        any(task in type(model).__name__ for task in WHOLE_SEQUENCE_TASKS),
+        dtype,
+        given,
+    )
+
+
+def _forward_names(model: Any, signature: frozenset[str]) -> frozenset[str]:
+    """Names that any class in the model's ancestry states: wrappers hide them behind *args, **kwargs."""
+    names = set(signature)
+    for base in type(model).__mro__:
+        forward = base.__dict__.get("forward")
+        if forward is not None and base is not torch.nn.Module:
+            names |= set(inspect.signature(inspect.unwrap(forward)).parameters)
+    return frozenset(names - {"self", "args", "kwargs"})
+
+
+def _embedding(model: Any) -> tuple[int, int] | None:
+    try:
+        weight = model.get_input_embeddings().weight
+    except (AttributeError, NotImplementedError):
+        return None
+    return (int(weight.shape[0]), int(weight.shape[1])) if weight.dim() == 2 else None
+
+
+def _decodes(model: Any, signature: frozenset[str]) -> bool:
+    return bool(getattr(model.config, "is_encoder_decoder", False)) and "decoder_input_ids" in signature
+
+
+def decoder_length(tokens: int) -> int:
+    """T, the decoder's length: another number than S, at least 2."""
+    return max(2, min(tokens, 64) - 2) if tokens != 2 else 3
+
+
+def real_lengths(mask: str, rows: int, tokens: int) -> list[int]:
+    """Real tokens per row: all without padding, otherwise from a full row 0 to a last one half as long."""
+    if mask in ("none", "full") or tokens < 2:
+        return [tokens] * rows
+    longest = tokens // 2
+    if rows == 1:
+        return [tokens - min(2, longest)]
+    return [tokens - math.ceil(longest * row / (rows - 1)) for row in range(rows)]
+
+
+def mask_of(lengths: list[int], tokens: int, *, left: bool) -> torch.Tensor:
+    """The [B, S] attention mask of 0 and 1 for these lengths."""
+    positions = torch.arange(tokens)
+    rows = [(positions >= tokens - n) if left else (positions < n) for n in lengths]
+    return torch.stack(rows).long()
+
+
+def position_limit(config: Any, default: int) -> int:
+    """How many positions the model knows, `default` where its configuration does not say."""
+    named = (getattr(config, name, None) for name in ("max_position_embeddings", "n_positions"))
+    return next((n for n in named if isinstance(n, int)), default)
+
+
+def image_shape(config: Any) -> tuple[int, int, int]:
+    """Channels, height and width."""
+    vision = getattr(config, "vision_config", config)
+    size = getattr(vision, "image_size", 32)
+    height, width = size if isinstance(size, (list, tuple)) else (size, size)
+    return int(getattr(vision, "num_channels", 3)), int(height), int(width)
+
+
+def audio_shape(config: Any) -> tuple[int, int]:
+    """Mel bins and frames: two frames become one position (Whisper's second convolution)."""
+    return int(config.num_mel_bins), 2 * int(config.max_source_positions)
+
+
+def task_ids(tree: Block, rows: int) -> torch.Tensor:
+    """A task for every row, every task used, not sorted."""
+    tasks = max(len(b.children) for b in walk(tree) if b.kind == "multitask")
+    return torch.tensor([(rows - 1 - r) % tasks for r in range(rows)])
+
+
+def repeat_rows(inputs: Mapping[str, Any], times: int) -> Inputs:
+    """The batch `times` times over, lane-major."""
+    return {
+        k: v.repeat(times, *[1] * (v.dim() - 1)) if isinstance(v, torch.Tensor) and v.dim() else v
+        for k, v in inputs.items()
+    }
+
+
+def take_rows(inputs: Mapping[str, Any], rows: torch.Tensor) -> Inputs:
+    """Only these rows of the batch."""
+    return {k: v[rows] if isinstance(v, torch.Tensor) and v.dim() else v for k, v in inputs.items()}

@@ -1,0 +1,324 @@
+"""From a spec to a model with its adapters, on the meta device or for real.
+
+Everything is built inside `torch.device("meta")` for the static half: `adapters.init` allocates real
+weights otherwise, and cost then follows the width of the model instead of the number of its layers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from ..library.adapters_library import AdaptersBackend, quiet
+from ..library.library import Backend
+from ..schema.composition import Block, Node, adapter_names
+from ..errors import BuildError, UsageError
+from .inputs import InputMaker, input_maker
+from ..request.model_source import ModelSource
+from ..request.position_table import check_length
+from ..schema.spec import AuditSpec
+from ..trace.meta.device import ValuelessDevice, values_on_meta
+from ..trace.meta.dispatch import MetaValues
+from ..trace.module_paths import Names, names_in, own_tensors, walked
+from ..trace.records import Failure
+from ..trace.stack_sites import is_deliberate, told, traceback_sites
+
+GENERATING = ("generate", "beam")
+
+
+@dataclass
+class Subject:
+    """A model with its adapters, ready to run; or the failure that the set-up ended with."""
+
+    spec: AuditSpec
+    tree: Block
+    backend: Backend
+    model: Any
+    owned: bool = True
+    """The model was made here."""
+    inputs: InputMaker | None = None
+    setup_failure: Failure | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @cached_property
+    def names(self) -> Names:
+        """What the model's parts are called, once the adapters are in."""
+        return names_in(self.model)
+
+    def activate(self, tree: Node | None) -> None:
+        """Make a composition active (None: no adapter), with the skipped layers, as the mode needs it."""
+        if self.spec.mode == "train" and tree is not None:
+            self.backend.activate(self.model, tree, self.spec.skip_layers)  # validates for the model type
+            self.backend.start_training(self.model, tree)
+        self.backend.activate(self.model, tree, self.spec.skip_layers)
+
+    def release(self) -> None:
+        """Take the model apart, once nobody asks it any more; one that a user's function made stays whole.
+
+        Hooks and attributes that are its own methods make it a cycle, which waits for the collector.
+        """
+        if self.owned:
+            for module in walked(self.model).values():
+                vars(module).clear()
+
+
+def build(
+    spec: AuditSpec,
+    source: ModelSource,
+    *,
+    device: str = "meta",
+    dtype: torch.dtype | None = None,
+    bare: Callable[[Any], None] | None = None,
+) -> Subject:
+    """Build the model and set up the composition; `bare` is called with the model before it has adapters.
+
+    A failure of the adapter library during the set-up is part of the result (`setup_failure`). Raises
+    BuildError when the model itself cannot be built, UsageError for unknown methods or inputs.
+    """
+    quiet()
+    backend = AdaptersBackend()
+    tree = spec.composition()
+    for name in adapter_names(tree):
+        backend.check_method(spec.method_of(name))
+    with _default_dtype(dtype), _on(device):
+        model = _bare_on(device, spec, source)
+        if device == "meta":
+            _all_to_meta(model)  # a function's model may have real weights
+        elif dtype is not None:
+            model.to(dtype)
+    if bare is not None:
+        bare(model.eval())
+    with _default_dtype(dtype), _on(device):
+        subject = Subject(spec, tree, backend, model, owned=source.factory is None)
+        subject.setup_failure = set_up(subject)
+        if device == "meta":
+            _all_to_meta(model)  # some adapter parameters are made from real values, on the CPU
+    if subject.setup_failure is None:
+        subject.inputs = input_maker(model, spec, tree, dtype or torch.float32, source.inputs)
+        _check_length(subject)
+    return subject
+
+
+def _on(device: str) -> contextlib.AbstractContextManager[Any]:
+    return ValuelessDevice() if device == "meta" else torch.device(device)
+
+
+def _all_to_meta(model: torch.nn.Module) -> None:
+    """`Module.to` takes as long as to build the model: only where there is something to move."""
+    if any(not t.is_meta for module in walked(model).values() for t in own_tensors(module).values()):
+        model.to("meta")
+
+
+def _bare_on(device: str, spec: AuditSpec, source: ModelSource) -> Any:
+    """Some constructors read small tensors (drop path rates, rotary frequencies), which meta refuses."""
+    try:
+        with _no_initial_weights(device):
+            model = bare_model(spec, source)
+        return _tied(model) if device == "meta" else model
+    except BuildError as error:
+        if device != "meta" or "meta" not in str(error):
+            raise
+    with MetaValues() as values, values_on_meta(values.carrier):
+        return bare_model(spec, source)
+
+
+def _no_initial_weights(device: str) -> contextlib.AbstractContextManager[Any]:
+    """Initial values of meta tensors are nothing, and most of the time of building a large model."""
+    if device != "meta":
+        return contextlib.nullcontext()
+    from transformers.modeling_utils import no_init_weights
+
+    skipping: contextlib.AbstractContextManager[Any] = no_init_weights()
+    return skipping
+
+
+def _tied(model: Any) -> Any:
+    """Tie what transformers ties at the end of the initialisation that was skipped."""
+    if hasattr(model, "tie_weights"):
+        model.tie_weights()
+    return model
+
+
+def set_up(subject: Subject) -> Failure | None:
+    """Prepare the model, add all adapters and make the composition active once."""
+    spec, backend, model = subject.spec, subject.backend, subject.model
+    names = list(adapter_names(subject.tree))
+    try:
+        backend.prepare(model)
+        backend.add(model, {n: spec.method_of(n) for n in names if not _has_adapter(model, n)}, subject.tree)
+        if spec.gradient_checkpointing:
+            _enable_checkpointing(model)
+        model.eval()
+        subject.activate(subject.tree)
+    except UsageError:
+        raise
+    except Exception as error:
+        return failure_of(error, backend.package)
+    return None
+
+
+def _enable_checkpointing(model: Any) -> None:
+    """As a user does; where the library leaves it to transformers, frozen embeddings need a gradient, too."""
+    model.gradient_checkpointing_enable()
+    if AdaptersBackend.package not in type(model).gradient_checkpointing_enable.__module__:
+        model.enable_input_require_grads()
+
+
+def _has_adapter(model: Any, name: str) -> bool:
+    config = getattr(model, "adapters_config", None)
+    return config is not None and name in config
+
+
+def failure_of(error: Exception, package: str) -> Failure:
+    """An exception as data, outside a recording."""
+    sites = traceback_sites(error.__traceback__)
+    return Failure(
+        kind=type(error).__name__,
+        message=told(error),
+        site=sites[0] if sites else None,
+        module="",
+        deliberate=is_deliberate(error.__traceback__, package),
+        frames=sites,
+    )
+
+
+def import_classes(spec: AuditSpec, source: ModelSource) -> None:
+    """Import what `build` will need, which takes longer than to build.
+
+    Raises UsageError for an unknown model_type or head, BuildError for a config that is not valid.
+    """
+    AdaptersBackend().load()
+    if source.factory is None:
+        config = make_config(source)
+        mapping = getattr(model_class(spec, config), "_model_mapping", {})
+        if type(config) in mapping:
+            mapping[type(config)]  # imports the class that stands behind an automatic one
+
+
+def bare_model(spec: AuditSpec, source: ModelSource) -> Any:
+    """The model without adapters, on the current default device."""
+    return _from_factory(source) if source.factory else _from_config(spec, make_config(source))
+
+
+def _from_factory(source: ModelSource) -> Any:
+    assert source.factory is not None
+    try:
+        model = source.factory()
+    except Exception as error:
+        raise BuildError(f"{source.name} failed", why=f"{type(error).__name__}: {error}") from error
+    if not isinstance(model, torch.nn.Module):
+        raise UsageError(f"{source.name} returns no model", why=f"it returns {type(model).__name__}")
+    return model
+
+
+def make_config(source: ModelSource) -> Any:
+    """The transformers configuration object. Raises UsageError for an unknown model_type."""
+    from transformers import AutoConfig
+
+    data = copy.deepcopy(dict(source.config or {}))
+    model_type = data.pop("model_type")
+    for key in ("torch_dtype", "dtype", "transformers_version", "_name_or_path", "quantization_config"):
+        data.pop(key, None)
+    try:
+        config = AutoConfig.for_model(model_type, **data)
+    except (ValueError, KeyError) as error:
+        raise UsageError(
+            f"the model_type {model_type!r} is unknown to the installed transformers",
+            why=str(error).splitlines()[0][:120],
+            do="upgrade transformers or correct the config",
+        ) from error
+    except Exception as error:
+        raise BuildError("the configuration is not valid", why=f"{type(error).__name__}: {error}") from error
+    if getattr(config, "pad_token_id", None) is None and hasattr(config, "vocab_size"):
+        config.pad_token_id = 0  # batches with padding and classification heads need one
+    return config
+
+
+def _from_config(spec: AuditSpec, config: Any) -> Any:
+    cls = model_class(spec, config)
+    options = {"attn_implementation": spec.attn} if spec.attn else {}
+    try:
+        if hasattr(cls, "from_config"):
+            return cls.from_config(config, **options)
+        return cls._from_config(config, **options)
+    except Exception as error:
+        raise BuildError(
+            f"the model cannot be built as {cls.__name__}",
+            why=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+        ) from error
+
+
+def model_class(spec: AuditSpec, config: Any) -> Any:
+    """The class to build: the asked head, a head that can generate, the config's own class, or the base."""
+    import transformers
+
+    if spec.head:
+        cls = getattr(transformers, f"AutoModelFor{spec.head}", None) or getattr(
+            transformers, spec.head, None
+        )
+        if cls is None:
+            known = sorted(
+                n[len("AutoModelFor") :] for n in dir(transformers) if n.startswith("AutoModelFor")
+            )
+            raise UsageError(f"unknown head {spec.head!r}", do=f"known heads: {', '.join(known)}")
+        return cls
+    named = getattr(transformers, (getattr(config, "architectures", None) or [""])[0], None)
+    if named is not None and (spec.mode not in GENERATING or _can_generate(named)):
+        return named
+    if spec.mode in GENERATING:
+        return _generating_class(config)
+    return transformers.AutoModel
+
+
+def _can_generate(cls: Any) -> bool:
+    return bool(hasattr(cls, "can_generate") and cls.can_generate())
+
+
+def _generating_class(config: Any) -> Any:
+    import transformers
+
+    for auto in ("AutoModelForCausalLM", "AutoModelForSeq2SeqLM", "AutoModelForSpeechSeq2Seq"):
+        cls = getattr(transformers, auto)
+        if type(config) in cls._model_mapping and (
+            auto != "AutoModelForCausalLM" or not config.is_encoder_decoder
+        ):
+            return cls
+    raise UsageError(f"models of type {config.model_type} cannot generate", do="use --mode forward")
+
+
+def _check_length(subject: Subject) -> None:
+    """Sequences longer than the model's table of positions fail in every run, adapters or not."""
+    config = subject.model.config
+    if hasattr(config, "to_dict"):
+        check_length(subject.spec, config.to_dict())
+    limit = getattr(config, "max_position_embeddings", None)
+    tokens = subject.spec.tokens()
+    if isinstance(limit, int) and tokens > limit > 0 and _has_position_table(subject.model, limit):
+        raise UsageError(
+            f"a sequence of {tokens} tokens is longer than the model allows",
+            why=f"max_position_embeddings is {limit}",
+            do=f"use --seq-len {limit} or less",
+        )
+
+
+def _has_position_table(model: Any, limit: int) -> bool:
+    return any(
+        "position" in name and parameter.dim() == 2 and limit <= parameter.shape[0] <= limit + 2
+        for name, parameter in model.named_parameters()
+    )
+
+
+@contextlib.contextmanager
+def _default_dtype(dtype: torch.dtype | None) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype or before)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)

@@ -1,0 +1,1 @@
+"""Results by content: the store, and the key of an audit."""

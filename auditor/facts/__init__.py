@@ -1,0 +1,1 @@
+"""What rules read: the frozen facts of one audit."""

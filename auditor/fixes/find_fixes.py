@@ -1,0 +1,115 @@
+"""All fixes of one audit: a combined library patch, a set-up change, upgrades."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ..facts.facts import Facts
+from ..request.model_source import ModelSource
+from ..schema.result import Finding, Fix
+from ..schema.spec import AuditSpec
+from ..source.parsed_module import Sources
+from .patch.diffs import unified
+from .patch.family import SourceEdit, proposals
+from .patch.patch_state import Patch, applied
+from .release.published_upgrades import upgrades
+from .search.patch_search import Search, choices
+from .search.setup_search import set_up_fix
+from .trial.trial_process import Request
+
+REPAIRED = ("crash", "wrong", "no-effect", "abort")
+"""Verdicts that a fix can change; a refusal is the library's own word."""
+
+
+@dataclass(frozen=True)
+class FixOptions:
+    """Which kinds of fixes are looked for."""
+
+    patches: bool = True
+    setups: bool = True
+    """Set-up changes cost an audit each; they are tried when no library patch is verified."""
+    always_setups: bool = False
+    """Look for a set-up change beside a verified patch, too."""
+
+
+def find_fixes(
+    spec: AuditSpec,
+    source: ModelSource,
+    facts: Facts,
+    findings: Sequence[Finding],
+    options: FixOptions | None = None,
+) -> dict[str, tuple[Fix, ...]]:
+    """Fingerprint of a finding -> its fixes, verified ones first.
+
+    Library patches and set-up changes are for the audit as a whole, and stand at every finding that says
+    that something does not work. A warning gets a library patch, too.
+    """
+    chosen = options or FixOptions()
+    wanted = [f for f in findings if f.status == "open" and f.severity.value != "note"]
+    if not wanted:
+        return {}
+    common = _common(spec, source, facts, tuple(findings), chosen)
+    return {
+        f.fingerprint: tuple(sorted((*common, *_upgrades(f)), key=lambda x: x.status != "verified"))
+        for f in wanted
+    }
+
+
+def _common(
+    spec: AuditSpec, source: ModelSource, facts: Facts, findings: tuple[Finding, ...], options: FixOptions
+) -> list[Fix]:
+    try:
+        Request.of(spec, source)
+    except ValueError as error:
+        return _untried(facts, findings, str(error)) if options.patches else []
+    found: list[Fix] = []
+    if options.patches:
+        found += _library_patch(spec, source, facts, findings)
+    serious = any(f.status == "open" and f.verdict.value in REPAIRED for f in findings)
+    proven = any(f.status == "verified" for f in found)
+    if options.setups and serious and (options.always_setups or not proven):
+        change = set_up_fix(spec, source, findings)
+        found += [change] if change is not None else []
+    return found
+
+
+def _proposals(facts: Facts, findings: Sequence[Finding]) -> dict[int, tuple[SourceEdit, ...]]:
+    sources = Sources()
+    found = {n: proposals(facts, f, sources) for n, f in enumerate(findings) if f.status == "open"}
+    return {n: edits for n, edits in found.items() if edits}
+
+
+def _library_patch(
+    spec: AuditSpec, source: ModelSource, facts: Facts, findings: tuple[Finding, ...]
+) -> Iterator[Fix]:
+    proposed = _proposals(facts, findings)
+    patch = (
+        Search(spec, source, findings, facts.setup_failure is not None).patch(proposed) if proposed else None
+    )
+    if patch is not None:
+        yield Fix(
+            title=patch.title(),
+            kind="library-patch",
+            diff=unified(patch.files),
+            status="verified" if patch.status == "verified" else "failed",
+            reason=patch.reason,
+        )
+
+
+def _untried(facts: Facts, findings: tuple[Finding, ...], why: str) -> list[Fix]:
+    """The first proposals as they are, for a model that cannot be built again to try them."""
+
+    first = next(iter(choices(_proposals(facts, findings))), None)
+    patch = applied(Patch(), first.values()) if first else None
+    if patch is None:
+        return []
+    return [
+        Fix(title=patch.title(), kind="library-patch", diff=unified(patch.files), reason=f"not tried: {why}")
+    ]
+
+
+def _upgrades(finding: Finding) -> tuple[Fix, ...]:
+    from ..library.installed import environment
+
+    return tuple(upgrades(finding, environment()))

@@ -1,0 +1,1 @@
+"""Library patches: proposals as edits of source, and their diffs."""

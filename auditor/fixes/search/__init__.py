@@ -1,0 +1,1 @@
+"""Which proposals and set-ups work: tried by further audits, within bounds."""

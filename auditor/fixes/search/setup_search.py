@@ -1,0 +1,121 @@
+"""Set-ups that give the wanted result with the library as it is, each verified by audits.
+
+What they are is said by `setup_options`; here they are tried, the nearest first: a probe of the small
+model sorts out most of them, then static half and probe decide.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from itertools import islice
+
+from ...request.model_source import ModelSource
+from ...schema.composition import adapter_names, as_block
+from ...schema.result import AuditResult, Finding, Fix
+from ...schema.spec import AuditSpec
+from ..setup.candidates import bases, options
+from ..setup.setup_change import SetUp
+from ..trial.trial_process import Outcome, Request, run
+
+MAX_TRIED = 28
+INIT_CHANGES = "AA204"
+PLAIN = "seq_bn"
+"""A method that every model takes."""
+
+
+def set_up_fix(spec: AuditSpec, source: ModelSource, findings: Sequence[Finding] = ()) -> Fix | None:
+    """The first set-up whose audits all find the wanted results; None when there is none."""
+    if not any(f.rule == INIT_CHANGES and f.status == "open" for f in findings):
+        with contextlib.suppress(_InitChanges):  # where the set-up fails, the audit could not say so
+            return _first(spec, source, None, look_at_init=True)
+    return _first(spec, source, _base(spec, source))
+
+
+class _InitChanges(Exception):
+    """An option fails because `adapters.init` alone changes the model."""
+
+
+def _first(
+    spec: AuditSpec, source: ModelSource, base: SetUp | None, *, look_at_init: bool = False
+) -> Fix | None:
+    """The first option that works, on top of a base if there is one.
+
+    Raises _InitChanges, when that is looked at, as soon as an option shows that there should be a base.
+    """
+    for option in islice(options(spec, base), MAX_TRIED):
+        outcome = _probed(option, source)
+        if look_at_init and any(INIT_CHANGES in why for why in outcome.others.values()):
+            raise _InitChanges
+        results = _audited(option, source) if _is_good(outcome) else None
+        if results is not None:
+            return Fix(
+                title=option.title,
+                kind="setup-change",
+                code=option.code(),
+                status="verified",
+                reason=_proof(option, results),
+            )
+    return None
+
+
+def _base(spec: AuditSpec, source: ModelSource) -> SetUp | None:
+    """What makes the model with adapters, but none active, the one it was."""
+    name = adapter_names(spec.composition())[0]
+    alone = spec.model_copy(
+        update={
+            "compose": str(as_block(name)),
+            "adapter": None,
+            "adapters": {name: PLAIN},  # the spec's own may be what fails
+            "skip_layers": None,  # it would skip what is put back, too
+        }
+    )
+    for base in bases(alone, str((source.config or {}).get("hidden_act", "gelu"))):
+        outcome = _probed(base, source)
+        if not outcome.trouble and not any(INIT_CHANGES in why for why in outcome.others.values()):
+            return base
+    return None
+
+
+def _is_good(outcome: Outcome) -> bool:
+    """Whether the small model has nothing against it, and merged adapters are what they are made of."""
+    return not outcome.trouble and not any(outcome.others.values()) and not outcome.merging
+
+
+def _probed(option: SetUp, source: ModelSource) -> Outcome:
+    also = tuple(s.model_dump(mode="json", exclude_none=True) for s in option.specs)
+    return run(
+        Request.of(
+            option.specs[0],
+            source,
+            also=also,
+            audit=False,
+            alone=False,
+            ways=option.ways,
+            merges=option.merges.model_dump(mode="json", exclude_none=True) if option.merges else {},
+        )
+    )
+
+
+def _audited(option: SetUp, source: ModelSource) -> list[AuditResult] | None:
+    """The results of both halves; None when one is not compatible."""
+    results = []
+    for spec in option.specs:
+        result = run(Request.of(spec, source, alone=False, ways=option.ways)).result
+        if result is None or result.verdict.value != "compatible":
+            return None
+        results.append(result)
+    return results
+
+
+def _proof(option: SetUp, results: Sequence[AuditResult]) -> str:
+    audited = ", ".join(dict.fromkeys(s.compose for s in option.specs))
+    warned = dict.fromkeys(f.message for r in results for f in r.findings if f.severity.value == "warning")
+    proofs = [f"audited, set up so: {audited} is compatible"]
+    if option.merges:
+        proofs.append("merged with all weight on one adapter, it gives that adapter's results")
+    proofs += [f"a warning stays: {next(iter(warned))}"] if warned else []
+    return "; ".join(proofs)
+
+
+__all__ = ["set_up_fix"]

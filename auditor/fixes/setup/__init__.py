@@ -1,0 +1,1 @@
+"""Other set-ups that come near to the wanted result."""

@@ -1,0 +1,1 @@
+"""Audits from request to result: one, through the cache, many."""

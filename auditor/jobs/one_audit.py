@@ -1,0 +1,103 @@
+"""The one way of an audit: spec -> build -> traces -> rules -> findings -> fixes -> result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..assess.conclude import conclude
+from ..assess.gather import Timer, gather
+from ..errors import AuditError
+from ..facts.facts import Facts
+from ..request.model_source import ModelSource, resolve
+from ..schema.audit_options import AuditOptions
+from ..schema.result import AuditResult, Severity
+from ..schema.spec import AuditSpec
+
+if TYPE_CHECKING:
+    from packaging.version import Version
+
+
+def audit(spec: AuditSpec | Mapping[str, object], **options: Any) -> AuditResult:
+    """See `adapter_audit.auditor.audit`."""
+    request = spec if isinstance(spec, AuditSpec) else AuditSpec.read(dict(spec))
+    request.check()
+    chosen = AuditOptions(**options)
+    return audit_with_files(request, resolve(request.model, offline=chosen.offline), chosen, files=False)[0]
+
+
+def audit_model(model: Any, inputs: Mapping[str, Any] | None = None, **options: Any) -> AuditResult:
+    """See `adapter_audit.auditor.audit_model`."""
+    from ..request.model_in_hand import is_large, spec_and_source
+
+    request, source = spec_and_source(model, inputs)
+    chosen = AuditOptions(**options)
+    if is_large(model):
+        chosen = replace(chosen, static_only=True)
+    return audit_with_files(request, source, chosen, files=False)[0]
+
+
+def audit_with_files(
+    spec: AuditSpec, source: ModelSource, options: AuditOptions, *, files: bool = True
+) -> tuple[AuditResult, frozenset[str]]:
+    """Audit a checked spec; also the source files that the result follows from (see `touched`), if asked for.
+
+    There are none when a process died on the way: that may be the machine's doing, and is not to be kept.
+    Nor is what a package index offers. Raises UsageError when it is to be asked and does not answer.
+    """
+    from ..assess.used_sources import touched_files
+
+    releases = _other_releases() if options.releases else []
+    timer = Timer()
+    subject, facts = gather(spec, source, options, timer)
+    activity = () if subject.setup_failure else subject.backend.activity(subject.model, facts.names)
+    died = bool(facts.probe_lost) or (facts.probe is not None and bool(facts.probe.died))
+    kept = files and not died and not options.releases
+    touched = touched_files(subject.model, facts, subject.backend.package) if kept else frozenset[str]()
+    subject.release()
+    result = conclude(spec, facts, options, timer, activity)
+    result = _with_fixes(spec, source, facts, result) if options.fixes else result
+    return (_with_release(spec, source, releases, result) if options.releases else result), touched
+
+
+def _with_fixes(spec: AuditSpec, source: ModelSource, facts: Facts, result: AuditResult) -> AuditResult:
+    """The result with remedies at its findings, each tried by further audits."""
+    from ..fixes import find_fixes
+
+    started = time.perf_counter()
+    fixes = find_fixes(spec, source, facts, result.findings)
+    findings = tuple(
+        f.model_copy(update={"fixes": fixes.get(f.fingerprint, f.fixes)}) for f in result.findings
+    )
+    seconds = result.seconds.model_copy(update={"fixes": round(time.perf_counter() - started, 4)})
+    return result.model_copy(update={"findings": findings, "seconds": seconds})
+
+
+def _other_releases() -> list[Version]:
+    from ..fixes.release.release_search import other_releases
+
+    return other_releases()
+
+
+def _with_release(
+    spec: AuditSpec, source: ModelSource, releases: list[Version], result: AuditResult
+) -> AuditResult:
+    """The result with the nearest release that has none of its findings, beside their other fixes."""
+    from ..fixes.release.release_search import release_fix
+
+    wanted = [f for f in result.findings if f.status == "open" and f.severity is not Severity.NOTE]
+    if not wanted:
+        return result
+    started = time.perf_counter()
+    fix = release_fix(spec, source, releases)
+    findings = tuple(
+        f.model_copy(update={"fixes": (*f.fixes, fix)}) if f in wanted else f for f in result.findings
+    )
+    spent = result.seconds.fixes + round(time.perf_counter() - started, 4)
+    seconds = result.seconds.model_copy(update={"fixes": spent})
+    return result.model_copy(update={"findings": findings, "seconds": seconds})
+
+
+__all__ = ["AuditError", "AuditOptions", "audit", "audit_model"]

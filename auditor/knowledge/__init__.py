@@ -1,0 +1,1 @@
+"""What is published about releases, as data: it explains, and never decides."""

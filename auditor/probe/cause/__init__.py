@@ -1,0 +1,1 @@
+"""From a difference in an output to the line where it began."""

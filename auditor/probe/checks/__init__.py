@@ -1,0 +1,1 @@
+"""Value checks: one invariant each."""

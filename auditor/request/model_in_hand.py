@@ -1,0 +1,62 @@
+"""A model in hand as an audit request: what `audit_model(model, inputs)` audits."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import UsageError
+from ..library.adapters_library import AdaptersBackend
+from ..schema.composition import as_block
+from ..schema.spec import AuditSpec
+from .model_source import ModelSource
+
+PROBE_LIMIT = 50_000_000
+"""Parameters up to which a model in hand is executed; a larger one is judged by its shapes."""
+
+
+def spec_and_source(model: Any, inputs: Mapping[str, Any] | None) -> tuple[AuditSpec, ModelSource]:
+    """The request for the composition that is active in `model`; audits work on copies of it.
+
+    Raises UsageError when no adapters are active, or when `inputs` have no common batch size.
+    """
+    block = getattr(model, "active_adapters", None)
+    if block is None or callable(block):
+        raise UsageError(
+            "the model has no active adapters",
+            do="call adapters.init(model), add adapters and set model.active_adapters first",
+        )
+    tree = as_block(AdaptersBackend().tree(block))
+    fields: dict[str, Any] = {"model": type(model).__name__, "compose": str(tree)}
+    skipped = getattr(model.adapters_config, "skip_layers", None)
+    if skipped:
+        fields["skip_layers"] = list(skipped)
+    if inputs is not None:
+        fields |= _sizes(inputs)
+    source = ModelSource(
+        type(model).__name__,
+        "model in hand",
+        factory=lambda: copy.deepcopy(model),
+        inputs=dict(inputs) if inputs is not None else None,
+    )
+    return AuditSpec.read(fields), source
+
+
+def is_large(model: Any) -> bool:
+    """Whether executing copies of the model would cost too much."""
+    return bool(sum(p.numel() for p in model.parameters()) > PROBE_LIMIT)
+
+
+def _sizes(inputs: Mapping[str, Any]) -> dict[str, int]:
+    import torch
+
+    tensors = [v for v in inputs.values() if isinstance(v, torch.Tensor) and v.dim()]
+    rows = {int(t.shape[0]) for t in tensors}
+    if len(rows) != 1:
+        raise UsageError(
+            "the inputs have no common batch size", why=f"first dimensions: {sorted(rows) or 'none'}"
+        )
+    ids = inputs.get("input_ids", inputs.get("inputs_embeds"))
+    lengths = {"seq_len": int(ids.shape[1])} if ids is not None and ids.dim() > 1 else {}
+    return {"batch": rows.pop(), **lengths}

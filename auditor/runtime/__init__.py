@@ -1,0 +1,1 @@
+"""The process that audits run in: its collector, its children, its workers."""

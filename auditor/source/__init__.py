@@ -1,0 +1,1 @@
+"""Source files as text and syntax trees: where they lie, and how they are edited."""

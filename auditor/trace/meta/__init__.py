@@ -1,0 +1,1 @@
+"""Ops on the meta device, with the values that can be known."""

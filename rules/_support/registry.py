@@ -1,0 +1,59 @@
+"""Finds all rules: by walking this package, and by the entry points `adapter_audit.rules`."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import TypeVar
+
+import adapter_audit.rules as package
+
+from ..base import Rule
+
+ENTRY_POINT_GROUP = "adapter_audit.rules"
+
+R = TypeVar("R", bound=Rule)
+
+
+@cache
+def all_rules() -> tuple[type[Rule], ...]:
+    """Every rule class, ordered by id. Raises ValueError when two rules share an id."""
+    found: dict[str, type[Rule]] = {}
+    for module in (*_package_modules(), *_plugin_modules()):
+        for rule in _rules_in(module):
+            if found.setdefault(rule.id, rule) is not rule:
+                raise ValueError(
+                    f"rule id {rule.id} is used by {found[rule.id].__module__} and {module.__name__}"
+                )
+    return tuple(found[key] for key in sorted(found))
+
+
+def rules_of(kind: type[R]) -> tuple[R, ...]:
+    """Instances of all rules of one kind (`AuditRule`, `SourceRule`), ordered by id."""
+    return tuple(rule() for rule in all_rules() if issubclass(rule, kind))
+
+
+def find_rule(key: str) -> type[Rule] | None:
+    """The rule with this id or name (case-insensitive), or None."""
+    wanted = key.strip().lower()
+    return next((r for r in all_rules() if wanted in (r.id.lower(), r.name)), None)
+
+
+def _package_modules() -> list[ModuleType]:
+    names = sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name.startswith("aa"))
+    return [importlib.import_module(f"{package.__name__}.{name}") for name in names]
+
+
+def _plugin_modules() -> list[ModuleType]:
+    return [importlib.import_module(point.value) for point in entry_points(group=ENTRY_POINT_GROUP)]
+
+
+def _rules_in(module: ModuleType) -> list[type[Rule]]:
+    return [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Rule) and value.__module__ == module.__name__
+    ]

@@ -1,0 +1,59 @@
+"""Remedies that hold for every composition of a kind, with the Python to paste."""
+
+from __future__ import annotations
+
+from adapter_audit.auditor.facts.facts import Facts
+from adapter_audit.auditor.library.composition_code import python
+from adapter_audit.auditor.schema.composition import Block, Node, walk
+from adapter_audit.auditor.schema.references import references
+from adapter_audit.auditor.schema.result import Fix
+
+ABOUT_ALONE = ("init", "cache", "attention", "neutrality", "split")
+"""Checks of the probe that speak about adapters or blocks by themselves, or the model without any."""
+
+
+def one_by_one(facts: Facts) -> tuple[Fix, ...]:
+    """Instead of a Parallel or BatchSplit: every lane or part alone, which gives the same rows.
+
+    Empty for other compositions, and where an adapter alone stops, too. It is verified when the probe ran
+    each of them to its end and found nothing wrong with it.
+    """
+    divided = {b.kind for b in walk(facts.tree)} & {"parallel", "batchsplit", "multitask"}
+    if not divided or "multitask" in divided:
+        return ()
+    parts = references(facts.tree, facts.axes.rows)
+    probe = facts.probe
+    if len(parts) < 2 or (probe is not None and probe.reference_failures):
+        return ()
+    whole = all(len(part.rows) == facts.axes.rows for part in parts)
+    ran = probe is not None and not probe.died and not _wrong_alone(facts)
+    setups = [_python(part.tree) for part in parts]
+    if whole:
+        loop, batch = f"for setup in ({', '.join(setups)}):\n", "inputs"
+    else:
+        pairs = ", ".join(f"({s}, {list(part.rows)})" for s, part in zip(setups, parts, strict=True))
+        loop, batch = f"for setup, rows in ({pairs}):\n", "{k: v[rows] for k, v in inputs.items()}"
+    code = (
+        "from adapters.composition import *\n\n"
+        f"outputs = []\n{loop}"
+        "    model.set_active_adapters(setup)\n"
+        f"    outputs.append(model(**{batch}))\n"
+    )
+    return (
+        Fix(
+            title="run the adapters one after the other, for the same rows",
+            kind="setup-change",
+            code=code,
+            status="verified" if ran else "unverified",
+            reason="each was run alone on the small model" if ran else "nothing was run",
+        ),
+    )
+
+
+def _python(tree: Node) -> str:
+    lone = isinstance(tree, Block) and tree.kind == "stack" and len(tree.children) == 1
+    return python(tree.children[0] if lone and isinstance(tree, Block) else tree, package="")
+
+
+def _wrong_alone(facts: Facts) -> bool:
+    return any(True for _ in facts.discrepancies(*ABOUT_ALONE))
