@@ -90,11 +90,12 @@ def test_the_graph_is_attached_on_request() -> None:
 def test_findings_point_into_the_graph() -> None:
     result = audited(f"{BROKEN}:two_defects", graph=True)
     assert result.graph is not None
-    for finding in result.findings:
-        for place in (finding.primary, *finding.related):
-            if place.node is not None:
-                node = result.graph.nodes[place.node]
-                assert (node.op, node.module, node.line) == (place.op, place.module, place.line)
+    assert all(finding.primary.node is not None for finding in result.findings)
+    places = [place for finding in result.findings for place in (finding.primary, *finding.related)]
+    for place in places:
+        if place.node is not None:
+            node = result.graph.nodes[place.node]
+            assert (node.op, node.module, node.line) == (place.op, place.module, place.line)
 
 
 def test_what_is_active_where() -> None:

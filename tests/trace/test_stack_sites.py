@@ -126,7 +126,7 @@ def test_what_is_model_code() -> None:
         assert relative_file(engine) is None
     assert (relative_file(toys.__file__) or "").endswith("auditor/toys/__init__.py")
     # relative to which root depends on sys.path, which other tests add to
-    assert (relative_file(__file__) or "").endswith("test_sites.py")
+    assert (relative_file(__file__) or "").endswith("test_stack_sites.py")
     import adapters.model_mixin
 
     assert relative_file(adapters.model_mixin.__file__) == "adapters/model_mixin.py"
