@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..facts.facts import Axes, Facts
 from ..library.installed import check_environment
 from ..request.model_source import ModelSource
-from ..runtime.paused_collector import without_collector
+from ..runtime.garbage_collection import garbage_collection_paused
 from ..schema.audit_options import AuditOptions
 from ..schema.composition import adapter_names, lane_count
 from ..schema.spec import AuditSpec
@@ -37,7 +37,7 @@ def gather(
 ) -> tuple[Subject, Facts]:
     """Build the model and run both halves: everything that rules and fixes are made of."""
     check_environment()
-    with without_collector(), warnings.catch_warnings():
+    with garbage_collection_paused(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what libraries say about themselves is not about the composition
         probe = None if options.static_only else _probe(spec, source, timer)
         try:

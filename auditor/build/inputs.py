@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from ..schema.composition import Block, walk
 from ..errors import UsageError
+from ..schema.composition import Block, walk
 from ..schema.spec import AuditSpec
 from ..trace.runs import Inputs
 from ..trace.token_ids import special_ids

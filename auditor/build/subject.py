@@ -15,19 +15,19 @@ from typing import Any
 
 import torch
 
+from ..errors import BuildError, UsageError
 from ..library.adapters_library import AdaptersBackend, quiet
 from ..library.library import Backend
-from ..schema.composition import Block, Node, adapter_names
-from ..errors import BuildError, UsageError
-from .inputs import InputMaker, input_maker
 from ..request.model_source import ModelSource
 from ..request.position_table import check_length
+from ..schema.composition import Block, Node, adapter_names
 from ..schema.spec import AuditSpec
 from ..trace.meta.device import ValuelessDevice, values_on_meta
 from ..trace.meta.dispatch import MetaValues
 from ..trace.module_paths import Names, names_in, own_tensors, walked
 from ..trace.records import Failure
-from ..trace.stack_sites import is_deliberate, told, traceback_sites
+from ..trace.stack_sites import is_deliberate, message_of, traceback_sites
+from .inputs import InputMaker, input_maker
 
 GENERATING = ("generate", "beam")
 
@@ -180,7 +180,7 @@ def failure_of(error: Exception, package: str) -> Failure:
     sites = traceback_sites(error.__traceback__)
     return Failure(
         kind=type(error).__name__,
-        message=told(error),
+        message=message_of(error),
         site=sites[0] if sites else None,
         module="",
         deliberate=is_deliberate(error.__traceback__, package),

@@ -9,7 +9,7 @@ from click import get_current_context
 
 from ..errors import ExitCode, UsageError
 from ..jobs.cached_audit import audit_cached
-from ..runtime.paused_collector import without_collector
+from ..runtime.garbage_collection import garbage_collection_paused
 from ..schema.result import AuditResult
 from ..schema.spec import Attention, AuditSpec, ExtraInput, Mask, Mode, check_sizes
 from .declared import run_declared
@@ -70,7 +70,7 @@ def audit_command(model: str | None, directory: str | None, **options: Any) -> i
         raise UsageError(
             f"{missing} is missing", do="for example: adapter-audit t5-base --compose parallel:5"
         )
-    get_current_context().with_resource(without_collector())
+    get_current_context().with_resource(garbage_collection_paused())
     spec = make_spec(model, options)
     spec.check()
     check_sizes(spec)

@@ -55,8 +55,8 @@ def batch_command(specs: Path, output: Path | None, **options: Any) -> int:
             lines[len(done) :], sink, audit_options, jobs=options["jobs"], progress=lambda _: bar.update(1)
         )
     if sink.failed:
-        told = f"{sink.failed} of {len(lines)} specs could not be audited, their lines say why"
-        click.echo(f"adapter-audit: {told}", err=True)
+        message = f"{sink.failed} of {len(lines)} specs could not be audited, their lines say why"
+        click.echo(f"adapter-audit: {message}", err=True)
     if sink.kept:
         write_reports(
             sink.kept,

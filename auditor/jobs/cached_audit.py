@@ -10,10 +10,10 @@ from dataclasses import asdict
 
 from pydantic import ValidationError
 
-from ..cache.content_key import cache_key, hash_touched, own_files
+from ..cache.content_key import cache_key, hash_source, own_files
 from ..cache.store import Store
 from ..request.model_source import ModelSource, resolve
-from ..request.preflight import check_early
+from ..request.preflight import preflight
 from ..schema.audit_options import AuditOptions
 from ..schema.result import AuditResult
 from ..schema.spec import AuditSpec
@@ -35,7 +35,7 @@ def audit_cached(spec: AuditSpec, options: AuditOptions, store: Store | None) ->
     source = resolve(spec.model, offline=options.offline)
     found = _found(spec, source, options, store)
     if found is None:
-        check_early(spec, source)
+        preflight(spec, source)
     return found if found is not None else _audited(spec, source, options, store)
 
 
@@ -43,7 +43,7 @@ def _found(
     spec: AuditSpec, source: ModelSource, options: AuditOptions, store: Store | None
 ) -> AuditResult | None:
     key = _key(spec, source, options) if store else None
-    text = store.load(key, hash_touched) if store and key else None
+    text = store.load(key, hash_source) if store and key else None
     if text is None:
         return None
     try:
@@ -60,7 +60,7 @@ def _audited(spec: AuditSpec, source: ModelSource, options: AuditOptions, store:
     key = _key(spec, source, options) if store else None
     result, files = audit_with_files(spec, source, options, files=bool(key))
     if store and key and _may_be_kept(files):
-        digests = {name: hash_touched(name) for name in files}
+        digests = {name: hash_source(name) for name in files}
         store.save(key, {n: d for n, d in digests.items() if d is not None}, result.model_dump_json())
     return result
 

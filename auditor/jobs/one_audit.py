@@ -42,12 +42,12 @@ def audit_model(model: Any, inputs: Mapping[str, Any] | None = None, **options: 
 def audit_with_files(
     spec: AuditSpec, source: ModelSource, options: AuditOptions, *, files: bool = True
 ) -> tuple[AuditResult, frozenset[str]]:
-    """Audit a checked spec; also the source files that the result follows from (see `touched`), if asked for.
+    """Audit a checked spec; if asked for, also the source files that the result follows from.
 
-    There are none when a process died on the way: that may be the machine's doing, and is not to be kept.
-    Nor is what a package index offers. Raises UsageError when it is to be asked and does not answer.
+    See `used_sources`. There are none when a process died on the way: that may be the machine's doing, and
+    is not to be kept. Nor is what a package index offers. Raises UsageError when it is to be asked and does not answer.
     """
-    from ..assess.used_sources import touched_files
+    from ..assess.used_sources import used_source_files
 
     releases = _other_releases() if options.releases else []
     timer = Timer()
@@ -55,11 +55,11 @@ def audit_with_files(
     activity = () if subject.setup_failure else subject.backend.activity(subject.model, facts.names)
     died = bool(facts.probe_lost) or (facts.probe is not None and bool(facts.probe.died))
     kept = files and not died and not options.releases
-    touched = touched_files(subject.model, facts, subject.backend.package) if kept else frozenset[str]()
+    used = used_source_files(subject.model, facts, subject.backend.package) if kept else frozenset[str]()
     subject.release()
     result = conclude(spec, facts, options, timer, activity)
     result = _with_fixes(spec, source, facts, result) if options.fixes else result
-    return (_with_release(spec, source, releases, result) if options.releases else result), touched
+    return (_with_release(spec, source, releases, result) if options.releases else result), used
 
 
 def _with_fixes(spec: AuditSpec, source: ModelSource, facts: Facts, result: AuditResult) -> AuditResult:

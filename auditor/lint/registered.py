@@ -5,15 +5,14 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-import sys
-from pathlib import Path
 
 import adapter_audit.rules as package
 from adapter_audit.rules.source_rule import SourceRule
 
+from ..source.rule_plugins import plugged_in_modules
+
 PREFIX = "aa6"
 """Ids AA601 to AA699 are source rules, and a rule's file is named after its id."""
-GROUP = "adapter_audit.rules"
 _FILE = re.compile(r"^(aa\d+)_(\w+)$")
 
 
@@ -22,7 +21,7 @@ def source_rules() -> tuple[SourceRule, ...]:
     modules = [
         importlib.import_module(f"{package.__name__}.{n}") for n in _file_names() if n.startswith(PREFIX)
     ]
-    modules.extend(importlib.import_module(name) for name in _plugged_in())
+    modules.extend(importlib.import_module(name) for name in plugged_in_modules())
     found = {
         value.id: value
         for module in modules
@@ -37,28 +36,6 @@ def rule_keys() -> frozenset[str]:
     matches = [m for m in map(_FILE.match, _file_names()) if m]
     keys = {m.group(1).upper() for m in matches} | {m.group(2).replace("_", "-") for m in matches}
     return frozenset(keys | {key for rule in source_rules() for key in (rule.id, rule.name)})
-
-
-def _plugged_in() -> list[str]:
-    """Modules that installed packages name under the entry point; most environments have none.
-
-    `importlib.metadata` takes longer to import than a file takes to check, so it is first seen whether any
-    package has such an entry point at all.
-    """
-    if not any(
-        _mentions_group(file) for folder in sys.path for file in Path(folder).glob("*-info/entry_points.txt")
-    ):
-        return []
-    from importlib.metadata import entry_points
-
-    return [point.value for point in entry_points(group=GROUP)]
-
-
-def _mentions_group(file: Path) -> bool:
-    try:
-        return GROUP.encode() in file.read_bytes()
-    except OSError:
-        return False
 
 
 def _file_names() -> list[str]:

@@ -134,7 +134,7 @@ class Bench:
         return self._execute(self.model, self._fit(self.tree, inputs), copies=False)
 
     def run_with(self, parameters: Sequence[Parameter]) -> Ran:
-        """Run the composition with some parameters moved elsewhere."""
+        """Run the composition with some parameters perturbed."""
         with moved(parameters):
             return self.run(self.tree)
 

@@ -9,7 +9,7 @@ from .model_source import ModelSource
 from .position_table import check_length
 
 
-def check_early(spec: AuditSpec, source: ModelSource) -> None:
+def preflight(spec: AuditSpec, source: ModelSource) -> None:
     """Raise LibraryRefusal for a wrong adapter configuration, UsageError for a sequence without positions.
 
     A function that makes the model may have registered methods of its own: nothing is said about it here.

@@ -32,7 +32,7 @@ DEFAULT_SEQ_LEN = 7
 
 
 class AuditSpec(BaseModel):
-    """One audit request: the fields of a `batch` line (DESIGN, section 5).
+    """One audit request: the fields of a line of `adapter-audit batch`.
 
     Sizes: `batch` is B, the caller's rows (default: the smallest B >= 3 that is no multiple of N, or the
     sum of the batch sizes); `seq_len` is S, tokens per row (default 7, or the sum of the splits).

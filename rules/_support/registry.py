@@ -5,15 +5,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from functools import cache
-from importlib.metadata import entry_points
 from types import ModuleType
 from typing import TypeVar
 
 import adapter_audit.rules as package
+from adapter_audit.auditor.source.rule_plugins import plugged_in_modules
 
 from ..base import Rule
-
-ENTRY_POINT_GROUP = "adapter_audit.rules"
 
 R = TypeVar("R", bound=Rule)
 
@@ -48,7 +46,7 @@ def _package_modules() -> list[ModuleType]:
 
 
 def _plugin_modules() -> list[ModuleType]:
-    return [importlib.import_module(point.value) for point in entry_points(group=ENTRY_POINT_GROUP)]
+    return [importlib.import_module(name) for name in plugged_in_modules()]
 
 
 def _rules_in(module: ModuleType) -> list[type[Rule]]:

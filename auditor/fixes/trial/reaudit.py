@@ -26,7 +26,7 @@ from .trial_process import Request
 def answer(request: Request) -> dict[str, Any]:
     """Everything that was asked for. Raises AuditError when the model cannot be built."""
     spec, source = AuditSpec.read(dict(request.spec)), source_of(request.model)
-    told: dict[str, Any] = {"result": "", "proposals": {}, "others": {}, "alone": {}, "merging": ""}
+    reply: dict[str, Any] = {"result": "", "proposals": {}, "others": {}, "alone": {}, "merging": ""}
     clean = True
     if request.ways:
         from ..setup import library_variants as ways
@@ -35,16 +35,16 @@ def answer(request: Request) -> dict[str, Any]:
     if request.audit:
         facts, result = facts_and_result(spec, source)
         clean = is_clean(result, strict=request.strict)
-        told["result"] = result.model_dump_json(exclude={"graph"})
-        told["proposals"] = _proposals(facts, result) if request.propose and not clean else {}
+        reply["result"] = result.model_dump_json(exclude={"graph"})
+        reply["proposals"] = _proposals(facts, result) if request.propose and not clean else {}
     if clean:
         for other in request.also:
-            told["others"][str(other)] = _probe_trouble(AuditSpec.read(dict(other)), source)
+            reply["others"][str(other)] = _probe_trouble(AuditSpec.read(dict(other)), source)
         if request.alone:
-            told["alone"] = outputs_alone(spec, source)
-        if request.merges and not any(told["others"].values()):
-            told["merging"] = _merging_trouble(AuditSpec.read(dict(request.merges)), source)
-    return told
+            reply["alone"] = outputs_alone(spec, source)
+        if request.merges and not any(reply["others"].values()):
+            reply["merging"] = _merging_trouble(AuditSpec.read(dict(request.merges)), source)
+    return reply
 
 
 def _merging_trouble(spec: AuditSpec, source: ModelSource) -> str:
