@@ -26,7 +26,7 @@ def folders_with(release: str) -> list[Path]:
     return [folder for version, folder in releases_in() if version == release]
 
 
-def environment_with(folder: Path, **more: str) -> dict[str, str]:
-    """The environment of a process that finds this folder's libraries before the installed ones."""
+def environment_with(folder: str | Path, **more: str) -> dict[str, str]:
+    """The environment of a process that finds the libraries of a folder (or of several, as in PATH) first."""
     path = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH", ""))))
     return os.environ | more | {"PYTHONPATH": path}

@@ -45,7 +45,8 @@ def audit_with_files(
     """Audit a checked spec; if asked for, also the source files that the result follows from.
 
     See `used_sources`. There are none when a process died on the way: that may be the machine's doing, and
-    is not to be kept. Nor is what a package index offers. Raises UsageError when it is to be asked and does not answer.
+    is not to be kept. Nor is what a package index offers. Raises UsageError when it is to be asked and does
+    not answer.
     """
     from ..assess.used_sources import used_source_files
 

@@ -30,9 +30,13 @@ def result(fixed: Fixed) -> AuditResult:
 
 
 def python(*arguments: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:
-    env = os.environ | {"OMP_NUM_THREADS": "1"} | ({"PYTHONPATH": str(path)} if path else {})
     return subprocess.run(
-        [sys.executable, *arguments], env=env, capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, *arguments],
+        env=environment_with(path or "", OMP_NUM_THREADS="1"),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
 
 
