@@ -15,7 +15,7 @@ from typing import Any
 
 from ..request.model_source import ModelSource
 from ..schema.spec import AuditSpec
-from ..source.rule_plugins import declaring_files, plugged_in_modules
+from ..source.rule_files import declaring_files, plugged_in_modules
 from ..source.source_files import absolute_file
 from .store import digest
 

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
-import re
 
 import adapter_audit.rules as package
 from adapter_audit.rules.source_rule import SourceRule
 
-from ..source.rule_plugins import plugged_in_modules
+from ..source.rule_files import plugged_in_modules, shipped_modules, shipped_names
 
-PREFIX = "aa6"
-"""Ids AA601 to AA699 are source rules, and a rule's file is named after its id."""
-_FILE = re.compile(r"^(aa\d+)_(\w+)$")
+PREFIX = "AA6"
+"""Ids AA601 to AA699 are source rules."""
 
 
 def source_rules() -> tuple[SourceRule, ...]:
     """Instances of all source rules, ordered by id: those of this package, and of the entry points."""
-    modules = [
-        importlib.import_module(f"{package.__name__}.{n}") for n in _file_names() if n.startswith(PREFIX)
-    ]
+    shipped = [name for key, name in shipped_modules().items() if key.startswith(PREFIX)]
+    modules = [importlib.import_module(f"{package.__name__}.{name}") for name in shipped]
     modules.extend(importlib.import_module(name) for name in plugged_in_modules())
     found = {
         value.id: value
@@ -33,10 +29,7 @@ def source_rules() -> tuple[SourceRule, ...]:
 
 def rule_keys() -> frozenset[str]:
     """Ids and names of all rules of this package, by file name, and of the plugged-in source rules."""
-    matches = [m for m in map(_FILE.match, _file_names()) if m]
-    keys = {m.group(1).upper() for m in matches} | {m.group(2).replace("_", "-") for m in matches}
-    return frozenset(keys | {key for rule in source_rules() for key in (rule.id, rule.name)})
-
-
-def _file_names() -> list[str]:
-    return sorted(m.name for m in pkgutil.iter_modules(package.__path__))
+    shipped = shipped_names()
+    return frozenset(
+        {*shipped, *shipped.values()} | {key for rule in source_rules() for key in (rule.id, rule.name)}
+    )

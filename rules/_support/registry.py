@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from functools import cache
 from types import ModuleType
 from typing import TypeVar
 
 import adapter_audit.rules as package
-from adapter_audit.auditor.source.rule_plugins import plugged_in_modules
+from adapter_audit.auditor.source.rule_files import plugged_in_modules, shipped_modules
 
 from ..base import Rule
 
@@ -41,8 +40,7 @@ def find_rule(key: str) -> type[Rule] | None:
 
 
 def _package_modules() -> list[ModuleType]:
-    names = sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name.startswith("aa"))
-    return [importlib.import_module(f"{package.__name__}.{name}") for name in names]
+    return [importlib.import_module(f"{package.__name__}.{name}") for name in shipped_modules().values()]
 
 
 def _plugin_modules() -> list[ModuleType]:

@@ -47,7 +47,7 @@ def test_a_new_file_is_a_new_report(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert render("haiku", [samples.clean()]) == "compatible"
     finally:
         base._registry.cache_clear()
-        sys.modules.pop("adapter_audit.reports.haiku", None)
+        del sys.modules[f"{base.package.__name__}.haiku"]
 
 
 def test_unknown_kind_names_the_known_ones() -> None:

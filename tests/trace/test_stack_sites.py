@@ -90,6 +90,7 @@ def raised_by(function: object, *arguments: object) -> BaseException:
         ("refuse_bare", True),
         ("insist", True),
         ("refuse_again", True),
+        ("reraise", False),
         ("key", False),
         ("attribute", False),
         ("shapes", False),
