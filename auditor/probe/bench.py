@@ -27,7 +27,7 @@ MAX_TOKENS = 48
 """Longer sequences show nothing more in a probe and cost their square."""
 
 BEAM_TRIALS = 4
-"""So many inputs are tried until beams change places."""
+"""Inputs that are tried, at most, until beams change places."""
 
 Tensors = dict[str, torch.Tensor]
 Parameter = tuple[str, Any]

@@ -1,4 +1,4 @@
-"""Other ways to tell the library the same thing, as set-ups use them: known by name, so that a child can.
+"""Other calls of the library with the same meaning, as set-ups use them; by name, so that a child can.
 
 A way replaces what the audit does itself by what a user would paste; then the audit runs as always.
 `use` is for processes that are thrown away: what it replaces stays replaced.

@@ -1,4 +1,4 @@
-"""Set-ups that keep the adapters: other settings of the run, other ways to tell the library the same."""
+"""Set-ups that keep the adapters: other settings of the run, other calls of the library with the same meaning."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def one_row(spec: AuditSpec) -> Iterator[SetUp]:
 
 
 def other_words(spec: AuditSpec) -> Iterator[SetUp]:
-    """Other ways to tell the library the same composition: one at a time, then all that apply."""
+    """Other calls that set up the same composition: one at a time, then all that apply."""
     tree = spec.composition()
     blocks = list(walk(tree))
     averages = any(b.kind == "average" for b in blocks)

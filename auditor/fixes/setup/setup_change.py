@@ -20,9 +20,9 @@ class SetUp:
     specs: tuple[AuditSpec, ...]
     steps: tuple[Step, ...]
     ways: tuple[str, ...] = ()
-    """How the library is told (see `ways`): the audits run so."""
+    """Names of `library_variants`: the audits call the library so."""
     merges: AuditSpec | None = None
-    """The original request, whose adapters are merged: that is tried, too (see `merging`)."""
+    """The original request, whose adapters are merged: that is tried, too (see `merged_adapters`)."""
 
     def code(self) -> str:
         """The Python to paste, in the order in which things are done."""

@@ -46,9 +46,9 @@ class Request:
     strict: bool = True
     """Whether a warning stands in the way of what is asked beside the audit."""
     ways: tuple[str, ...] = ()
-    """How the library is told what to do (see `ways`)."""
+    """Names of `library_variants`: how the library is called."""
     merges: Mapping[str, Any] = field(default_factory=dict)
-    """A spec whose Average blocks are merged (see `merging`); empty for none."""
+    """A spec whose Average blocks are merged (see `merged_adapters`); empty for none."""
 
     @classmethod
     def of(cls, spec: AuditSpec, source: ModelSource, **fields: Any) -> Request:
