@@ -23,7 +23,7 @@ def with_explanations(finding: Finding, environment: Environment) -> Finding:
 
 def fits(bug: dict[str, Any], finding: Finding, environment: Environment) -> bool:
     """Whether a bug is one of this release, in a line that the finding names."""
-    release = environment.adapters.split("+")[0]
+    release = getattr(environment, bug.get("package", "adapters"), "").split("+")[0]
     if not release or not SpecifierSet(bug["releases"]).contains(release):
         return False
     places = {(p.file, p.code) for p in (finding.primary, *finding.related)}
@@ -31,7 +31,7 @@ def fits(bug: dict[str, Any], finding: Finding, environment: Environment) -> boo
 
 
 def _text(bug: dict[str, Any]) -> str:
-    fixed = f" Fixed in adapters {bug['fixed_in']}." if bug.get("fixed_in") else ""
+    fixed = f" Fixed in {bug.get('package', 'adapters')} {bug['fixed_in']}." if bug.get("fixed_in") else ""
     return f"Published as {bug['reference']}: {bug['summary']}.{fixed}"
 
 

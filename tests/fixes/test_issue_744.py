@@ -110,7 +110,7 @@ import os, signal, sys
 from adapter_audit.auditor.fixes import find_fixes
 from adapter_audit.auditor.fixes.trial import substitute as module
 from adapter_audit.auditor.fixes.trial.reaudit import facts_and_result
-from adapter_audit.auditor.request.model_source import resolve
+from adapter_audit.auditor.request.job import resolved_job
 from adapter_audit.auditor.schema.spec import AuditSpec
 
 def stopping(patched, folder, substitute=module.substitute):
@@ -123,9 +123,9 @@ module.substitute = stopping
 spec = AuditSpec.read(
     {"model": "adapter_audit.auditor.toys:t5", "compose": "parallel:2", "adapter": "lora[leave_out=[0]]"}
 )
-source = resolve(spec.model)
-facts, result = facts_and_result(spec, source)
-find_fixes(spec, source, facts, result.findings)
+job = resolved_job(spec)
+facts, result = facts_and_result(job)
+find_fixes(job, facts, result.findings)
 """
 """Looks for fixes, says where the first trial has its patched files, and goes no further."""
 

@@ -21,6 +21,7 @@ SCRIPT = Path(__file__).with_name("plain_lanes.py")
 OLD, FIXED = folders_with("1.0.0"), folders_with("1.0.1")
 FIXING = """
 import json, sys
+from adapter_audit.auditor.request.job import Job
 from adapter_audit.auditor.request.model_source import ModelSource
 from adapter_audit.auditor.fixes import find_fixes, write_overlay
 from adapter_audit.auditor.fixes.trial.reaudit import facts_and_result
@@ -28,8 +29,9 @@ from adapter_audit.auditor.schema.spec import AuditSpec
 config = json.loads(sys.argv[1])
 spec = AuditSpec.read({"model": "tiny", "compose": "parallel(a,b,c)", "adapter": "lora"})
 source = ModelSource("tiny", "directory", config=config)
-facts, result = facts_and_result(spec, source)
-fixes = find_fixes(spec, source, facts, result.findings)
+job = Job.of(spec, source)
+facts, result = facts_and_result(job)
+fixes = find_fixes(job, facts, result.findings)
 print(result.verdict.value, write_overlay([f for own in fixes.values() for f in own], sys.argv[2]))
 """
 

@@ -13,6 +13,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from adapter_audit.auditor import AuditResult, audit
+from adapter_audit.auditor.library.find_library import library_named
 from adapter_audit.auditor.library.installed import environment
 from adapter_audit.rules._support.registry import rules_of
 from adapter_audit.rules.base import AuditRule, Case
@@ -61,4 +62,4 @@ def test_every_rule_turns_red_here(rule: AuditRule) -> None:
 
 
 def test_environment_is_the_one_that_cases_are_chosen_for() -> None:
-    assert environment().adapters == RELEASE
+    assert environment(library_named(None)).adapters == RELEASE

@@ -18,10 +18,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from ...request.model_source import ModelSource
+from ...request.job import Job
 from ...runtime.silent_process import silence
 from ...schema.result import AuditResult
-from ...schema.spec import AuditSpec
 from ...source.parsed_module import Edit
 from ..patch.family import SourceEdit
 
@@ -35,6 +34,8 @@ class Request:
 
     spec: dict[str, Any]
     model: dict[str, Any]
+    package: str = ""
+    """The library's."""
     patched: Mapping[str, str] = field(default_factory=dict)
     also: tuple[dict[str, Any], ...] = ()
     """Specs that are probed, too, when the audit is clean."""
@@ -45,14 +46,15 @@ class Request:
     """Say what families propose for what is still found."""
     strict: bool = True
     """Whether a warning stands in the way of what is asked beside the audit."""
-    ways: tuple[str, ...] = ()
-    """Names of `library_variants`: how the library is called."""
+    variants: tuple[str, ...] = ()
+    """Names of `setup.library_variants`: how the library is called."""
     merges: Mapping[str, Any] = field(default_factory=dict)
-    """A spec whose Average blocks are merged (see `merged_adapters`); empty for none."""
+    """A spec whose Average blocks are merged (see `setup.merged_adapters`); empty for none."""
 
     @classmethod
-    def of(cls, spec: AuditSpec, source: ModelSource, **fields: Any) -> Request:
-        """A request for a spec. Raises ValueError for a model that only exists in this process."""
+    def of(cls, job: Job, **fields: Any) -> Request:
+        """A request for a job. Raises ValueError for a model that only exists in this process."""
+        source = job.source
         if source.config is None and ":" not in source.name:
             raise ValueError("the model exists in this process only and cannot be built again")
         model = {
@@ -60,7 +62,7 @@ class Request:
             "origin": source.origin,
             "config": source.config and dict(source.config),
         }
-        return cls(spec.model_dump(mode="json", exclude_none=True), model, **fields)
+        return cls(job.spec.plain(), model, package=job.library.package, **fields)
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def _child(sender: Connection, request: Request, folder: str) -> None:
     own = request.model["name"].split(":")[0].split(".")[0] if ":" in request.model["name"] else ours
     packages = {ours, own, *(file.split("/")[0] for file in request.patched)}
     if request.patched:
-        forget(packages | {"adapters"})
+        forget(packages | {request.package})
         substitute(request.patched, Path(folder))
     try:
         reaudit = importlib.import_module(f"{__package__}.reaudit")  # the fresh one
