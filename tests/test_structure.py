@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -42,6 +44,25 @@ def test_every_folder_with_code_is_a_package_and_is_packed() -> None:
     assert [str(folder) for folder in folders if not (ROOT / folder / "__init__.py").is_file()] == []
     setup = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
     assert set(setup["packages"]) == {"adapter_audit." + ".".join(folder.parts) for folder in folders}
+
+
+def private_imports() -> set[str]:
+    """Modules and names with an underscore that are imported from the libraries."""
+    found = set()
+    for file in files("auditor"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and re.match(
+                r"(torch|transformers|adapters)\b", node.module or ""
+            ):
+                found |= {node.module} if "._" in str(node.module) else set()
+                found |= {alias.name for alias in node.names if alias.name.startswith("_")}
+    return {str(name) for name in found}
+
+
+def test_private_names_of_the_libraries_are_in_the_design() -> None:
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    assert "torch.utils._pytree" in private_imports()
+    assert [name for name in private_imports() if name not in page] == []
 
 
 def test_every_folder_of_the_engine_is_tested_in_one_of_its_name() -> None:
