@@ -12,7 +12,7 @@ from adapter_audit.auditor import AuditResult, audit
 from adapter_audit.auditor.assess.conclude import overall_verdict, run_rules, summarise
 from adapter_audit.auditor.errors import AuditError, BuildError, LibraryRefusal, UsageError
 from adapter_audit.auditor.facts.facts import Axes, Facts
-from adapter_audit.auditor.library import installed as environment
+from adapter_audit.auditor.library import installed
 from adapter_audit.auditor.library.find_library import library_named
 from adapter_audit.auditor.probe import child_process as process
 from adapter_audit.auditor.schema.audit_options import AuditOptions
@@ -150,13 +150,15 @@ def test_libraries_that_are_missing_or_out_of_range(
     monkeypatch: pytest.MonkeyPatch, versions: dict[str, str], words: str
 ) -> None:
     have = {"torch": "2.13.0", "transformers": "4.57.6", "adapters": "1.3.0"} | versions
-    monkeypatch.setattr(environment, "_version", have.__getitem__)
+    monkeypatch.setattr(installed, "release_of", have.__getitem__)
     with pytest.raises(BuildError) as caught:
-        environment.check_installed(library_named(None))
+        installed.check_installed(library_named(None))
     assert words in caught.value.line
 
 
 def test_a_block_that_the_release_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    import adapters.methods.bottleneck  # noqa: F401 - it imports the block by name, when it is there
+
     monkeypatch.delattr("adapters.composition.Average")
     with pytest.raises(LibraryRefusal, match="the installed adapters release has no Average; upgrade"):
         audited(compose="average(a,b)", adapter="seq_bn")
@@ -167,9 +169,9 @@ def test_versions_of_what_is_not_there_are_empty(monkeypatch: pytest.MonkeyPatch
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr("importlib.metadata.version", missing)
-    environment._version.cache_clear()
-    assert environment.environment(library_named(None)).torch == ""
-    environment._version.cache_clear()
+    installed.release_of.cache_clear()
+    assert installed.environment(library_named(None)).torch == ""
+    installed.release_of.cache_clear()
 
 
 def test_a_dying_child_is_told_with_its_place() -> None:
