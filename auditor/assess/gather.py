@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..facts.facts import Axes, Facts
 from ..library.installed import check_installed
 from ..request.job import Job
-from ..runtime.paused_collector import without_collector
+from ..runtime.garbage_collection import garbage_collection_paused
 
 if TYPE_CHECKING:
     from ..build.subject import Subject
@@ -32,7 +32,7 @@ class Timer:
 def gather(job: Job, timer: Timer) -> tuple[Subject, Facts]:
     """Build the model and run both halves: everything that rules and fixes are made of."""
     check_installed(job.library)
-    with without_collector(), warnings.catch_warnings():
+    with garbage_collection_paused(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what libraries say about themselves is not about the composition
         probe = None if job.options.static_only else _probe(job, timer)
         try:

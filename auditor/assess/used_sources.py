@@ -16,7 +16,7 @@ from ..source.source_files import absolute_file, relative_file
 from ..trace.records import Failure, Site
 
 
-def touched_files(model: Any, facts: Facts, package: str) -> frozenset[str]:
+def used_source_files(model: Any, facts: Facts, package: str) -> frozenset[str]:
     """Files whose lines ran in the trace, that define the model's classes, or belong to the adapter library.
 
     `package` is the library's import name. Of the library every loaded file counts: much of it decides

@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 
+from ..errors import UsageError
 from ..request.job import Job
 from ..schema.composition import Block, walk
-from ..errors import UsageError
 from ..trace.runs import Inputs
 from ..trace.token_ids import special_ids
 
@@ -76,7 +76,11 @@ class InputMaker:
 
     def _decoder(self, inputs: Inputs, rows: int, tokens: int, generator: torch.Generator) -> None:
         wanted = {n for n in self.job.spec.inputs if n.startswith("decoder_")}
-        if not self.decodes or self.job.spec.mode in ("generate", "beam") or (self.makes_decoder and not wanted):
+        if (
+            not self.decodes
+            or self.job.spec.mode in ("generate", "beam")
+            or (self.makes_decoder and not wanted)
+        ):
             return
         if "decoder_inputs_embeds" in wanted:
             inputs["decoder_inputs_embeds"] = self._embeds(generator, rows, tokens)

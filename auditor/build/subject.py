@@ -9,26 +9,26 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import torch
 
-from ..library.library import Library
-from ..schema.composition import Block, Node
 from ..errors import BuildError, UsageError
-from .inputs import InputMaker, input_maker
+from ..library.library import Library
 from ..request.job import Job
 from ..request.model_source import ModelSource
 from ..request.position_table import check_length
+from ..schema.composition import Block, Node
 from ..schema.spec import AuditSpec
 from ..trace.meta.device import ValuelessDevice, values_on_meta
 from ..trace.meta.dispatch import MetaValues
 from ..trace.module_paths import Names, names_in, own_tensors, walked
 from ..trace.records import Failure
 from ..trace.runs import RunOptions
-from ..trace.stack_sites import is_deliberate, told, traceback_sites
+from ..trace.stack_sites import is_deliberate, message_of, traceback_sites
+from .inputs import InputMaker, input_maker
 
 GENERATING = ("generate", "beam")
 
@@ -184,7 +184,7 @@ def failure_of(error: Exception, package: str) -> Failure:
     sites = traceback_sites(error.__traceback__)
     return Failure(
         kind=type(error).__name__,
-        message=told(error),
+        message=message_of(error),
         site=sites[0] if sites else None,
         module="",
         deliberate=is_deliberate(error.__traceback__, package),

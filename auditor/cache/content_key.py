@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -17,13 +16,13 @@ from typing import Any
 from ..library.library import Library
 from ..request.job import Job
 from ..schema.spec import AuditSpec
+from ..source.rule_files import declaring_files, plugged_in_modules
 from ..source.source_files import absolute_file
 from .store import digest
 
 OWN = "adapter-audit"
 RELEVANT = ("ADAPTERS_", "TRANSFORMERS_", "PYTORCH_", "TORCH_", "ATEN_")
 """Prefixes of environment variables that change what the libraries do."""
-RULE_GROUP = "adapter_audit.rules"
 CLOCK_TICK = 2.0
 """Seconds; no file system in use stamps coarser than this."""
 ENGINE = Path(__file__).parents[1]
@@ -74,26 +73,16 @@ def own_files() -> list[Path]:
 @cache
 def _plugin_digests() -> dict[str, str]:
     """Module of a plugged-in rule -> digest of its file, and the entry points that name it."""
-    declared = {str(f): hash_file(str(f)) or "" for f in _declaring_files()}
+    declared = {str(f): hash_file(str(f)) or "" for f in declaring_files()}
     if not declared:
         return {}
-    from importlib.metadata import entry_points
     from importlib.util import find_spec
 
-    for point in entry_points(group=RULE_GROUP):
-        where = find_spec(point.value)
+    for module in plugged_in_modules():
+        where = find_spec(module)
         origin = where.origin if where else None
-        declared[point.value] = (hash_file(origin) if origin else None) or ""
+        declared[module] = (hash_file(origin) if origin else None) or ""
     return declared
-
-
-def _declaring_files() -> Iterator[Path]:
-    """Lists of entry points that name rules; looked for first, as `importlib.metadata` is slow to import."""
-    for folder in sys.path:
-        for file in sorted(Path(folder or ".").glob("*-info/entry_points.txt")):
-            with contextlib.suppress(OSError):
-                if RULE_GROUP.encode() in file.read_bytes():
-                    yield file
 
 
 @cache
@@ -141,8 +130,8 @@ def hash_file(path: str) -> str | None:
         return None
     stamp = (status.st_mtime_ns, status.st_ctime_ns, status.st_size)
     # A second write within one tick of the file system's clock would leave the same stamp.
-    settled = max(status.st_mtime, status.st_ctime) < time.time() - CLOCK_TICK
-    return _remembered(path, stamp) if settled else _digest_of(path)
+    is_unique = max(status.st_mtime, status.st_ctime) < time.time() - CLOCK_TICK
+    return _remembered(path, stamp) if is_unique else _digest_of(path)
 
 
 @lru_cache(maxsize=8192)
@@ -157,7 +146,7 @@ def _digest_of(path: str) -> str | None:
         return None
 
 
-def hash_touched(name: str) -> str | None:
+def hash_source(name: str) -> str | None:
     """`hash_file` for a name as the trace gives it: relative to its place on `sys.path`, or absolute."""
     path = absolute_file(name)
     return hash_file(path) if path else None

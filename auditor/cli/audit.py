@@ -10,7 +10,7 @@ from click import get_current_context
 from ..errors import ExitCode, UsageError
 from ..jobs.cached_audit import audit_cached
 from ..request.job import resolved_job
-from ..runtime.paused_collector import without_collector
+from ..runtime.garbage_collection import garbage_collection_paused
 from ..schema.result import AuditResult
 from ..schema.spec import Attention, AuditSpec, ExtraInput, Mask, Mode
 from .declared import run_declared
@@ -71,7 +71,7 @@ def audit_command(model: str | None, directory: str | None, **options: Any) -> i
         raise UsageError(
             f"{missing} is missing", do="for example: adapter-audit t5-base --compose parallel:5"
         )
-    get_current_context().with_resource(without_collector())
+    get_current_context().with_resource(garbage_collection_paused())
     spec = make_spec(model, options)
     job = resolved_job(spec, project.request, sizes_must_fit=True)
     audited = audit_cached(job, project.store)

@@ -194,11 +194,5 @@ class Facts:
             twin, twin_expanded = producer.twin, producer.twin_expanded
         return f"{list(operand.shape)} = {self.axes.describe(operand.shape, twin, twin_expanded)}"
 
-    def lane_names(self) -> tuple[str, ...]:
-        """The adapters of each lane, in words (`a`, `b+c`)."""
-        from ..schema.composition import adapter_names, lane_reference
-
-        return tuple("+".join(adapter_names(lane_reference(self.tree, i))) for i in range(self.axes.lanes))
-
 
 __all__ = ["Axes", "Departure", "Discrepancy", "Facts", "Failure", "Lane", "ProbeFacts", "StaticFacts"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import AuditError, LibraryRefusal
-from ..runtime.dedicated_process import settle
+from ..runtime.dedicated_process import dedicate_process
 from ..runtime.worker_pool import in_order
 from ..schema.result import AuditResult, Verdict
 from ..schema.spec import AuditSpec
@@ -120,9 +120,9 @@ def run(
 
 def _results(lines: list[Line], options: dict[str, Any], jobs: int) -> Iterator[tuple[Line, str]]:
     if jobs <= 1:
-        settle()
+        dedicate_process()
         for line in lines:
             yield line, audit_line(line, options)
         return
-    for line, text in in_order(partial(audit_line, options=options), lines, jobs, settle):
+    for line, text in in_order(partial(audit_line, options=options), lines, jobs, dedicate_process):
         yield line, text or failed(line, DIED).model_dump_json(exclude={"graph"})

@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from pydantic import ValidationError
 
-from ..cache.content_key import cache_key, hash_touched, own_files
+from ..cache.content_key import cache_key, hash_source, own_files
 from ..cache.store import Store
 from ..request.job import Job
 from ..request.preflight import preflight
@@ -24,7 +24,7 @@ _STARTED = 0.0 if "transformers" in sys.modules else time.time()
 def lookup(job: Job, store: Store | None) -> AuditResult | None:
     """The stored result, or None. Neither torch nor the engine is imported."""
     key = _key(job) if store else None
-    text = store.load(key, hash_touched) if store and key else None
+    text = store.load(key, hash_source) if store and key else None
     if text is None:
         return None
     try:
@@ -45,7 +45,7 @@ def audit_cached(job: Job, store: Store | None) -> AuditResult:
     key = _key(job) if store else None
     result, files = run_with_files(job, files=bool(key))
     if store and key and _may_be_kept(files):
-        digests = {name: hash_touched(name) for name in files}
+        digests = {name: hash_source(name) for name in files}
         store.save(key, {n: d for n, d in digests.items() if d is not None}, result.model_dump_json())
     return result
 

@@ -44,10 +44,11 @@ def run(job: Job) -> AuditResult:
 def run_with_files(job: Job, *, files: bool = True) -> tuple[AuditResult, frozenset[str]]:
     """The result, and the source files that it follows from (see `used_sources`), if asked for.
 
-    There are none when a process died on the way: that may be the machine's doing, and is not to be kept.
-    Nor is what a package index offers. Raises UsageError when it is to be asked and does not answer.
+    See `used_sources`. There are none when a process died on the way: that may be the machine's doing, and
+    is not to be kept. Nor is what a package index offers. Raises UsageError when it is to be asked and does
+    not answer.
     """
-    from ..assess.used_sources import touched_files
+    from ..assess.used_sources import used_source_files
 
     options = job.options
     releases = _other_releases(job) if options.releases else []
@@ -56,11 +57,11 @@ def run_with_files(job: Job, *, files: bool = True) -> tuple[AuditResult, frozen
     activity = () if subject.setup_failure else job.library.activity(subject.model, facts.names)
     died = bool(facts.probe_lost) or (facts.probe is not None and bool(facts.probe.died))
     kept = files and not died and not options.releases
-    touched = touched_files(subject.model, facts, job.library.package) if kept else frozenset[str]()
+    used = used_source_files(subject.model, facts, job.library.package) if kept else frozenset[str]()
     subject.release()
     result = conclude(job, facts, timer, activity)
     result = _with_fixes(job, facts, result) if options.fixes else result
-    return (_with_release(job, releases, result) if options.releases else result), touched
+    return (_with_release(job, releases, result) if options.releases else result), used
 
 
 def _with_fixes(job: Job, facts: Facts, result: AuditResult) -> AuditResult:

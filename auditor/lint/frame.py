@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from .values import Batch, Function, Global, Member, Tensor, Value, either
+from .flow_values import Batch, Function, Global, Member, Tensor, Value, either
 
 if TYPE_CHECKING:
     from .events import FlowEvents

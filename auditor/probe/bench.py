@@ -27,7 +27,7 @@ MAX_TOKENS = 48
 """Longer sequences show nothing more in a probe and cost their square."""
 
 BEAM_TRIALS = 4
-"""So many inputs are tried until beams change places."""
+"""Inputs that are tried, at most, until beams change places."""
 
 Tensors = dict[str, torch.Tensor]
 Parameter = tuple[str, Any]
@@ -143,7 +143,7 @@ class Bench:
         return self._execute(self.model, self._fit(self.tree, inputs), copies=False)
 
     def run_with(self, parameters: Sequence[Parameter]) -> Ran:
-        """Run the composition with some parameters moved elsewhere."""
+        """Run the composition with some parameters perturbed."""
         with moved(parameters):
             return self.run(self.tree)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import multiprocessing
 import os
 import signal
@@ -15,6 +14,7 @@ from typing import Any
 from ..errors import AuditError
 from ..facts.facts import ProbeFacts, StaticFacts
 from ..request.job import Job
+from ..runtime.silent_process import silence
 from ..runtime.worker_pool import end_with_parent
 from ..trace.records import Site
 
@@ -133,7 +133,7 @@ def _ending(process: Any) -> str:
 
 def _child(sender: Connection, job: Job) -> None:
     end_with_parent()
-    _be_quiet()
+    silence()
     from .run_checks import probe
 
     try:
@@ -151,7 +151,7 @@ def _child(sender: Connection, job: Job) -> None:
 
 def _noting_child(sender: Connection, job: Job, note: Any) -> None:
     end_with_parent()
-    _be_quiet()
+    silence()
     from .run_checks import noted_run
 
     def write(module: str, site: Site) -> None:
@@ -160,17 +160,3 @@ def _noting_child(sender: Connection, job: Job, note: Any) -> None:
     noted_run(job, write)
     sender.send("done")
     os._exit(0)
-
-
-def _be_quiet() -> None:
-    """The child's messages (the C library's words about a double free) are not the user's."""
-    faulthandler.disable()
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
-    os.dup2(null, 2)
-    try:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    except (ImportError, ValueError):  # not on this system: then core files are its own setting
-        pass

@@ -141,7 +141,7 @@ def _from_here(path: Path) -> Path:
 
 
 def _lines_of_audits(text: str, count: int) -> list[int]:
-    """Line of each audit's composition; its table's first line, or 1, where that cannot be told."""
+    """Line of each audit's composition; its table's first line, or 1, where that cannot be found."""
     lines = text.splitlines()
     headers = [n for n, line in enumerate(lines) if _HEADER.match(line)]
     if len(headers) != count:

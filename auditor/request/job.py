@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..library.find_library import library_named
 from ..library.library import Library
-from ..library.registry import library_named
 from ..schema.audit_options import AuditOptions
 from ..schema.composition import Block, adapter_names, lane_count
 from ..schema.composition_parser import parse

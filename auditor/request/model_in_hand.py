@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import UsageError
-from ..library.registry import library_of
+from ..library.find_library import library_of
 from ..schema.audit_options import AuditOptions
 from ..schema.composition import as_block
 from ..schema.spec import AuditSpec

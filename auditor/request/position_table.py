@@ -2,7 +2,7 @@
 
 Only a model with a table of absolute positions has an end. Whether it has one is read from its source:
 `nn.Embedding(config.max_position_embeddings, ...)`, made under no condition. Relative and rotary positions
-have no table, and what cannot be told for certain has no answer here.
+have no table, and what is not certain has no answer here.
 """
 
 from __future__ import annotations

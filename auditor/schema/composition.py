@@ -81,7 +81,7 @@ def lane_count(node: Node) -> int:
 
 
 def lane_reference(node: Node, lane: int) -> Node:
-    """The same composition with every Parallel replaced by its child number `lane` (DESIGN, section 2)."""
+    """The reference of a lane: the composition with every Parallel replaced by its child number `lane`."""
     if isinstance(node, str):
         return node
     if node.kind == "parallel":

@@ -1,4 +1,4 @@
-"""What an audit returns: the JSON contract (DESIGN, section 5), as pydantic models without torch.
+"""What an audit returns: the JSON contract, as pydantic models without torch.
 
 `schema_version` grows when a field changes its meaning; new optional fields do not change it.
 """

@@ -1,4 +1,4 @@
-"""Verdict, severity and confidence: the words of DESIGN, section 4, without pydantic."""
+"""Verdict, severity and confidence: the words of every report (docs/usage.md), without pydantic."""
 
 from __future__ import annotations
 

@@ -15,14 +15,14 @@ from typing import Any
 
 import torch
 
-from ..runtime.dedicated_process import is_settled
+from ..runtime.dedicated_process import is_dedicated
 from .align.repair import Repairs
 from .meta.device import values_on_meta
 from .meta.dispatch import NOWHERE, SCALAR, MetaValues
 from .module_paths import Names, names_in
 from .operators import operator
 from .records import Failure, Key, Operand, Record, Site, Trace
-from .stack_sites import current_site, is_deliberate, stack_sites, told, traceback_sites
+from .stack_sites import current_site, is_deliberate, message_of, stack_sites, traceback_sites
 from .tensors import tensors_in, tensors_in_call
 from .token_ids import ordinary_token
 
@@ -176,10 +176,6 @@ class Recorder(MetaValues):
         """Note a question that nobody can answer on meta."""
         self.trace.unknowns.append(f"the value of a tensor asked for at {site.file}:{site.line}")
 
-    def guessed(self) -> None:
-        """Count a made-up value."""
-        self.trace.guesses += 1
-
     # -- modules -------------------------------------------------------------------------------------
 
     def call_module(self, original: Any, module: torch.nn.Module, args: Any, kwargs: Any) -> Any:
@@ -234,7 +230,7 @@ class Recorder(MetaValues):
         sites = traceback_sites(error.__traceback__) + stack_sites(sys._getframe(1))
         return Failure(
             kind=type(error).__name__,
-            message=told(error),
+            message=message_of(error),
             site=self.trace.records[record].site if record is not None else (sites[0] if sites else None),
             module=module,
             record=record,
@@ -274,7 +270,7 @@ def followed_modules() -> Iterator[None]:
     try:
         yield
     finally:
-        if not is_settled():
+        if not is_dedicated():
             torch.nn.Module.__call__ = _original_calls.pop()  # type: ignore[method-assign]
 
 

@@ -10,7 +10,7 @@ Shape = tuple[int, ...]
 
 
 class Lane(str, Enum):
-    """Lane state of a tensor (DESIGN, section 2)."""
+    """Lane state of a tensor (docs/design.md, "Lane states")."""
 
     CONSTANT = "constant"
     """Does not depend on the batch size."""
@@ -111,8 +111,6 @@ class Trace:
     """Name of each output tensor -> shape."""
     unknowns: list[str] = field(default_factory=list)
     """Questions about tensor values that could not be answered."""
-    guesses: int = 0
-    """Values that were made up so that the run could go on (e.g. the next token in generate)."""
 
     @property
     def completed(self) -> bool:

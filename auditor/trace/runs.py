@@ -29,7 +29,7 @@ class RunOptions(TypedDict):
 
 @dataclass
 class Run:
-    """What came out of one run. `outputs` maps names to tensors; `failure` ended the run early."""
+    """What came out of one run. `outputs` maps names to tensors; `failure` is what stopped it."""
 
     outputs: dict[str, torch.Tensor] = field(default_factory=dict)
     failure: Failure | None = None

@@ -50,7 +50,7 @@ def traceback_sites(traceback: TracebackType | None) -> tuple[Site, ...]:
     return tuple(reversed(sites))
 
 
-def told(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
     """What an exception says, without the addresses of objects: they differ from run to run."""
     return _ADDRESS.sub("", str(error))
 

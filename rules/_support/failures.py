@@ -13,7 +13,7 @@ def first_stop(facts: Facts) -> tuple[Failure | None, Confidence]:
     """The first failure of the composition, and how it is known.
 
     What was executed wins: when the probe ran to its end, the shape trace's stop is not a stop (AA901
-    reports the disagreement). When both stop, the traced one is told, since its operands are known.
+    reports the disagreement). When both stop, the traced one is reported, since its operands are known.
     """
     traced = facts.static.trace.failures[0] if facts.static and facts.static.trace.failures else None
     if facts.probe is None or facts.probe.died:
@@ -23,13 +23,13 @@ def first_stop(facts: Facts) -> tuple[Failure | None, Confidence]:
     return traced or facts.probe.failure, Confidence.CONFIRMED
 
 
-def executed_at(facts: Facts, told: Failure | None) -> list[Related]:
-    """Where the execution raised, when that is another line than the told one; its callers."""
+def executed_at(facts: Facts, reported: Failure | None) -> list[Related]:
+    """Where the execution raised, when that is another line than the reported one; its callers."""
     executed = facts.probe.failure if facts.probe else None
-    stop = executed or told
+    stop = executed or reported
     if stop is None:
         return []
-    seen = [s for s in stop.frames if told is None or s != told.site][:4]
+    seen = [s for s in stop.frames if reported is None or s != reported.site][:4]
     return [
         Related(
             role="raised-at", module=stop.module, file=s.file, line=s.line, code=source_line(s.file, s.line)

@@ -9,7 +9,7 @@ from adapter_audit.auditor.schema.composition import Block, walk
 from adapter_audit.auditor.schema.result import Fix
 
 MOST = 8
-"""So many methods are named."""
+"""Methods that are named, at most."""
 
 
 def instead(facts: Facts) -> tuple[Fix, ...]:

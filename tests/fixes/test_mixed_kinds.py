@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from adapter_audit.auditor.fixes.patch.adapters_of_file import concerned, kinds_of, method_files
+from adapter_audit.auditor.fixes.patch.adapters_of_file import adapters_read_by, kinds_of, method_files
 from adapter_audit.auditor.fixes.patch.general.each_child_by_itself import FAMILY as EACH_CHILD
 from adapter_audit.auditor.fixes.patch.general.each_kind_by_itself import FAMILY as EACH_KIND
 from adapter_audit.auditor.fixes.patch.general.mask_what_is_padded import masking
@@ -56,13 +56,13 @@ def module(file: str) -> Module:
 def test_a_file_is_about_the_adapters_it_looks_up(file: str, names: set[str]) -> None:
     known = facts(a="ia3", b="mam", c="seq_bn_inv")
     assert file in method_files()
-    assert concerned(known, module(file)) == names
+    assert adapters_read_by(known, module(file)) == names
 
 
 def test_where_configurations_are_not_known_a_file_is_about_all() -> None:
     known = facts(a="lora")
     known.names = ("a", "b")
-    assert concerned(known, module(REFT)) == {"b"}
+    assert adapters_read_by(known, module(REFT)) == {"b"}
     assert kinds_of(known, "a") == {"LoRAConfig"}
 
 

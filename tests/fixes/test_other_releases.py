@@ -48,10 +48,8 @@ class Fake:
         if version == self.repaired:
             file = target / "methods" / "bottleneck.py"
             text = file.read_text()
-            assert "torch.mean(\n                torch.stack" in text
-            file.write_text(
-                text.replace("torch.mean(\n                torch.stack", "torch.sum(\n" + "torch.stack")
-            )
+            assert MEAN in text
+            file.write_text(text.replace(MEAN, "torch.sum(\n" + "torch.stack"))
         info = folder / f"{name}-{version}.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")

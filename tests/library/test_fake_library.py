@@ -12,17 +12,17 @@ import pytest
 
 from adapter_audit.auditor import audit, audit_model
 from adapter_audit.auditor.errors import UsageError
-from adapter_audit.auditor.library import registry
-from adapter_audit.auditor.library.registry import library_named, library_names, library_of
+from adapter_audit.auditor.library import find_library
+from adapter_audit.auditor.library.find_library import library_named, library_names, library_of
 from adapter_audit.auditor.schema.result import AuditResult
 
 
 @pytest.fixture(autouse=True)
 def fakelib(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The library, installed with its entry point."""
-    point = EntryPoint("fakelib", "fakelib", registry.ENTRY_POINT_GROUP)
+    point = EntryPoint("fakelib", "fakelib", find_library.ENTRY_POINT_GROUP)
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == point.group else [])
+    monkeypatch.setattr(find_library, "entry_points", lambda group: [point] if group == point.group else [])
     yield
     for name in [n for n in sys.modules if n.partition(".")[0] == "fakelib"]:
         del sys.modules[name]

@@ -29,7 +29,7 @@ def method_files() -> tuple[str, ...]:
     return tuple(sorted(p.relative_to(root.parent).as_posix() for p in paths if root))
 
 
-def concerned(facts: Facts, module: Module) -> frozenset[str]:
+def adapters_read_by(facts: Facts, module: Module) -> frozenset[str]:
     """Adapters that may have modules of the file's classes; all where their configurations are not known."""
     wanted = tuple(_looked_up(module))
     return frozenset(

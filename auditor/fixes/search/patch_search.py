@@ -22,7 +22,7 @@ from ..trial.trial_process import Outcome, Request, run
 MAX_TRIALS = 6
 MAX_ALTERNATIVES = 4
 MAX_SPARED = 4
-"""So many trials may have been spent before no more are spent on making a patch smaller."""
+"""A search that took more trials than this does not try to make its patch smaller."""
 
 Proposals = Mapping[int, tuple[SourceEdit, ...]]
 

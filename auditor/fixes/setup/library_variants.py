@@ -1,4 +1,4 @@
-"""Other ways to tell the library the same thing: each is another `Library`, known by its name in a request.
+"""Other calls of the library with the same meaning: each is another `Library`, named in a request.
 
 A variant does itself what a user would paste; then the audit runs as always.
 """

@@ -1,4 +1,4 @@
-"""Set-ups that keep the adapters: other settings of the run, other ways to tell the library the same."""
+"""Set-ups that keep the adapters: other settings of the run, other calls with the same meaning."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def one_row(job: Job) -> Iterator[SetUp]:
 
 
 def other_words(job: Job) -> Iterator[SetUp]:
-    """Other ways to tell the library the same composition: one at a time, then all that apply."""
+    """Other calls that set up the same composition: one at a time, then all that apply."""
     tree = job.tree
     blocks = list(walk(tree))
     averages = any(b.kind == "average" for b in blocks)

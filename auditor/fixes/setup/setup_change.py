@@ -20,7 +20,7 @@ class SetUp:
     jobs: tuple[Job, ...]
     steps: tuple[Step, ...]
     variants: tuple[str, ...] = ()
-    """How the library is told (see `library_variants`): the audits run so."""
+    """Names of `library_variants`: the audits call the library so."""
     merges: Job | None = None
     """The original request, whose adapters are merged: that is tried, too (see `merged_adapters`)."""
 

@@ -12,7 +12,7 @@ from typing import Any
 from ...assess.conclude import conclude, run_rules
 from ...assess.gather import Timer, gather
 from ...facts.facts import Axes, Facts
-from ...library.registry import library_named
+from ...library.find_library import library_named
 from ...request.job import Job
 from ...request.model_source import ModelSource, resolve
 from ...schema.audit_options import AuditOptions
@@ -28,21 +28,21 @@ from .trial_process import Request
 def answer(request: Request) -> dict[str, Any]:
     """Everything that was asked for. Raises AuditError when the model cannot be built."""
     job = job_of(request.spec, request.model, request.variants)
-    said: dict[str, Any] = {"result": "", "proposals": {}, "others": {}, "alone": {}, "merging": ""}
+    reply: dict[str, Any] = {"result": "", "proposals": {}, "others": {}, "alone": {}, "merging": ""}
     clean = True
     if request.audit:
         facts, result = facts_and_result(job)
         clean = is_clean(result, strict=request.strict)
-        said["result"] = result.model_dump_json(exclude={"graph"})
-        said["proposals"] = _proposals(facts, result) if request.propose and not clean else {}
+        reply["result"] = result.model_dump_json(exclude={"graph"})
+        reply["proposals"] = _proposals(facts, result) if request.propose and not clean else {}
     if clean:
         for other in request.also:
-            said["others"][str(other)] = _probe_trouble(_same_on(job, other))
+            reply["others"][str(other)] = _probe_trouble(_same_on(job, other))
         if request.alone:
-            said["alone"] = outputs_alone(job)
-        if request.merges and not any(said["others"].values()):
-            said["merging"] = _merging_trouble(_same_on(job, request.merges))
-    return said
+            reply["alone"] = outputs_alone(job)
+        if request.merges and not any(reply["others"].values()):
+            reply["merging"] = _merging_trouble(_same_on(job, request.merges))
+    return reply
 
 
 def job_of(spec: Mapping[str, Any], model: Mapping[str, Any], variants: Sequence[str] = ()) -> Job:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ...request.job import Job
+from ...runtime.silent_process import silence
 from ...schema.result import AuditResult
 from ...source.parsed_module import Edit
 from ..patch.family import SourceEdit
@@ -46,7 +47,7 @@ class Request:
     strict: bool = True
     """Whether a warning stands in the way of what is asked beside the audit."""
     variants: tuple[str, ...] = ()
-    """How the library is told what to do (see `setup.library_variants`)."""
+    """Names of `setup.library_variants`: how the library is called."""
     merges: Mapping[str, Any] = field(default_factory=dict)
     """A spec whose Average blocks are merged (see `setup.merged_adapters`); empty for none."""
 
@@ -104,12 +105,12 @@ def run(request: Request) -> Outcome:
     return _outcome(pickle.loads(data))
 
 
-def _outcome(told: dict[str, Any]) -> Outcome:
-    if "trouble" in told:
-        return Outcome(trouble=told["trouble"])
-    result = AuditResult.model_validate_json(told["result"]) if told["result"] else None
-    proposals = {n: tuple(_edit(e) for e in edits) for n, edits in told["proposals"].items()}
-    return Outcome(result, proposals, told["others"], told["alone"], told["merging"])
+def _outcome(reply: dict[str, Any]) -> Outcome:
+    if "trouble" in reply:
+        return Outcome(trouble=reply["trouble"])
+    result = AuditResult.model_validate_json(reply["result"]) if reply["result"] else None
+    proposals = {n: tuple(_edit(e) for e in edits) for n, edits in reply["proposals"].items()}
+    return Outcome(result, proposals, reply["others"], reply["alone"], reply["merging"])
 
 
 def _edit(data: dict[str, Any]) -> SourceEdit:
@@ -121,7 +122,7 @@ def _child(sender: Connection, request: Request, folder: str) -> None:
     import torch
 
     torch.set_num_threads(1)  # a forked process must not wait for the parent's threads
-    _be_quiet()
+    silence()
     from .substitute import forget, substitute
 
     ours = __name__.split(".", maxsplit=1)[0]
@@ -132,19 +133,12 @@ def _child(sender: Connection, request: Request, folder: str) -> None:
         substitute(request.patched, Path(folder))
     try:
         reaudit = importlib.import_module(f"{__package__}.reaudit")  # the fresh one
-        told = reaudit.answer(request)
+        reply = reaudit.answer(request)
     except Exception as error:
-        told = {"trouble": f"{type(error).__name__}: {error}"}
-    sender.send_bytes(pickle.dumps(told))
+        reply = {"trouble": f"{type(error).__name__}: {error}"}
+    sender.send_bytes(pickle.dumps(reply))
     sender.close()
     os._exit(0)
-
-
-def _be_quiet() -> None:
-    null = os.open(os.devnull, os.O_WRONLY)
-    if not os.environ.get("ADAPTER_AUDIT_DEBUG"):
-        os.dup2(null, 1)
-        os.dup2(null, 2)
 
 
 __all__ = ["Outcome", "Request", "run"]

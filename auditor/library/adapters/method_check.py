@@ -1,7 +1,7 @@
 """Wrong adapter configurations, answered from the library's source without importing it.
 
 The library takes seconds to import. What it would certainly refuse is refused here at once;
-whatever cannot be told from the source is left to the library, which has the last word.
+what the source does not say is left to the library, which has the last word.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class _Wrong:
 
 
 def check_config(config: str) -> None:
-    """Raise LibraryRefusal for a configuration that is certainly wrong; silent where that cannot be told.
+    """Raise LibraryRefusal for a configuration that is certainly wrong; silent where that is not certain.
 
     Looked at are the names of methods and of their arguments, how they are written, what can be united,
     and whether a saved configuration can be read.

@@ -1,4 +1,4 @@
-"""The value invariants of DESIGN section 3, each a function from the bench to discrepancies.
+"""The value invariants (docs/design.md, "What must hold"), each a function from the bench to discrepancies.
 
 A check compares outputs of plain runs; only where something differs is the run recorded, to find the
 first op that departs. A check that does not apply to the composition raises NotApplicable.

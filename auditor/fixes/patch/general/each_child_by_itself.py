@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ....schema.composition import adapter_names, walk
 from ....source.parsed_module import Edit, Module, Sources
-from ..adapters_of_file import concerned, left_out_somewhere
+from ..adapters_of_file import adapters_read_by, left_out_somewhere
 from ..family import SourceEdit
 from ..library_names import COMPOSITION, CONTEXT, LIBRARY, imports, known_blocks
 
@@ -111,7 +111,7 @@ def _edit(module: Module, sources: Sources, condition: str, when: str) -> Source
 
 def _choices(facts: Facts, finding: Finding, module: Module) -> list[tuple[str, str]]:
     """When to run each child by itself: both ways where either may help, none where neither can."""
-    own = concerned(facts, module)
+    own = adapters_read_by(facts, module)
     children = [c for b in walk(facts.tree) if b.kind in DIVIDING_KINDS for c in b.children]
     complete = all(set(adapter_names(c)) & own for c in children)
     alike = complete and len(set(facts.methods.values())) == 1 and not left_out_somewhere(facts)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ....schema.composition import adapter_names, walk
 from ....source.parsed_module import Module, Sources
-from ..adapters_of_file import concerned, kinds_of, method_files
+from ..adapters_of_file import adapters_read_by, kinds_of, method_files
 from ..family import SourceEdit
 from .each_child_by_itself import DIVIDING_KINDS, by_themselves
 from .every_adapter_its_rows import rows_of_every_adapter
@@ -47,7 +47,7 @@ def _mixed(facts: Facts, finding: Finding, sources: Sources) -> Iterator[Module]
     ]
     for file in method_files():
         module = sources.module(file)
-        own = concerned(facts, module) if module is not None else frozenset()
+        own = adapters_read_by(facts, module) if module is not None else frozenset()
         partial = bool(own) and not all(child & own for child in children)
         differ = file == finding.primary.file and len({kinds_of(facts, name) for name in own}) > 1
         if module is not None and (partial or differ):
@@ -56,7 +56,7 @@ def _mixed(facts: Facts, finding: Finding, sources: Sources) -> Iterator[Module]
 
 def _repaired(facts: Facts, module: Module, sources: Sources) -> SourceEdit | None:
     """Child by child always where it is not the absence of one that counts: an Average weighs all anew."""
-    own, averaged = concerned(facts, module), any(b.kind == "average" for b in walk(facts.tree))
+    own, averaged = adapters_read_by(facts, module), any(b.kind == "average" for b in walk(facts.tree))
     always = averaged or len(own) == len(facts.names)
     composed = by_themselves(module, sources, always=always)
     rows = rows_of_every_adapter(module, sources) if composed is None else None

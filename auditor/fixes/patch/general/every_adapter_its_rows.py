@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ....source.parsed_module import Edit, Module, Sources
 from ....source.source_files import absolute_file
-from ..adapters_of_file import concerned
+from ..adapters_of_file import adapters_read_by
 from ..family import SourceEdit
 from ..library_names import COMPOSITION, CONTEXT, LIBRARY, imports, known_blocks
 
@@ -102,7 +102,7 @@ class EveryAdapterItsRows:
         for file in _files():
             module = sources.module(file)
             found = list(_only_first(module)) if module is not None else []
-            if module is None or not found or not concerned(facts, module):
+            if module is None or not found or not adapters_read_by(facts, module):
                 continue
             # Where the first adapter has no modules nothing runs: then nothing speaks for the repair.
             yield replace(_edit(module, sources), likely=any(_attribute(f) in ran for f in found))

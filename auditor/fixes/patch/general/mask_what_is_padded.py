@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from ....source.parsed_module import Edit, Module, Sources
-from ..adapters_of_file import concerned
+from ..adapters_of_file import adapters_read_by
 from ..family import SourceEdit
 from ..library_names import LIBRARY
 
@@ -51,7 +51,7 @@ class MaskWhatIsPadded:
             return
         for file in sorted({r.site.file for r in facts.static.trace.records}):
             module = sources.module(file) if file.startswith(f"{LIBRARY}/methods/") else None
-            edit = masking(module) if module is not None and concerned(facts, module) else None
+            edit = masking(module) if module is not None and adapters_read_by(facts, module) else None
             if edit is not None:
                 yield edit
 

@@ -42,7 +42,7 @@ class ReplicateOperand:
         if facts.axes.lanes == 1 or facts.static is None:
             return
         found = (
-            replace(edit, likely=_is_told(facts, finding, place.record))
+            replace(edit, likely=_is_reported(facts, finding, place.record))
             for place in meetings(facts, finding)
             for edit in (
                 *_at_callers(facts, place.record, place.frames, sources),
@@ -60,7 +60,7 @@ def _once(edits: Iterable[SourceEdit]) -> Iterator[SourceEdit]:
             yield edit
 
 
-def _is_told(facts: Facts, finding: Finding, record: Record | None) -> bool:
+def _is_reported(facts: Facts, finding: Finding, record: Record | None) -> bool:
     """Whether shapes speak for it: the trace must know who lacks the lanes; not even a failure about
     sizes does, when nothing is there to replicate."""
     if record is not None and _roles(facts, record) is not None:
@@ -157,7 +157,7 @@ def _roles(facts: Facts, record: Record) -> tuple[int, int] | None:
 
 
 def replicating(module: Module, statement: ast.stmt, pairs: Sequence[Pair]) -> tuple[Edit, ...]:
-    """Edits that give each first expression the rows of the second one; empty when they cannot be told."""
+    """Edits that give each first expression the rows of the second one; empty when these are not known."""
     edits: dict[Edit, None] = {}
     for shared, expanded in pairs:
         reference = first_tensor_name(expanded)

@@ -39,14 +39,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor (or, with `many`, a tuple of such tensors); `batch` is None where dim 0 is something else."""
+    """A tensor, or with `is_tuple` a tuple of such ones; `batch` is None where dim 0 is something else."""
 
     batch: Batch | None
     parameter: str = ""
     """The one argument of the function that this was made from; empty for anything else."""
     plain: bool = True
     """Dim 0 is the batch alone, not folded together with another axis."""
-    many: bool = False
+    is_tuple: bool = False
     fixed: bool = False
     """Made here with these rows (`torch.zeros(batch_size, ...)`)."""
 
@@ -160,7 +160,7 @@ def highest(batches: Iterable[Batch | None], line: int = 0) -> Batch | None:
     return Batch(below, latest.why, line or latest.line)
 
 
-def combined(operands: Iterable[Tensor], *, many: bool = False, line: int = 0) -> Tensor | None:
+def combined(operands: Iterable[Tensor], *, is_tuple: bool = False, line: int = 0) -> Tensor | None:
     """The tensor that an operation on these makes; None when there are none."""
     found = list(operands)
     if not found:
@@ -171,7 +171,7 @@ def combined(operands: Iterable[Tensor], *, many: bool = False, line: int = 0) -
         batch,
         parameter=origins.pop() if len(origins) == 1 else "",
         plain=all(t.plain for t in found),
-        many=many,
+        is_tuple=is_tuple,
     )
 
 

@@ -12,8 +12,8 @@ from adapter_audit.auditor import AuditResult, audit
 from adapter_audit.auditor.assess.conclude import overall_verdict, run_rules, summarise
 from adapter_audit.auditor.errors import AuditError, BuildError, LibraryRefusal, UsageError
 from adapter_audit.auditor.facts.facts import Axes, Facts
-from adapter_audit.auditor.library import installed as environment
-from adapter_audit.auditor.library.registry import library_named
+from adapter_audit.auditor.library import installed
+from adapter_audit.auditor.library.find_library import library_named
 from adapter_audit.auditor.probe import child_process as process
 from adapter_audit.auditor.schema.audit_options import AuditOptions
 from adapter_audit.auditor.schema.result import Confidence, Finding, Location, Severity, Verdict, fingerprint
@@ -91,11 +91,12 @@ def test_the_graph_is_attached_on_request() -> None:
 def test_findings_point_into_the_graph() -> None:
     result = audited(f"{BROKEN}:two_defects", graph=True)
     assert result.graph is not None
-    for finding in result.findings:
-        for place in (finding.primary, *finding.related):
-            if place.node is not None:
-                node = result.graph.nodes[place.node]
-                assert (node.op, node.module, node.line) == (place.op, place.module, place.line)
+    assert all(finding.primary.node is not None for finding in result.findings)
+    places = [place for finding in result.findings for place in (finding.primary, *finding.related)]
+    for place in places:
+        if place.node is not None:
+            node = result.graph.nodes[place.node]
+            assert (node.op, node.module, node.line) == (place.op, place.module, place.line)
 
 
 def test_what_is_active_where() -> None:
@@ -149,13 +150,15 @@ def test_libraries_that_are_missing_or_out_of_range(
     monkeypatch: pytest.MonkeyPatch, versions: dict[str, str], words: str
 ) -> None:
     have = {"torch": "2.13.0", "transformers": "4.57.6", "adapters": "1.3.0"} | versions
-    monkeypatch.setattr(environment, "_version", have.__getitem__)
+    monkeypatch.setattr(installed, "release_of", have.__getitem__)
     with pytest.raises(BuildError) as caught:
-        environment.check_installed(library_named(None))
+        installed.check_installed(library_named(None))
     assert words in caught.value.line
 
 
 def test_a_block_that_the_release_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    import adapters.methods.bottleneck  # noqa: F401 - it imports the block by name, when it is there
+
     monkeypatch.delattr("adapters.composition.Average")
     with pytest.raises(LibraryRefusal, match="the installed adapters release has no Average; upgrade"):
         audited(compose="average(a,b)", adapter="seq_bn")
@@ -166,9 +169,9 @@ def test_versions_of_what_is_not_there_are_empty(monkeypatch: pytest.MonkeyPatch
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr("importlib.metadata.version", missing)
-    environment._version.cache_clear()
-    assert environment.environment(library_named(None)).torch == ""
-    environment._version.cache_clear()
+    installed.release_of.cache_clear()
+    assert installed.environment(library_named(None)).torch == ""
+    installed.release_of.cache_clear()
 
 
 def test_a_dying_child_is_told_with_its_place() -> None:

@@ -1,34 +1,25 @@
-"""Audits with release 0.2.2 of `adapters`: a published bug is found, what it does not know is one line.
-
-Releases are named by ADAPTER_AUDIT_RELEASES, a list of folders (as in PATH) with `adapters` and its needs.
-"""
+"""Audits with release 0.2.2 of `adapters`: a published bug is found, what it does not know is one line."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from importlib.metadata import distributions
+from pathlib import Path
 from typing import Any
 
 import pytest
+from library_releases import environment_with, folders_with
 
 RELEASE = "0.2.2"
-FOLDERS = [
-    folder
-    for folder in os.environ.get("ADAPTER_AUDIT_RELEASES", "").split(os.pathsep)
-    if folder
-    and any(d.metadata["Name"] == "adapters" and d.version == RELEASE for d in distributions(path=[folder]))
-]
 TOYS = "adapter_audit.auditor.toys"
 NO_INDEX = {"HF_HUB_OFFLINE": "1", "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
 """The release asks AdapterHub when a name is new to it: here nobody answers."""
 
-pytestmark = pytest.mark.parametrize("folder", FOLDERS)
+pytestmark = pytest.mark.parametrize("folder", folders_with(RELEASE))
 
 
-def test_llama_that_lost_its_causal_attention(folder: str) -> None:
+def test_llama_that_lost_its_causal_attention(folder: Path) -> None:
     result = audited(folder, f"{TOYS}:llama", "--compose", "stack(a)", "--adapter", "seq_bn")
     (finding,) = result["findings"]
     assert (result["verdict"], result["environment"]["adapters"]) == ("wrong", RELEASE)
@@ -38,7 +29,7 @@ def test_llama_that_lost_its_causal_attention(folder: str) -> None:
     assert "issue 721" in finding["explanation"]
 
 
-def test_llama_with_padding_has_a_mask(folder: str) -> None:
+def test_llama_with_padding_has_a_mask(folder: Path) -> None:
     options = ("--compose", "stack(a)", "--adapter", "seq_bn", "--mask", "right")
     assert audited(folder, f"{TOYS}:llama", *options)["verdict"] == "compatible"
 
@@ -54,7 +45,7 @@ def test_llama_with_padding_has_a_mask(folder: str) -> None:
         (("bert", "--compose", "average(a,b)", "--adapter", "seq_bn"), "wrong"),
     ],
 )
-def test_options_of_methods_need_no_index(folder: str, options: tuple[str, ...], verdict: str) -> None:
+def test_options_of_methods_need_no_index(folder: Path, options: tuple[str, ...], verdict: str) -> None:
     model, *more = options
     assert audited(folder, f"{TOYS}:{model}", *more)["verdict"] == verdict
 
@@ -74,7 +65,7 @@ def test_options_of_methods_need_no_index(folder: str, options: tuple[str, ...],
     ],
 )
 def test_what_the_release_does_not_know_is_one_line(
-    folder: str, options: tuple[str, ...], words: str
+    folder: Path, options: tuple[str, ...], words: str
 ) -> None:
     done = run(folder, f"{TOYS}:bert", *options)
     (line,) = done.stderr.splitlines()
@@ -82,17 +73,16 @@ def test_what_the_release_does_not_know_is_one_line(
     assert words in line
 
 
-def audited(folder: str, *options: str) -> Any:
+def audited(folder: Path, *options: str) -> Any:
     done = run(folder, *options, "--report", "json=-")
     assert done.returncode in (0, 1), done.stderr
     return json.loads(done.stdout)
 
 
-def run(folder: str, *options: str) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH", ""))))
+def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "adapter_audit.auditor.cli", *options, "--no-cache"],
-        env=os.environ | NO_INDEX | {"PYTHONPATH": path},
+        env=environment_with(folder, **NO_INDEX),
         capture_output=True,
         text=True,
         timeout=200,

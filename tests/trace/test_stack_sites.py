@@ -18,7 +18,7 @@ from adapter_audit.auditor.source import source_files
 from adapter_audit.auditor.source.source_files import absolute_file, relative_file, source_line
 from adapter_audit.auditor.trace import stack_sites as sites
 from adapter_audit.auditor.trace.records import Site
-from adapter_audit.auditor.trace.stack_sites import current_site, is_deliberate, told, traceback_sites
+from adapter_audit.auditor.trace.stack_sites import current_site, is_deliberate, message_of, traceback_sites
 from adapter_audit.rules import base
 
 LIBRARY = """
@@ -90,6 +90,7 @@ def raised_by(function: object, *arguments: object) -> BaseException:
         ("refuse_bare", True),
         ("insist", True),
         ("refuse_again", True),
+        ("reraise", False),
         ("key", False),
         ("attribute", False),
         ("shapes", False),
@@ -126,7 +127,7 @@ def test_what_is_model_code() -> None:
         assert relative_file(engine) is None
     assert (relative_file(toys.__file__) or "").endswith("auditor/toys/__init__.py")
     # relative to which root depends on sys.path, which other tests add to
-    assert (relative_file(__file__) or "").endswith("test_sites.py")
+    assert (relative_file(__file__) or "").endswith("test_stack_sites.py")
     import adapters.model_mixin
 
     assert relative_file(adapters.model_mixin.__file__) == "adapters/model_mixin.py"
@@ -164,7 +165,7 @@ def test_sites_compare_by_value() -> None:
 
 
 def test_messages_are_the_same_in_every_run() -> None:
-    assert told(ValueError(f"{object()!r} is not known")) == "<object object> is not known"
+    assert message_of(ValueError(f"{object()!r} is not known")) == "<object object> is not known"
 
 
 def test_packages_may_lie_below_another_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What a lint run found, and how it is told as text; `convert` makes an audit result of it."""
+"""What a lint run found, and its text; `convert` makes an audit result of it."""
 
 from __future__ import annotations
 

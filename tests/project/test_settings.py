@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,7 +53,6 @@ def test_schema_is_published_as_it_is() -> None:
 
 
 def test_schema_is_valid_and_agrees_with_the_reader() -> None:
-    jsonschema = pytest.importorskip("jsonschema", reason="a development dependency")
     schema = json.loads(schema_text())
     jsonschema.Draft7Validator.check_schema(schema)
     validator = jsonschema.Draft7Validator(schema)

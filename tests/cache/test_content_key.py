@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import adapter_audit.auditor.cache.content_key as module
-from adapter_audit.auditor.cache.content_key import cache_key, hash_file, hash_touched
+from adapter_audit.auditor.cache.content_key import cache_key, hash_file, hash_source
 from adapter_audit.auditor.request.job import Job
 from adapter_audit.auditor.request.model_source import ModelSource
 from adapter_audit.auditor.schema.spec import AuditSpec
@@ -179,9 +179,9 @@ def test_a_digest_follows_the_content(tmp_path: Path) -> None:
     assert hash_file("\x00") is None
 
 
-def test_a_touched_name_is_looked_for_where_imports_look() -> None:
-    assert hash_touched("adapters/composition.py") is not None
-    assert hash_touched("adapters/no_such_file.py") is None
+def test_a_used_file_is_looked_for_where_imports_look() -> None:
+    assert hash_source("adapters/composition.py") is not None
+    assert hash_source("adapters/no_such_file.py") is None
 
 
 def test_a_key_needs_no_heavy_import() -> None:

@@ -2,8 +2,6 @@
 
 A plain script compares lanes with adapters alone; the oracle judges patched 1.0.0 and, where it is
 there, 1.0.1, in which the bugs were fixed.
-
-Releases are named by ADAPTER_AUDIT_RELEASES, a list of folders (as in PATH) with `adapters` and its needs.
 """
 
 from __future__ import annotations
@@ -12,26 +10,15 @@ import json
 import os
 import subprocess
 import sys
-from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+from library_releases import environment_with, folders_with
 
 SCRIPT = Path(__file__).with_name("plain_lanes.py")
-FOLDERS = [p for p in os.environ.get("ADAPTER_AUDIT_RELEASES", "").split(os.pathsep) if p]
 
 
-def with_release(version: str) -> list[str]:
-    return [
-        folder
-        for folder in FOLDERS
-        if any(
-            d.metadata["Name"] == "adapters" and d.version == version for d in distributions(path=[folder])
-        )
-    ]
-
-
-OLD, FIXED = with_release("1.0.0"), with_release("1.0.1")
+OLD, FIXED = folders_with("1.0.0"), folders_with("1.0.1")
 FIXING = """
 import json, sys
 from adapter_audit.auditor.request.job import Job
@@ -51,7 +38,7 @@ print(result.verdict.value, write_overlay([f for own in fixes.values() for f in 
 
 @pytest.mark.parametrize("folder", OLD)
 @pytest.mark.parametrize("model_type", ["t5", "llama", "distilbert", "mistral"])
-def test_patch_makes_lanes_right(folder: str, model_type: str, tmp_path: Path) -> None:
+def test_patch_makes_lanes_right(folder: Path, model_type: str, tmp_path: Path) -> None:
     from . import plain_lanes
 
     config = {"model_type": model_type, **plain_lanes.COMMON, **plain_lanes.CONFIGS[model_type]}
@@ -75,7 +62,7 @@ CHANGES: tuple[dict[str, object], ...] = (
 @pytest.mark.parametrize("folder", OLD)
 @pytest.mark.parametrize("model_type", ["t5", "llama", "distilbert", "mistral"])
 def test_oracle_finds_the_patch_as_good_as_the_upstream_fix(
-    folder: str, model_type: str, tmp_path: Path
+    folder: Path, model_type: str, tmp_path: Path
 ) -> None:
     from oracle.models import MODELS
 
@@ -101,7 +88,7 @@ def test_oracle_finds_the_patch_as_good_as_the_upstream_fix(
         assert verdicts(specs, fixed) == patched
 
 
-def verdicts(specs: list[dict[str, object]], path: str) -> list[str]:
+def verdicts(specs: list[dict[str, object]], path: str | Path) -> list[str]:
     """What the oracle says with the packages on this path."""
     from oracle.pool import judge_all
 
@@ -109,10 +96,14 @@ def verdicts(specs: list[dict[str, object]], path: str) -> list[str]:
     return [f"{v['verdict']} {v['detail']}".strip() for v in judged]
 
 
-def run(arguments: list[str], path: str, *, fails: bool = False) -> subprocess.CompletedProcess[str]:
-    env = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+def run(arguments: list[str], path: str | Path, *, fails: bool = False) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [sys.executable, *arguments], env=env, capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, *arguments],
+        env=environment_with(path, OMP_NUM_THREADS="1"),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     assert fails or done.returncode == 0, done.stderr
     return done

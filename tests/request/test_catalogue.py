@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,14 +36,6 @@ READ_WITHOUT_DEFAULT = {
     ),
 }
 PLUGGED_IN = {"modernbert", "gemma2", "gemma3_text", "qwen2", "qwen3", "phi", "phi3"}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def parameters_on_meta(entry: CatalogueEntry, class_name: str) -> int:

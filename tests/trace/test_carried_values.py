@@ -144,7 +144,7 @@ def test_an_unknown_value_is_an_open_question() -> None:
     with recording(recorder):
         answer = torch.rand(2, device="meta").sum().item()
     assert answer == 0
-    assert any("test_carry.py" in question for question in recorder.trace.unknowns)
+    assert any("test_carried_values.py" in question for question in recorder.trace.unknowns)
 
 
 def test_fresh_memory_is_the_same_in_every_audit() -> None:

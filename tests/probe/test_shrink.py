@@ -85,24 +85,42 @@ def test_a_catalogue_entry_shrinks_to_a_model_that_builds(name: str) -> None:
     small, notes = shrink(complete(large))
     model = built(small)
     assert sum(p.numel() for p in model.parameters()) < PARAMETERS
-    assert notes or first(large, HIDDEN) is None or "text_config" in large
+    assert notes, "every model of the catalogue is large"
     assert {k: small.get(k) for k in KEPT} == {k: complete(large).get(k) for k in KEPT}
     assert shrink(small)[0] == small
 
 
-@pytest.mark.parametrize("name", ENTRIES)
+def heads_of(config: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    return first(config, HEADS), first(config, KV_HEADS)
+
+
+WITH_HEADS = [name for name in ENTRIES if heads_of(complete(configuration(name)))[0] is not None]
+GROUPED = [name for name in WITH_HEADS if None not in heads_of(configuration(name))]
+
+
+@pytest.mark.parametrize("name", WITH_HEADS)
+def test_heads_are_few(name: str) -> None:
+    heads, _ = heads_of(shrink(complete(configuration(name)))[0])
+    assert heads is not None
+    assert 1 <= heads <= 2 * MAX_HEADS
+
+
+@pytest.mark.parametrize("name", GROUPED)
 def test_heads_stay_grouped_as_they_were(name: str) -> None:
     large = configuration(name)
     small, _ = shrink(complete(large))
-    heads, kv = first(small, HEADS), first(small, KV_HEADS)
-    if heads is None:
-        return
-    assert heads <= max(MAX_HEADS, 2 * MAX_HEADS)
-    many, many_kv = first(large, HEADS), first(large, KV_HEADS)
-    if kv is not None and many is not None and many_kv is not None:
-        assert heads % kv == 0
-        assert (kv == heads) == (many_kv == many)
-        assert (kv == 1) == (many_kv == 1)
+    (heads, kv), (all_heads, all_kv) = heads_of(small), heads_of(large)
+    assert heads is not None
+    assert kv is not None
+    assert heads % kv == 0
+    assert (kv == heads) == (all_kv == all_heads)
+    assert (kv == 1) == (all_kv == 1)
+
+
+def test_the_catalogue_has_models_of_both_kinds() -> None:
+    assert len(WITH_HEADS) > 80
+    ratios = {all_heads == all_kv for all_heads, all_kv in map(heads_of, map(configuration, GROUPED))}
+    assert ratios == {True, False}, "grouped heads and ungrouped ones"
 
 
 def test_special_ids_stay_distinct_and_inside() -> None:
@@ -141,11 +159,7 @@ def test_fields_that_are_left_out_shrink_too(model_type: str) -> None:
 
 
 def test_the_original_is_not_touched() -> None:
-    large = (
-        configuration("openai/clip-vit-base-patch32")
-        if catalogue.lookup("openai/clip-vit-base-patch32")
-        else {"text_config": {"hidden_size": 512, "num_attention_heads": 8}}
-    )
+    large = configuration("openai/clip-vit-base-patch32")
     before = repr(large)
     small, notes = shrink(large)
     assert repr(large) == before
@@ -173,15 +187,15 @@ def test_a_folded_catalogue_entry_builds(name: str) -> None:
     assert shrink(small, fold=True)[0] == small
 
 
-@pytest.mark.parametrize("name", ENTRIES[::5])
+@pytest.mark.parametrize("name", [n for n in WITH_HEADS if first(configuration(n), HIDDEN)][::5])
 @pytest.mark.parametrize("head_size", HEAD_SIZES_TRIED[1:])
 def test_a_wider_small_model_builds(name: str, head_size: int) -> None:
     large = complete(configuration(name))
     small, _ = shrink(large, fold=True, head_size=head_size)
     built(small)
     width, heads = first(small, HIDDEN), first(small, HEADS)
-    if width is not None and heads is not None:
-        assert width == min(heads * head_size, first(large, HIDDEN) or 0)
+    assert heads is not None
+    assert width == min(heads * head_size, first(large, HIDDEN) or 0)
 
 
 def test_alike_layers_are_folded_with_the_lists_that_go_with_them() -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def without_collector() -> Iterator[None]:
+def garbage_collection_paused() -> Iterator[None]:
     """No collections in the block.
 
     Imports and traces make hundreds of thousands of objects that live on: looking through them again and
