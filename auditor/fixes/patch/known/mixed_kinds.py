@@ -1,0 +1,71 @@
+"""Adapters of several kinds in one composition: each file of the library knows its own kind only.
+
+In every one of them some child has no modules at all, so all must be repaired before anything runs: the
+known patches that the data marks as `mixed` are proposed together, one a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ....knowledge.known_patches import known_patches
+from ....schema.composition import adapter_names, walk
+from ....source.parsed_module import Module, Sources
+from ..adapters_of_file import concerned, kinds_of, method_files
+from ..family import SourceEdit
+from .known_patch_family import files_that_ran, fitting, nearness
+
+if TYPE_CHECKING:
+    from ....facts.facts import Facts
+    from ....schema.result import Finding
+
+DIVIDING_KINDS = frozenset({"average", "batchsplit", "multitask", "parallel"})
+
+
+class MixedKinds:
+    """See the module's docstring."""
+
+    name = "mixed-kinds"
+    rank = 0
+
+    def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
+        """One proposal for all files that some, but not all, children are about."""
+        mixed = [patch for patch in known_patches() if patch.mixed]
+        if len(facts.names) < 2 or all(nearness(patch, finding) is None for patch in mixed):
+            return
+        files = {module.file: _always(facts, module) for module in _mixed(facts, finding, sources)}
+        found: dict[str, SourceEdit] = {}
+        for patch in mixed:
+            for module, edit in fitting(patch, sources) if files else ():
+                skipped = patch.absent_children is not None and patch.absent_children == files.get(module.file)
+                if module.file in files and not skipped:
+                    likely = patch.absent_children is not None or module.file in files_that_ran(facts)
+                    found.setdefault(module.file, replace(edit, likely=likely))
+        first, *others = [found[file] for file in files if file in found] or [None]
+        if first is not None and others:
+            yield replace(first, also=tuple(filter(None, others)))
+
+
+def _mixed(facts: Facts, finding: Finding, sources: Sources) -> Iterator[Module]:
+    """Files that some children are about, but not all, or all but with other kinds, where it shows."""
+    children = [
+        set(adapter_names(c)) for b in walk(facts.tree) if b.kind in DIVIDING_KINDS for c in b.children
+    ]
+    for file in method_files():
+        module = sources.module(file)
+        own = concerned(facts, module) if module is not None else frozenset()
+        partial = bool(own) and not all(child & own for child in children)
+        differ = file == finding.primary.file and len({kinds_of(facts, name) for name in own}) > 1
+        if module is not None and (partial or differ):
+            yield module
+
+
+def _always(facts: Facts, module: Module) -> bool:
+    """Whether children are run one by one in any case: an Average weighs all anew, if none is absent, too."""
+    averaged = any(b.kind == "average" for b in walk(facts.tree))
+    return averaged or len(concerned(facts, module)) == len(facts.names)
+
+
+FAMILY = MixedKinds()
