@@ -16,8 +16,8 @@ from typing import Literal
 from packaging.specifiers import SpecifierSet
 
 Near = Literal["stack", "file", "run", "anywhere"]
-"""How near a finding must be to the changed code: it is on the stack of what failed, in the finding's file, in
-a file that ran; or nowhere, as the defect is that the code does not run."""
+"""How near a finding must be to the changed code: that is on the stack of what failed, in the finding's file,
+or in a file that ran; or anywhere, as the defect is that the code does not run."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class KnownPatch:
     mixed: bool = False
     """Whether it belongs together with others where the children's adapters differ in kind."""
     absent_children: bool | None = None
-    """Whether it is for children without modules in the layer only, or for any; None where none is treated so."""
+    """Whether it is for children without modules in the layer only, or for any; None: it tells none apart."""
 
     def texts(self, release: str) -> tuple[str, ...]:
         """Its diffs for a release of the library."""
@@ -53,4 +53,6 @@ class KnownPatch:
 def known_patches() -> tuple[KnownPatch, ...]:
     """All of them, as they stand in the data."""
     text = (files(__package__) / "known_patches.json").read_text(encoding="utf-8")
-    return tuple(KnownPatch(**{**entry, "blocks": tuple(entry.get("blocks", ()))}) for entry in json.loads(text))
+    return tuple(
+        KnownPatch(**{**entry, "blocks": tuple(entry.get("blocks", ()))}) for entry in json.loads(text)
+    )

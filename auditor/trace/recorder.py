@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from ..knowledge.library_names import ADAPTERS
 from ..runtime.dedicated_process import is_settled
 from .align.repair import Repairs
 from .meta.device import values_on_meta
@@ -26,7 +27,7 @@ from .stack_sites import current_site, is_deliberate, stack_sites, told, traceba
 from .tensors import tensors_in, tensors_in_call
 from .token_ids import ordinary_token
 
-LIBRARY = "adapters"
+LIBRARY = ADAPTERS.package
 MAX_RECORDS = 150_000
 """More than any model needs for a few tokens: a loop that waits for a value that meta cannot give."""
 

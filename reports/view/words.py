@@ -65,7 +65,6 @@ def fix_kind(fix: Fix) -> str:
     return f"known {kind}, see {fix.reference}" if fix.origin == "known" else kind
 
 
-
 @dataclass(frozen=True)
 class Subject:
     """What was audited, in the words of the request."""

@@ -1,4 +1,4 @@
-"""Known patches: every diff fits the releases that it names, does what it says, and is proposed where it may help."""
+"""Known patches: each fits the releases that it names, does what it says, is proposed where it may help."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from adapter_audit.auditor.fixes.patch.family import SourceEdit, families
 from adapter_audit.auditor.fixes.patch.known.fitted_diff import FileDiff
@@ -227,7 +228,9 @@ def mixed(compose: str, found: Finding, **methods: str) -> list[set[str]]:
 
 
 def test_all_files_that_not_all_children_are_about_are_repaired_at_once() -> None:
-    assert mixed("parallel(a,b)", finding(), a="lora", b="prefix_tuning|par_bn") == [{LORA, BOTTLENECK, PREFIX}]
+    assert mixed("parallel(a,b)", finding(), a="lora", b="prefix_tuning|par_bn") == [
+        {LORA, BOTTLENECK, PREFIX}
+    ]
     assert mixed("parallel(a,b)", finding(), a="lora", b="lora[r=2]") == []
     assert mixed("stack(a,b)", finding(), a="lora", b="par_bn") == []
     assert mixed("parallel(a,b)", finding(invariant="purity"), a="lora", b="par_bn") == []
@@ -241,6 +244,111 @@ def test_other_kinds_of_one_method_are_told_apart_where_it_shows() -> None:
     assert {part.title for part in edit.parts()} == {"run each child by itself"}
     (edit,) = MIXED.propose(facts("parallel(a,b)", a="lora", b="par_bn"), finding(), Sources())
     assert {part.title for part in edit.parts()} == {"run each child by itself where one has no modules"}
+
+
+# What they do, on small inputs; the whole proof of each is below.
+
+
+def patched_module(name: str, file: str) -> dict[str, Any]:
+    """The names of an installed file with a patch."""
+    text = installed_text(file) or ""
+    edits = next(d.edits(text) for d in map(FileDiff.parse, PATCHES[name].texts(INSTALLED)) if d.file == file)
+    assert edits
+    package = file.rpartition("/")[0].replace("/", ".")
+    space: dict[str, Any] = {"__name__": f"{package}.patched", "__package__": package}
+    exec(compile(apply_edits(text, edits), file, "exec"), space)
+    return space
+
+
+@pytest.mark.skipif(Version(INSTALLED) < Version("1.0"), reason="the layer is of 1.0")
+def test_every_adapter_is_applied_to_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+    from adapters import composition
+    from adapters.composition import Average, BatchSplit, Parallel, Stack
+    from adapters.context import ForwardContext
+
+    layer = patched_module("every-adapter-its-rows", "adapters/methods/reft.py")["ReftLayer"]
+
+    def rows(setup: Any) -> list[float]:
+        parts = {"a": lambda x: x + 10, "b": lambda x: x * 2}
+        own = SimpleNamespace(get_active_setup=lambda: setup, refts=parts)
+        return list(layer.forward(own, torch.arange(1.0, 4.0).view(3, 1, 1)).flatten().tolist())
+
+    class Context:
+        adapters_parallelized = False
+        task_ids = torch.tensor([1, 0, 1])
+
+    context = Context()
+    monkeypatch.setattr(ForwardContext, "get_context", classmethod(lambda cls: context))
+    assert rows(Parallel("a", "b")) == [11, 12, 13, 2, 4, 6]
+    assert context.adapters_parallelized
+    assert rows(BatchSplit("a", "b", batch_sizes=[1, 2])) == [11, 4, 6]
+    assert rows(Stack("a", "b")) == [22, 24, 26]
+    assert rows(Average("a", "b", weights=[0.5, 0.5])) == [6.5, 8, 9.5]
+    if hasattr(composition, "MultiTask"):
+        assert rows(composition.MultiTask("a", "b")) == [2, 12, 6]
+    assert rows(Stack("c")) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("absent", [0, 1])
+def test_absent_states_are_neutral(absent: int) -> None:
+    import torch
+
+    for name, neutral in (("absent-state-is-zero", 0.0), ("absent-state-is-one", 1.0)):
+        space = patched_module(name, LORA)
+        layer = next(c for n, c in space.items() if n.startswith("LoRA") and hasattr(c, "pad_and_concat"))
+        full = space["LoRAState"](*[torch.full((1, 1, 2), 7.0)] * 3, "a")
+        states = [full, full]
+        states[absent] = full._replace(hidden_states=None, last=None)
+        joined = layer.pad_and_concat(None, states)
+        assert joined.hidden_states[:, 0, 0].tolist() == [
+            neutral if row == absent else 7.0 for row in range(2)
+        ]
+        assert joined.last == "a"
+        nobody = layer.pad_and_concat(None, [full._replace(hidden_states=None, last=None)])
+        assert (nobody.hidden_states, nobody.last) == (None, None)
+
+
+def padded(*given: tuple[int, Any, bool]) -> list[Any]:
+    """Masks after padding states, which are given as length, mask and whether it is inverted."""
+    import torch
+
+    space = patched_module("mask-what-is-padded", PREFIX)
+    layer = space["PrefixTuningLayer"]
+    states = []
+    for length, mask, inverted in given:
+        keys = torch.ones(1, 1, length, 2)
+        states.append(space["PrefixTuningState"](keys, keys, keys, mask, inverted))
+    own = SimpleNamespace(model_config=SimpleNamespace(pad_token_id=0))
+    joined = layer.pad_and_concat(own, states).attention_mask
+    return [None] * len(states) if joined is None else list(joined.flatten(1))
+
+
+def test_padded_positions_have_no_weight() -> None:
+    import torch
+
+    for mask in (None, torch.zeros(1, 1, 1, 2)):
+        masks = padded((4, None, True), (2, mask, True))
+        assert [m.softmax(-1).tolist() for m in masks] == [[0.25] * 4, [0, 0, 0.5, 0.5]]
+    (_, seen) = padded((4, None, False), (2, None, False))
+    assert seen.tolist() == [0, 0, 1, 1]
+    assert padded((2, None, True), (2, None, True)) == [None, None]
+
+
+def test_widths_that_do_not_fit_are_added_up() -> None:
+    import torch
+
+    lora = patched_module("add-up-stacked-widths", LORA)["LoRA"]
+    part = SimpleNamespace(lora_A=torch.ones(1, 4), lora_B=torch.ones(3, 1), lora_dropout=lambda x: x)
+    part.use_gating, part.scaling = False, 1.0
+    part.forward = lambda **given: lora.forward(part, **given)
+    given = torch.ones(2, 4)
+    first, _ = part.forward(hidden_states=None, layer_input=given)
+    assert first.tolist() == [[4.0] * 3] * 2
+    assert part.forward(hidden_states=first, layer_input=given)[0].tolist() == [[8.0] * 3] * 2
+    part.lora_B = torch.ones(4, 1)
+    same = part.forward(hidden_states=torch.ones(2, 4), layer_input=given)[0]
+    assert same.tolist() == [[4.0] * 4] * 2, "what fits is left as it is"
 
 
 TOY = "adapter_audit.auditor.toys:bert"

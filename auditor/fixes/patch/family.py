@@ -15,8 +15,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from ...knowledge.known_patches import known_patches
+from ...knowledge.library_names import ADAPTERS
 from ...source.parsed_module import Edit, Sources
-from .library_names import LIBRARY
 
 if TYPE_CHECKING:
     from ...facts.facts import Facts
@@ -84,7 +84,7 @@ def proposals(facts: Facts, finding: Finding, sources: Sources) -> tuple[SourceE
     Where values depart, or the library itself stops, families of one rank are heard first about that file.
     """
     where = finding.primary.file or ""
-    local = finding.rule == "AA201" or (finding.rule == "AA105" and where.startswith(f"{LIBRARY}/"))
+    local = finding.rule == "AA201" or (finding.rule == "AA105" and where.startswith(f"{ADAPTERS.package}/"))
     found = [(family.rank, edit) for family in families() for edit in family.propose(facts, finding, sources)]
 
     def place(ranked: tuple[int, SourceEdit]) -> tuple[bool, int, bool]:

@@ -17,6 +17,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from pydantic import ValidationError
 
+from ...knowledge.library_names import ADAPTERS
 from ...library.installed import REQUIRED, environment
 from ...request.model_source import ModelSource
 from ...schema.result import AuditResult, Fix
@@ -24,7 +25,7 @@ from ...schema.spec import AuditSpec
 from ..trial.trial_process import TIME_LIMIT, Request
 from .installer import Installer, NotInstallable, Pip, install_release
 
-LIBRARY = "adapters"
+LIBRARY = ADAPTERS.package
 MODULE = f"{__package__}.audit_in_environment"
 
 

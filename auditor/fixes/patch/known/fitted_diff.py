@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from os.path import commonprefix
+from itertools import takewhile
 
 from ....source.parsed_module import Edit
 
@@ -67,9 +67,14 @@ def _edit(line: int, old: list[str], new: list[str]) -> Edit:
     if not old:
         return Edit(line, 0, line, 0, "".join(f"{text}\n" for text in new))
     if len(old) == len(new) == 1:
-        start = commonprefix([old[0], new[0]])
-        rest, added = old[0][len(start) :], new[0][len(start) :]
-        end = len(commonprefix([rest[::-1], added[::-1]]))
-        first, last = len(start.encode()), len(old[0][: len(old[0]) - end].encode())
+        start = _alike(old[0], new[0])
+        rest, added = old[0][start:], new[0][start:]
+        end = _alike(rest[::-1], added[::-1])
+        first, last = len(old[0][:start].encode()), len(old[0][: len(old[0]) - end].encode())
         return Edit(line, first, line, last, added[: len(added) - end])
     return Edit(line, 0, line + len(old) - 1, len(old[-1].encode()), "\n".join(new))
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters two texts begin with in common."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

@@ -1,4 +1,4 @@
-"""Proposes one known patch: the release is in its range, its diff fits, and the run passes through its code."""
+"""Proposes one known patch where release and text are as it expects, and the run passes through its code."""
 
 from __future__ import annotations
 

@@ -39,7 +39,9 @@ class MixedKinds:
         found: dict[str, SourceEdit] = {}
         for patch in mixed:
             for module, edit in fitting(patch, sources) if files else ():
-                skipped = patch.absent_children is not None and patch.absent_children == files.get(module.file)
+                skipped = patch.absent_children is not None and patch.absent_children == files.get(
+                    module.file
+                )
                 if module.file in files and not skipped:
                     likely = patch.absent_children is not None or module.file in files_that_ran(facts)
                     found.setdefault(module.file, replace(edit, likely=likely))
