@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 
-from ..schema.composition import Block, walk
 from ..errors import UsageError
 from ..knowledge.library_names import TRANSFORMERS
+from ..schema.composition import Block, walk
 from ..schema.spec import AuditSpec
 from ..trace.runs import Inputs
 from ..trace.token_ids import special_ids

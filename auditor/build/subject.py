@@ -15,19 +15,19 @@ from typing import Any
 
 import torch
 
+from ..errors import BuildError, UsageError
 from ..library.adapters_library import AdaptersBackend, quiet
 from ..library.library import Backend
-from ..schema.composition import Block, Node, adapter_names
-from ..errors import BuildError, UsageError
-from .inputs import InputMaker, input_maker
 from ..request.model_source import ModelSource
 from ..request.position_table import check_length
+from ..schema.composition import Block, Node, adapter_names
 from ..schema.spec import AuditSpec
 from ..trace.meta.device import ValuelessDevice, values_on_meta
 from ..trace.meta.dispatch import MetaValues
 from ..trace.module_paths import Names, names_in, own_tensors, walked
 from ..trace.records import Failure
 from ..trace.stack_sites import is_deliberate, told, traceback_sites
+from .inputs import InputMaker, input_maker
 
 GENERATING = ("generate", "beam")
 

@@ -53,6 +53,9 @@ class TransformersNames:
     audio_positions: str
     image_size: str
     patch_size: str
+    cache_classes: Names
+    unbatched_arguments: Names
+    """Arguments of a forward whose first dimension is never the batch."""
     caches: Names
     """Outputs that hold keys and values for later steps."""
     pairwise_outputs: Names

@@ -318,7 +318,7 @@ def padded(*given: tuple[int, Any, bool]) -> list[Any]:
     states = []
     for length, mask, inverted in given:
         keys = torch.ones(1, 1, length, 2)
-        states.append(space["PrefixTuningState"](keys, keys, keys, mask, inverted))
+        states.append(space["PrefixTuningState"](keys, keys, torch.ones(1, 1, 2), mask, inverted))
     own = SimpleNamespace(model_config=SimpleNamespace(pad_token_id=0))
     joined = layer.pad_and_concat(own, states).attention_mask
     return [None] * len(states) if joined is None else list(joined.flatten(1))

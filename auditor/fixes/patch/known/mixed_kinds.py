@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ....knowledge.known_patches import known_patches
+from ....knowledge.known_patches import KnownPatch, known_patches
 from ....schema.composition import adapter_names, walk
 from ....source.parsed_module import Module, Sources
 from ..adapters_of_file import concerned, kinds_of, method_files
@@ -37,17 +37,19 @@ class MixedKinds:
             return
         files = {module.file: _always(facts, module) for module in _mixed(facts, finding, sources)}
         found: dict[str, SourceEdit] = {}
-        for patch in mixed:
-            for module, edit in fitting(patch, sources) if files else ():
-                skipped = patch.absent_children is not None and patch.absent_children == files.get(
-                    module.file
-                )
-                if module.file in files and not skipped:
+        for patch in mixed if files else ():
+            for module, edit in fitting(patch, sources):
+                if module.file in files and _is_chosen(patch, always=files[module.file]):
                     likely = patch.absent_children is not None or module.file in files_that_ran(facts)
                     found.setdefault(module.file, replace(edit, likely=likely))
-        first, *others = [found[file] for file in files if file in found] or [None]
-        if first is not None and others:
-            yield replace(first, also=tuple(filter(None, others)))
+        ordered = [found[file] for file in files if file in found]
+        if len(ordered) > 1:
+            yield replace(ordered[0], also=tuple(ordered[1:]))
+
+
+def _is_chosen(patch: KnownPatch, *, always: bool) -> bool:
+    """Of two patches that run children one by one: the one that always does, or where one is absent."""
+    return patch.absent_children is None or patch.absent_children is not always
 
 
 def _mixed(facts: Facts, finding: Finding, sources: Sources) -> Iterator[Module]:
