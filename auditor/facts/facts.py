@@ -13,6 +13,7 @@ from ..source.source_files import source_line
 from ..trace.records import Failure, Key, Lane, Record, Shape, Site, Trace
 
 if TYPE_CHECKING:
+    from ..library.library import Library
     from ..trace.trace_graph import TraceGraph
 
 
@@ -147,6 +148,7 @@ class Facts:
     axes: Axes
     names: tuple[str, ...]
     mode: str
+    library: Library
     static: StaticFacts | None = None
     probe: ProbeFacts | None = None
     probe_lost: str = ""

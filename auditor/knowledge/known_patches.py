@@ -30,6 +30,8 @@ class KnownPatch:
     """Where it is told what is wrong: an issue, a page of ours, or the place in the library."""
     rank: int
     """As for families: narrow patches come before broad ones."""
+    package: str
+    """The library that it is for."""
     diffs: Mapping[str, str]
     blocks: tuple[str, ...] = ()
     """Kinds of blocks of which one must have several children; empty for any composition."""

@@ -18,7 +18,7 @@ ROOTS = (Path(inspect.getfile(auditor)).parent, Path(inspect.getfile(Rule)).pare
 FILES = [p for root in ROOTS for p in sorted(root.rglob("*.py")) if "toys" not in p.relative_to(root).parts]
 TYPES = frozenset(CONFIG_MAPPING_NAMES) | {name.replace("-", "_") for name in CONFIG_MAPPING_NAMES}
 CLASSES = frozenset(name.removesuffix("Config") for name in CONFIG_MAPPING_NAMES.values())
-PARTS = r"(Sdpa|Flash|Self|Cross)*(Model|PreTrainedModel|Config|Attention|Layer|Block|Encoder|Decoder|Embeddings|MLP|For)"
+PARTS = r"(Sdpa|Flash|Self|Cross|PreTrained)*(Model|Config|Attention|Layer|Block|Encoder|Decoder|MLP|For)"
 """How the names of a model's classes go on; any word may follow."""
 _CLASS = re.compile(rf"_?({'|'.join(sorted(map(re.escape, CLASSES), key=len, reverse=True))})({PARTS}\w*)?")
 _WORD = re.compile(r"[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*")

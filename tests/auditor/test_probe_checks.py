@@ -14,7 +14,7 @@ from adapter_audit.auditor.probe.checks.neutrality import check_neutrality
 from adapter_audit.auditor.probe.checks.rows import check_masked_tokens
 from adapter_audit.auditor.probe.checks.splits import check_splits
 from adapter_audit.auditor.probe.checks.training import check_loss
-from adapter_audit.auditor.request.model_source import resolve
+from adapter_audit.auditor.request.job import resolved_job
 from adapter_audit.auditor.schema.spec import AuditSpec
 
 TOYS = "adapter_audit.auditor.toys"
@@ -32,7 +32,7 @@ def settled() -> Any:
 
 def bench(toy: str, **fields: Any) -> Bench:
     spec = AuditSpec.read({"model": f"{TOYS}{toy}", **fields})
-    return Bench(spec, resolve(spec.model, offline=True))
+    return Bench(resolved_job(spec))
 
 
 def found(subject: Bench, check: Any) -> list[str]:

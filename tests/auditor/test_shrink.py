@@ -9,12 +9,10 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModel
 
+from adapter_audit.auditor.knowledge.library_names import TRANSFORMERS
 from adapter_audit.auditor.probe.shrink import (
     HEAD_SIZE,
     HEAD_SIZES_TRIED,
-    HEADS,
-    HIDDEN,
-    KV_HEADS,
     MAX_HEADS,
     MAX_LAYERS,
     MAX_VOCABULARY,
@@ -85,7 +83,7 @@ def test_a_catalogue_entry_shrinks_to_a_model_that_builds(name: str) -> None:
     small, notes = shrink(complete(large))
     model = built(small)
     assert sum(p.numel() for p in model.parameters()) < PARAMETERS
-    assert notes or first(large, HIDDEN) is None or "text_config" in large
+    assert notes or first(large, TRANSFORMERS.widths) is None or "text_config" in large
     assert {k: small.get(k) for k in KEPT} == {k: complete(large).get(k) for k in KEPT}
     assert shrink(small)[0] == small
 
@@ -94,11 +92,11 @@ def test_a_catalogue_entry_shrinks_to_a_model_that_builds(name: str) -> None:
 def test_heads_stay_grouped_as_they_were(name: str) -> None:
     large = configuration(name)
     small, _ = shrink(complete(large))
-    heads, kv = first(small, HEADS), first(small, KV_HEADS)
+    heads, kv = first(small, TRANSFORMERS.heads), first(small, TRANSFORMERS.kv_heads)
     if heads is None:
         return
     assert heads <= max(MAX_HEADS, 2 * MAX_HEADS)
-    many, many_kv = first(large, HEADS), first(large, KV_HEADS)
+    many, many_kv = first(large, TRANSFORMERS.heads), first(large, TRANSFORMERS.kv_heads)
     if kv is not None and many is not None and many_kv is not None:
         assert heads % kv == 0
         assert (kv == heads) == (many_kv == many)
@@ -179,9 +177,9 @@ def test_a_wider_small_model_builds(name: str, head_size: int) -> None:
     large = complete(configuration(name))
     small, _ = shrink(large, fold=True, head_size=head_size)
     built(small)
-    width, heads = first(small, HIDDEN), first(small, HEADS)
+    width, heads = first(small, TRANSFORMERS.widths), first(small, TRANSFORMERS.heads)
     if width is not None and heads is not None:
-        assert width == min(heads * head_size, first(large, HIDDEN) or 0)
+        assert width == min(heads * head_size, first(large, TRANSFORMERS.widths) or 0)
 
 
 def test_alike_layers_are_folded_with_the_lists_that_go_with_them() -> None:

@@ -18,7 +18,9 @@ from adapter_audit.auditor.fixes.patch.known.fitted_diff import FileDiff
 from adapter_audit.auditor.fixes.patch.known.known_patch_family import KnownPatchFamily
 from adapter_audit.auditor.fixes.patch.known.mixed_kinds import FAMILY as MIXED
 from adapter_audit.auditor.knowledge.known_patches import KnownPatch, known_patches
-from adapter_audit.auditor.schema.composition import KINDS, parse
+from adapter_audit.auditor.library.registry import library_named
+from adapter_audit.auditor.schema.composition import KINDS
+from adapter_audit.auditor.schema.composition_parser import parse
 from adapter_audit.auditor.schema.result import Confidence, Finding, Location, Severity, Verdict
 from adapter_audit.auditor.source.parsed_module import Edit, Sources, apply_edits, installed_text
 from adapter_audit.auditor.trace.records import Failure, Site
@@ -136,6 +138,7 @@ def facts(compose: str, *, ran: tuple[str, ...] = (), stack: tuple[Site, ...] = 
         tree=parse(compose),
         names=tuple(methods),
         methods=methods,
+        library=library_named(None),
         static=SimpleNamespace(trace=SimpleNamespace(records=records, failures=[])),
         probe=None,
         setup_failure=failure,
@@ -177,8 +180,7 @@ def test_a_patch_of_another_release_is_not_proposed(monkeypatch: pytest.MonkeyPa
     found = finding(invariant="neutrality", verdict=Verdict.WRONG)
     (edit,) = proposed("weighted-sum", known, found)
     assert edit.reference.startswith("docs/findings/01_")
-    there = family.environment()
-    monkeypatch.setattr(family, "environment", lambda: there.model_copy(update={"adapters": "99.0"}))
+    monkeypatch.setattr(family, "release_of", lambda package: "99.0")
     assert proposed("weighted-sum", known, found) == []
 
 

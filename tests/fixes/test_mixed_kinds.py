@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from adapter_audit.auditor.fixes.patch.adapters_of_file import concerned, kinds_of, method_files
-from adapter_audit.auditor.schema.composition import parse
+from adapter_audit.auditor.library.registry import library_named
+from adapter_audit.auditor.schema.composition_parser import parse
 from adapter_audit.auditor.source.parsed_module import Module, Sources
 
 from .conftest import Fixed
@@ -23,6 +24,7 @@ def facts(compose: str = "parallel(a,b)", **methods: str) -> Any:
         tree=parse(compose),
         names=tuple(methods),
         methods=methods,
+        library=library_named(None),
         static=SimpleNamespace(trace=SimpleNamespace(records=[])),
     )
 

@@ -274,13 +274,13 @@ def check_strength(bench: Bench) -> list[Discrepancy]:
     if bench.spec.mode != "forward":
         raise NotApplicable
     found: list[Discrepancy] = []
-    methods = {bench.spec.method_of(name): name for name in bench.names}
+    methods = {bench.job.methods.get(name, name): name for name in bench.names}
     for name in methods.values():
         alone = bench.known(name)
         if alone.failure is not None:
             continue
         try:
-            with bench.subject.backend.other_strength(bench.model, name) as (copy, module):
+            with bench.library.other_strength(bench.model, name) as (copy, module):
                 bench.model.to(bench.dtype)
                 found += _without_strength(bench, name, alone, bench.run(copy), module)
         except LookupError:

@@ -68,7 +68,7 @@ def _fused_copies(bench: Bench, tree: Node, block: Block) -> Iterator[Discrepanc
     if not isinstance(name, str):
         return
     without = as_block(replaced(tree, block, name))
-    with bench.subject.backend.fused_copies(bench.model, name, len(block.children)) as fused:
+    with bench.library.fused_copies(bench.model, name, len(block.children)) as fused:
         bench.model.to(bench.dtype)
         without_chance(bench.model)
         with_block = as_block(replaced(tree, block, fused))
@@ -84,7 +84,7 @@ def _one_sided_fusions(bench: Bench, tree: Node, block: Block) -> Iterator[Discr
     for index, name in enumerate(block.children):
         without = as_block(replaced(tree, block, name))
         try:
-            with bench.subject.backend.attending(bench.model, block, index):
+            with bench.library.attending(bench.model, block, index):
                 subject = f"fuse ({block}), all its attention on {name},"
                 for found in _gap(bench, subject, bench.run(tree), bench.known(without)):
                     yield replace(found, departure=relation_departure(bench, tree, without))

@@ -34,7 +34,7 @@ def check_splits(bench: Bench) -> list[Discrepancy]:
         raise NotApplicable
     for tree, split in asked:
         watch = _Watch(bench, tree, split)
-        with bench.subject.backend.composing(bench.model, watch):
+        with bench.library.composing(bench.model, watch):
             bench.run(tree)
         found += [replace(item, departure=_began(bench, tree, split, child)) for child, item in watch.found]
     return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ....knowledge.known_patches import KnownPatch, Near
-from ....library.installed import environment
+from ....library.installed import release_of
 from ....schema.composition import adapter_names, walk
 from ....schema.verdicts import Verdict
 from ....source.parsed_module import Module, Sources
@@ -45,7 +45,7 @@ class KnownPatchFamily:
         near = nearness(self.patch, finding)
         if near is None or not _has_blocks(facts, self.patch.blocks):
             return
-        for module, edit in fitting(self.patch, sources):
+        for module, edit in fitting(self.patch, facts, sources):
             own = concerned(facts, module)
             absent = not self.patch.absent_children or _may_lack(facts, own, self.patch.blocks)
             if own and absent and _is_near(near, facts, finding, module, edit):
@@ -60,9 +60,10 @@ def nearness(patch: KnownPatch, finding: Finding) -> Near | None:
     return patch.departs.get(finding.invariant)
 
 
-def fitting(patch: KnownPatch, sources: Sources) -> Iterator[tuple[Module, SourceEdit]]:
+def fitting(patch: KnownPatch, facts: Facts, sources: Sources) -> Iterator[tuple[Module, SourceEdit]]:
     """The patch as edits of the files that it fits as they are now."""
-    release = environment().adapters.split("+")[0]
+    package = facts.library.package
+    release = release_of(package).split("+")[0] if package == patch.package else ""
     for diff in map(FileDiff.parse, patch.texts(release) if release else ()):
         module = sources.module(diff.file)
         edits = diff.edits(module.text) if module is not None else None

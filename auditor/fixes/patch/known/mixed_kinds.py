@@ -38,7 +38,7 @@ class MixedKinds:
         files = {module.file: _always(facts, module) for module in _mixed(facts, finding, sources)}
         found: dict[str, SourceEdit] = {}
         for patch in mixed if files else ():
-            for module, edit in fitting(patch, sources):
+            for module, edit in fitting(patch, facts, sources):
                 if module.file in files and _is_chosen(patch, always=files[module.file]):
                     likely = patch.absent_children is not None or module.file in files_that_ran(facts)
                     found.setdefault(module.file, replace(edit, likely=likely))
