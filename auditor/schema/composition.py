@@ -21,6 +21,12 @@ KINDS: Mapping[str, str] = {
 NUMBERED: Mapping[str, str] = {"batchsplit": "batch_sizes", "split": "splits", "average": "weights"}
 """Kinds that take numbers -> keyword of the library's block."""
 
+OPTIONS: Mapping[str, Mapping[str, type]] = {
+    "fuse": {"name": str, "config": str},
+    "average": {"normalize_weights": bool},
+}
+"""Kinds that take options -> option -> its type. `config` is that of the fusion layers (`static`)."""
+
 MAX_COUNT = 256
 MAX_DEPTH = 32
 
@@ -34,12 +40,24 @@ class Block:
     kind: str
     children: tuple[Node, ...]
     numbers: tuple[float, ...] | None = None
+    options: tuple[tuple[str, str | bool], ...] = ()
+    """Options that differ from the library's defaults, sorted by name."""
 
     def __str__(self) -> str:
         inner = ",".join(quoted(c) if isinstance(c, str) else str(c) for c in self.children)
         if self.numbers is not None:
             inner += ";" + ",".join(f"{n:g}" if float(f"{n:g}") == n else repr(n) for n in self.numbers)
+        if self.options:
+            inner += ";" + ",".join(f"{name}={_written(value)}" for name, value in self.options)
         return f"{self.kind}({inner})"
+
+    def option(self, name: str) -> str | bool | None:
+        """The value of an option; None where the library's default holds."""
+        return dict(self.options).get(name)
+
+
+def _written(value: str | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else quoted(value)
 
 
 def walk(node: Node) -> Iterator[Block]:

@@ -3,22 +3,38 @@
 Grammar (whitespace is free)::
 
     expr   := name | block | kind ":" count
-    block  := kind "(" expr ("," expr)* [";" number ("," number)*] ")"
+    block  := kind "(" expr ("," expr)* (";" item ("," item)*)* ")"
+    item   := number | option "=" (name | "true" | "false")
     kind   := parallel | batchsplit | average | stack | split | fuse | multitask
     name   := [A-Za-z0-9_.+-]+ | '"' any characters '"'
 
-Numbers belong to `batchsplit` (rows per child), `split` (tokens per child) and `average` (weights).
+Numbers belong to `batchsplit` (rows per child), `split` (tokens per child) and `average` (weights, also
+negative ones), options to `fuse` (`name`, `config` of the fusion layers) and `average` (`normalize_weights`).
 """
 
 from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from typing import TypeAlias
 
 from ..errors import UsageError
-from .composition import KINDS, MAX_COUNT, MAX_DEPTH, NAME, NUMBERED, Block, Node, as_block, default_names
+from .composition import (
+    KINDS,
+    MAX_COUNT,
+    MAX_DEPTH,
+    NAME,
+    NUMBERED,
+    OPTIONS,
+    Block,
+    Node,
+    as_block,
+    default_names,
+)
 
-_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_NUMBER = re.compile(r"(-)?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_OPTION = re.compile(r"([A-Za-z_]+)\s*=\s*")
+BlockOptions: TypeAlias = "tuple[tuple[str, str | bool], ...]"
 
 
 class ComposeError(UsageError):
@@ -145,29 +161,57 @@ class _Parser:
             self.at += 1
             self.space()
             children.append(self.expression(depth + 1))
-        numbers = self.numbers(kind, len(children)) if self.peek() == ";" else None
+        numbers, options = self.items(kind, len(children))
         if self.peek() != ")":
             raise self.error(
                 "expected ',' or ')'" if self.peek() else "the block is not closed, expected ')'"
             )
         self.at += 1
-        return Block(kind, tuple(children), numbers)
+        return Block(kind, tuple(children), numbers, options)
 
-    def numbers(self, kind: str, expected: int) -> tuple[float, ...]:
-        if kind not in NUMBERED:
-            raise self.error(f"{kind} takes no numbers", do=f"only {', '.join(NUMBERED)} do")
+    def items(self, kind: str, children: int) -> tuple[tuple[float, ...] | None, BlockOptions]:
+        """What stands behind the children: numbers, options, or both."""
         start = self.at
-        found: list[float] = []
-        while self.peek() in (";", ","):
+        numbers: list[float] = []
+        options: dict[str, str | bool] = {}
+        while self.peek() in (";", ",") and self.peek():
             self.at += 1
             self.space()
-            match = _NUMBER.match(self.text, self.at)
-            if match is None:
-                raise self.error("expected a number")
-            if kind != "average" and match.group(1):
-                raise self.error(f"{NUMBERED[kind]} are whole numbers")
-            found.append(float(match.group()))
-            self.at = match.end()
-        if len(found) != expected:
-            raise self.error(f"{expected} children but {len(found)} {NUMBERED[kind]}", at=start)
-        return tuple(found)
+            named = _OPTION.match(self.text, self.at)
+            if named is None:
+                numbers.append(self.number(kind))
+            else:
+                name = self.option_name(kind, named)
+                options[name] = self.option_value(kind, name)
+        if numbers and len(numbers) != children:
+            raise self.error(f"{children} children but {len(numbers)} {NUMBERED[kind]}", at=start)
+        return tuple(numbers) or None, tuple(sorted(options.items()))
+
+    def number(self, kind: str) -> float:
+        if kind not in NUMBERED:
+            raise self.error(f"{kind} takes no numbers", do=f"only {', '.join(NUMBERED)} do")
+        match = _NUMBER.match(self.text, self.at)
+        if match is None:
+            raise self.error("expected a number")
+        if kind != "average" and (match.group(1) or match.group(2)):
+            raise self.error(f"{NUMBERED[kind]} are whole numbers of at least 0")
+        self.at = match.end()
+        return float(match.group())
+
+    def option_name(self, kind: str, named: re.Match[str]) -> str:
+        known = OPTIONS.get(kind, {})
+        name = named.group(1)
+        if name not in known:
+            others = f"known: {', '.join(known)}" if known else f"only {', '.join(OPTIONS)} take options"
+            raise self.error(f"{kind} has no option {name!r}", do=others)
+        self.at = named.end()
+        return name
+
+    def option_value(self, kind: str, name: str) -> str | bool:
+        self.space()
+        if OPTIONS[kind][name] is str:
+            return self.quoted() if self.peek() == '"' else self.name()
+        start, text = self.at, self.name().lower()
+        if text not in ("true", "false"):
+            raise self.error(f"{name} is true or false", at=start)
+        return text == "true"

@@ -10,14 +10,17 @@ from typing import Any
 from ..errors import UsageError
 from .composition import KINDS, MAX_DEPTH, NUMBERED, Block, Node, as_block
 
+WRAPPERS = ("adapter_setup", "adapter_composition")
+"""Keys that hold the composition in files of `save_adapter_setup()`, and in a model's own configuration."""
+
 
 def from_saved(data: Any, source: str) -> Block:
     """Read the content of a saved `adapter_setup.json` (format of `AdapterCompositionBlock.to_dict`).
 
     Raises UsageError naming `source` when the structure is not that of a saved set-up.
     """
-    if isinstance(data, Mapping) and "adapter_composition" in data:
-        data = data["adapter_composition"]
+    if isinstance(data, Mapping):
+        data = next((data[key] for key in WRAPPERS if key in data), data)
     return as_block(_node_from_saved(data, source, 0))
 
 

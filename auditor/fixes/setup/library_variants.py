@@ -26,18 +26,6 @@ class TimesNumber(AdaptersLibrary):
         return block
 
 
-class NamedFusion(AdaptersLibrary):
-    """Adds fusion layers by the names of adapters: the last one of each child."""
-
-    def add(self, model: Any, methods: Mapping[str, str], tree: Node) -> None:
-        """Fusion layers first, so that nothing is left to do for the blocks."""
-        super().add(model, methods, "")
-        for block in walk(tree):
-            if block.kind == "fuse":
-                model.add_adapter_fusion(self.block(block).name.split(","))
-        super().add(model, {}, tree)
-
-
 class NamedTraining(AdaptersLibrary):
     """Names all adapters to train in one Stack; the composition is made active afterwards."""
 
@@ -70,7 +58,6 @@ class NoCache(AdaptersLibrary):
 VARIANTS: Mapping[str, type[AdaptersLibrary]] = {
     "no-cache": NoCache,
     "times-number": TimesNumber,
-    "named-fusion": NamedFusion,
     "named-training": NamedTraining,
     "zero-added": ZeroAdded,
     "restored": Restored,

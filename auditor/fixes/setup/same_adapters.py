@@ -124,17 +124,13 @@ def other_words(job: Job) -> Iterator[SetUp]:
     tree = job.tree
     blocks = list(walk(tree))
     averages = any(b.kind == "average" for b in blocks)
-    fusions = [[adapter_names(c)[-1] for c in b.children] for b in blocks if b.kind == "fuse"]
+    fuses = any(b.kind == "fuse" for b in blocks)
     active = (ACTIVATE, f"{active_code(job, python(tree))}\n")
     found: list[SetUp] = []
     if averages:
         steps: tuple[Step, ...] = ((ACTIVATE, f"{active_code(job, python(tree, times=True))}\n"),)
         found.append(SetUp(TIMES, (job,), steps, ("times-number",)))
-    if any(b.kind == "fuse" and not all(isinstance(c, str) for c in b.children) for b in blocks):
-        code = "".join(f"model.add_adapter_fusion({names})\n" for names in fusions)
-        title = "fusion layers added by the names of the last adapters, not by the block"
-        found.append(SetUp(title, (job,), ((ADD, code), active), ("named-fusion",)))
-    if job.spec.mode == "train" and not fusions and not all(isinstance(c, str) for c in tree.children):
+    if job.spec.mode == "train" and not fuses and not all(isinstance(c, str) for c in tree.children):
         code = f"model.train_adapter(ac.Stack{adapter_names(tree)})\n"
         title = "train_adapter with the adapters' names, the composition made active afterwards"
         found.append(SetUp(title, (job,), ((ADD, code), active), ("named-training",)))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ...errors import LibraryRefusal
-from ...schema.composition import KINDS, NUMBERED, Block, Node, walk
+from ...schema.composition import KINDS, NUMBERED, Block, Node, adapter_names, walk
 from ...schema.references import Reference
 from ...schema.result import Activity
 from ...source.package_source import PackageSource
@@ -22,6 +23,12 @@ from .support_tables import AdaptersTables
 
 _NO_DOWNLOAD = {"try_loading_from_hub": False}
 """Releases before 1.0 ask AdapterHub for its index before they read what stands in brackets."""
+
+
+FUSION_CONFIG = "config"
+"""The option of a Fuse that is told when its layers are added."""
+SUMS_TO_ONE = 1e-9
+"""Weights that were divided by their sum miss one by less."""
 
 
 class AdaptersLibrary(AdapterExperiments):
@@ -98,9 +105,7 @@ class AdaptersLibrary(AdapterExperiments):
             if block.kind == "multitask":
                 self._share(model, block)
             if block.kind == "fuse":
-                fusion = self.block(block)
-                if fusion.name not in model.adapters_config.fusions:
-                    model.add_adapter_fusion(fusion)
+                self._fuse(model, block)
 
     def has_adapter(self, model: Any, name: str) -> bool:
         """Whether the model's own list has an adapter of this name."""
@@ -134,15 +139,18 @@ class AdaptersLibrary(AdapterExperiments):
 
         if isinstance(tree, str):
             return tree
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {n: v for n, v in tree.options if n != FUSION_CONFIG}
         if tree.numbers is not None:
             exact = tree.kind == "average"
             options[NUMBERED[tree.kind]] = [n if exact else int(n) for n in tree.numbers]
-        block_class = getattr(composition, KINDS[tree.kind], None)
+        name = KINDS[tree.kind]
+        block_class = getattr(composition, name, None)
         if block_class is None:
-            raise LibraryRefusal(
-                f"the installed adapters release has no {KINDS[tree.kind]}", do="upgrade adapters"
-            )
+            raise LibraryRefusal(f"the installed adapters release has no {name}", do="upgrade adapters")
+        taken = inspect.signature(block_class).parameters
+        for option in options.keys() - taken.keys():
+            why = f"{name} has no option {option!r} in the installed adapters release"
+            raise LibraryRefusal(why, do="upgrade adapters")
         return block_class(*(self.block(c) for c in tree.children), **options)
 
     def tree(self, block: Any) -> Node:
@@ -155,6 +163,7 @@ class AdaptersLibrary(AdapterExperiments):
             kind,
             tuple(self.tree(c) for c in block.children),
             tuple(float(n) for n in numbers) if numbers is not None else None,
+            tuple(_options_of(kind, block)),
         )
 
     def python(self, tree: Node, *, package: str = "ac.") -> str:
@@ -190,6 +199,13 @@ class AdaptersLibrary(AdapterExperiments):
                 )
         return tuple(rows)
 
+    def _fuse(self, model: Any, block: Block) -> None:
+        """Fusion layers of the last adapter of each child, as the library's documentation adds them."""
+        if self.block(block).name not in model.adapters_config.fusions:
+            last = [adapter_names(child)[-1] for child in block.children]
+            named = {"name": block.option("name")} if block.option("name") else {}
+            model.add_adapter_fusion(last, config=block.option(FUSION_CONFIG), **named)
+
     def _share(self, model: Any, block: Block) -> None:
         """Multi-task methods are meant to share their down projections (MTL-LoRA, arXiv 2410.09437)."""
         from adapters.configuration.adapter_config import MultiTaskConfig
@@ -208,6 +224,14 @@ class AdaptersLibrary(AdapterExperiments):
         from adapters import AdapterConfig
 
         return AdapterConfig.load(self._resolved(config), download_kwargs=_NO_DOWNLOAD)
+
+
+def _options_of(kind: str, block: Any) -> Iterator[tuple[str, str | bool]]:
+    """What its children and numbers do not say of a block."""
+    if kind == "fuse" and getattr(block, "_name", None):
+        yield "name", str(block._name)
+    if kind == "average" and abs(sum(block.weights) - 1) > SUMS_TO_ONE:
+        yield "normalize_weights", False
 
 
 def _picks_layers(fields: Mapping[str, Any]) -> bool:

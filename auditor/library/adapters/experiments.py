@@ -5,7 +5,7 @@ Each leaves the model as it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -56,16 +56,16 @@ class AdapterExperiments:
         copies = [f"{adapter}_copy{number}" for number in range(1, count)]
         tree = Block("fuse", (adapter, *copies))
         fusion = self.block(tree)
+        added = fusion.name not in model.adapters_config.fusions
         try:
             for copy in copies:
                 self._copy(model, adapter, copy, model.adapters_config.get(adapter))
-            model.add_adapter_fusion(fusion)
-            for _, layer in modules_of(model, fusion.name):
-                if getattr(layer, "value", None) is not None:
-                    layer.value.weight.data = _identity_like(layer.value.weight)
-            yield tree
+            if added:
+                model.add_adapter_fusion(list(fusion.children))
+            with _handing_on([layer for _, layer in modules_of(model, fusion.name)]):
+                yield tree
         finally:
-            if fusion.name in model.adapters_config.fusions:
+            if added and fusion.name in model.adapters_config.fusions:
                 model.delete_adapter_fusion(fusion)
             for copy in copies:
                 model.delete_adapter(copy)
@@ -83,17 +83,14 @@ class AdapterExperiments:
             raise LookupError(str(fuse))
         fusion = self.block(fuse)
         layers = [layer for _, layer in modules_of(model, fusion.name) if hasattr(layer, "query")]
+        if not layers:
+            raise LookupError(str(fuse))  # it has no attention that could be directed
         hooks = [layer.query.register_forward_hook(_ones) for layer in layers]
         hooks += [layer.key.register_forward_hook(partial(_only, child)) for layer in layers]
-        values = [layer.value.weight for layer in layers]
-        trained = [weight.data for weight in values]
         try:
-            for weight in values:
-                weight.data = _identity_like(weight)
-            yield
+            with _handing_on(layers):
+                yield
         finally:
-            for weight, data in zip(values, trained, strict=True):
-                weight.data = data
             for hook in hooks:
                 hook.remove()
 
@@ -148,6 +145,20 @@ def modules_of(model: Any, name: str) -> Iterator[tuple[str, Any]]:
     for path, module in model.named_modules():
         if isinstance(module, ModuleDict) and name in module:
             yield f"{path}.{name}", module[name]
+
+
+@contextmanager
+def _handing_on(layers: Sequence[Any]) -> Iterator[None]:
+    """Fusion layers hand values on as they are; those without a value projection always do."""
+    values = [layer.value.weight for layer in layers if getattr(layer, "value", None) is not None]
+    trained = [weight.data for weight in values]
+    try:
+        for weight in values:
+            weight.data = _identity_like(weight)
+        yield
+    finally:
+        for weight, data in zip(values, trained, strict=True):
+            weight.data = data
 
 
 def _identity_like(weight: Any) -> Any:

@@ -24,6 +24,8 @@ def python(tree: Node, sizes: str = "", *, times: bool = False, package: str = "
     elif sizes or tree.numbers is not None:
         numbers = sizes or str([n if tree.kind == "average" else int(n) for n in tree.numbers or ()])
         inner.append(f"{NUMBERED[tree.kind]}={numbers}")
+    told = {} if tree.kind == "average" and times else dict(tree.options)
+    inner += [f"{name}={value!r}" for name, value in told.items() if name != "config"]
     return f"{package}{KINDS[tree.kind]}({', '.join(inner)})"
 
 

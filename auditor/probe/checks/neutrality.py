@@ -18,6 +18,7 @@ from ..bench import Bench, NotApplicable, Ran, without_chance
 from ..cause.first_departure import relation_departure
 from ..output_gaps import lanes_gap
 
+SUMS_TO_ONE = 1e-9
 _SHARED = {"average": "weight", "split": "tokens"}
 """What a block shares out among its children."""
 
@@ -129,10 +130,16 @@ def _neutral_pairs(tree: Node) -> Iterator[tuple[Block, Block, Node, Node]]:
     for block in walk(tree):
         if block.kind not in ("average", "split"):
             continue
-        for child in dict.fromkeys(block.children):
+        for child in dict.fromkeys(block.children) if _shares_out_one(block) else ():
             same = replace(block, children=(child,) * len(block.children))
             yield block, same, as_block(replaced(tree, block, same)), as_block(replaced(tree, block, child))
         yield from _one_sided_pairs(tree, block)
+
+
+def _shares_out_one(block: Block) -> bool:
+    """Whether a block's shares sum up to the whole: weights that are not normalised may not."""
+    unscaled = block.option("normalize_weights") is False and block.numbers is not None
+    return not unscaled or abs(sum(block.numbers or ()) - 1) < SUMS_TO_ONE
 
 
 def _one_sided_pairs(tree: Node, block: Block) -> Iterator[tuple[Block, Block, Node, Node]]:
