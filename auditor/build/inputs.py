@@ -15,13 +15,11 @@ from typing import Any
 import torch
 
 from ..errors import UsageError
+from ..knowledge.library_names import TRANSFORMERS
 from ..request.job import Job
 from ..schema.composition import Block, walk
 from ..trace.runs import Inputs
 from ..trace.token_ids import special_ids
-
-WHOLE_SEQUENCE_TASKS = ("SequenceClassification", "TokenClassification", "QuestionAnswering")
-"""Task heads of encoder-decoders that put the same sequence into both sides (naming of transformers)."""
 
 
 @dataclass(frozen=True)
@@ -132,9 +130,9 @@ class InputMaker:
         if "labels" not in self.signature:
             return {}
         name = (self.job.spec.head or "") + (getattr(self.config, "architectures", None) or [""])[0]
-        if "SequenceClassification" in name or "ImageClassification" in name or "AudioClassification" in name:
+        if any(task in name for task in TRANSFORMERS.row_label_tasks):
             return {"labels": torch.arange(rows) % max(1, self.config.num_labels)}
-        if "TokenClassification" in name:
+        if any(task in name for task in TRANSFORMERS.token_label_tasks):
             each = torch.arange(tokens) + torch.arange(rows).unsqueeze(1)
             return {"labels": each % max(1, self.config.num_labels)}
         length = decoder_length(tokens) if self.decodes else tokens
@@ -188,7 +186,7 @@ def input_maker(model: Any, job: Job, dtype: torch.dtype = torch.float32) -> Inp
         job,
         _embedding(model),
         _decodes(model, signature),
-        any(task in type(model).__name__ for task in WHOLE_SEQUENCE_TASKS),
+        any(task in type(model).__name__ for task in TRANSFORMERS.whole_sequence_tasks),
         dtype,
     )
 
@@ -239,21 +237,21 @@ def mask_of(lengths: list[int], tokens: int, *, left: bool) -> torch.Tensor:
 
 def position_limit(config: Any, default: int) -> int:
     """How many positions the model knows, `default` where its configuration does not say."""
-    named = (getattr(config, name, None) for name in ("max_position_embeddings", "n_positions"))
+    named = (getattr(config, name, None) for name in TRANSFORMERS.positions)
     return next((n for n in named if isinstance(n, int)), default)
 
 
 def image_shape(config: Any) -> tuple[int, int, int]:
     """Channels, height and width."""
-    vision = getattr(config, "vision_config", config)
-    size = getattr(vision, "image_size", 32)
+    vision = getattr(config, TRANSFORMERS.vision_part, config)
+    size = getattr(vision, TRANSFORMERS.image_size, 32)
     height, width = size if isinstance(size, (list, tuple)) else (size, size)
     return int(getattr(vision, "num_channels", 3)), int(height), int(width)
 
 
 def audio_shape(config: Any) -> tuple[int, int]:
     """Mel bins and frames: two frames become one position (Whisper's second convolution)."""
-    return int(config.num_mel_bins), 2 * int(config.max_source_positions)
+    return int(config.num_mel_bins), 2 * int(getattr(config, TRANSFORMERS.audio_positions))
 
 
 def task_ids(tree: Block, rows: int) -> torch.Tensor:

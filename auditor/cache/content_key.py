@@ -67,7 +67,8 @@ def own_digest() -> str:
 
 def own_files() -> list[Path]:
     """The files of the engine and of the rules of this package."""
-    return sorted([*ENGINE.rglob("*.py"), *(ENGINE / "knowledge").glob("*.json"), *RULES.rglob("*.py")])
+    data = (file for kind in ("json", "diff") for file in (ENGINE / "knowledge").rglob(f"*.{kind}"))
+    return sorted([*ENGINE.rglob("*.py"), *data, *RULES.rglob("*.py")])
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from ..facts.facts import Facts
 from ..request.job import Job
@@ -80,13 +81,20 @@ def _library_patch(job: Job, facts: Facts, findings: tuple[Finding, ...]) -> Ite
     proposed = _proposals(facts, findings)
     patch = Search(job, findings, facts.setup_failure is not None).patch(proposed) if proposed else None
     if patch is not None:
-        yield Fix(
-            title=patch.title(),
-            kind="library-patch",
-            diff=unified(patch.files),
-            status="verified" if patch.status == "verified" else "failed",
-            reason=patch.reason,
-        )
+        yield _as_fix(patch, "verified" if patch.status == "verified" else "failed", patch.reason)
+
+
+def _as_fix(patch: Patch, status: Literal["verified", "unverified", "failed"], reason: str) -> Fix:
+    reference = patch.reference()
+    return Fix(
+        title=patch.title(),
+        kind="library-patch",
+        diff=unified(patch.files),
+        status=status,
+        reason=reason,
+        origin="known" if reference else "general",
+        reference=reference,
+    )
 
 
 def _untried(facts: Facts, findings: tuple[Finding, ...], why: str) -> list[Fix]:
@@ -96,9 +104,7 @@ def _untried(facts: Facts, findings: tuple[Finding, ...], why: str) -> list[Fix]
     patch = applied(Patch(), first.values()) if first else None
     if patch is None:
         return []
-    return [
-        Fix(title=patch.title(), kind="library-patch", diff=unified(patch.files), reason=f"not tried: {why}")
-    ]
+    return [_as_fix(patch, "unverified", f"not tried: {why}")]
 
 
 def _upgrades(job: Job, finding: Finding) -> tuple[Fix, ...]:

@@ -15,13 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..knowledge.library_names import TRANSFORMERS
 from ..source.installed_source import package_root
 from .job import Job
-
-SIZES = ("max_position_embeddings", "n_positions")
-"""What transformers calls the rows of the table in a configuration."""
-TEXT_PARTS = ("text_config", "encoder")
-"""Where a configuration of several models keeps that of the one which reads the caller's tokens."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ def _reader(config: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, Path]:
     folder = (root or Path()) / "models" / name
     if root is None or not name.isidentifier() or not folder.is_dir():
         return None, folder
-    for key in TEXT_PARTS:
+    for key in TRANSFORMERS.text_parts:
         part = config.get(key)
         if isinstance(part, Mapping):
             inner, own_folder = _reader(part)
@@ -81,7 +77,7 @@ def _first_position(job: Job, config: Mapping[str, Any], folder: Path) -> int:
 
 def _size(config: Mapping[str, Any], folder: Path) -> tuple[str, int | None]:
     """The rows of the table, and what this type of model calls them."""
-    for name in SIZES:
+    for name in TRANSFORMERS.positions:
         rows = _number(config, name, folder)
         if rows is not None:
             return _defaults(folder, str(config.get("model_type", "")))[1].get(name, name), rows
@@ -139,7 +135,7 @@ def _made(function: ast.FunctionDef, tables: set[str]) -> Iterator[tuple[_Table,
         if not isinstance(node, ast.Call) or not node.args or ast.unparse(node.func) not in tables:
             continue
         owner, _, size = ast.unparse(node.args[0]).rpartition(".")
-        if owner in ("config", "self.config") and size in SIZES:
+        if owner in ("config", "self.config") and size in TRANSFORMERS.positions:
             padded = any(keyword.arg == "padding_idx" for keyword in node.keywords)
             always = any(isinstance(s, ast.Assign) and s.value is node for s in function.body)
             yield _Table(padded), always

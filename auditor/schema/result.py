@@ -80,6 +80,10 @@ class Fix(_Model):
     status: Literal["verified", "unverified", "failed"] = "unverified"
     reason: str = ""
     """Why it failed or could not be verified, or how it was verified."""
+    origin: Literal["general", "known"] = "general"
+    """Whether it was made for what was found, or is (in part) a patch that is kept as data."""
+    reference: str = ""
+    """Where it is told what a known patch mends."""
 
 
 class Finding(_Model):

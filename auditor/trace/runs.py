@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 import torch
 
+from ..knowledge.library_names import TRANSFORMERS
 from .recorder import Recorder, recording
 from .records import Failure, Trace
 
@@ -15,9 +16,6 @@ Inputs = dict[str, Any]
 """Keyword arguments of a forward."""
 NEW_TOKENS = 5
 """Tokens made in generate and beam mode: one prefill, then cached steps."""
-CACHES = ("past_key_values", "mems", "cache")
-PAIRWISE = ("logits_per_",)
-"""Outputs with a number for each pair of rows (image-text similarities; naming of transformers)."""
 
 
 class RunOptions(TypedDict):
@@ -75,7 +73,7 @@ def _train(model: Any, inputs: Inputs, *, learns: bool, rows: tuple[int, ...] | 
 
 def _teaches(name: str) -> bool:
     """Not the loss, a mean over rows; not what pairs of rows give, which belongs to two adapters at once."""
-    return name != "loss" and not name.startswith(PAIRWISE)
+    return name != "loss" and not name.startswith(TRANSFORMERS.pairwise_outputs)
 
 
 def _rows(tensor: torch.Tensor, rows: tuple[int, ...] | None) -> torch.Tensor:
@@ -155,7 +153,7 @@ def named_tensors(output: Any, prefix: str = "") -> Iterator[tuple[str, torch.Te
         yield prefix or "output", output
     elif isinstance(output, Mapping):
         for key, value in output.items():
-            if key not in CACHES:
+            if key not in TRANSFORMERS.caches:
                 yield from named_tensors(value, f"{prefix}.{key}" if prefix else str(key))
     elif isinstance(output, (tuple, list)):
         for i, value in enumerate(output):

@@ -9,34 +9,11 @@ import pytest
 
 from adapter_audit.auditor.fixes.patch.general import not_in_place
 from adapter_audit.auditor.fixes.patch.general.bias_for_prefixed_keys import FAMILY as BIAS
-from adapter_audit.auditor.fixes.patch.general.booleans_say_what_is_seen import FAMILY as BOOLEANS
 from adapter_audit.auditor.fixes.patch.general.fall_back_with_adapters import FAMILY as FALL_BACK
 from adapter_audit.auditor.fixes.patch.general.replicate_what_enters import FAMILY as ENTERS
 from adapter_audit.auditor.trace.records import Site
 
 from .test_state_families import FILE, STATE, facts, finding, patched
-
-MASKING = """\
-def forward(self, seen, inverted):
-    if inverted:
-        if seen.dtype == torch.bool:
-            seen = ~seen
-        else:
-            seen = 1.0 - seen
-    return seen
-"""
-
-
-def test_a_mask_of_booleans_is_not_inverted() -> None:
-    import torch
-
-    (new,) = patched(BOOLEANS, MASKING, finding(rule="AA212"))
-    space: dict[str, Any] = {"torch": torch}
-    exec(new, space)
-    assert space["forward"](None, torch.tensor([True]), True).tolist() == [True]
-    assert space["forward"](None, torch.tensor([1.0]), True).tolist() == [0.0]
-    assert patched(BOOLEANS, MASKING, finding(rule="AA105")) == []
-
 
 PARENTS = """\
 class Plain:

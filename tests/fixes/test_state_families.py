@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from adapter_audit.auditor.fixes.patch.general.add_up_stacked_widths import FAMILY as ADD_UP
 from adapter_audit.auditor.fixes.patch.general.leave_absent_as_it_is import FAMILY as ABSENT
 from adapter_audit.auditor.fixes.patch.general.names_of_blocks import FAMILY as NAMES
 from adapter_audit.auditor.fixes.patch.general.not_in_place import FAMILY as NOT_IN_PLACE
@@ -128,32 +127,6 @@ def test_all_tensors_of_a_state_are_replicated() -> None:
     assert lines[made - 1].strip() == f"x, y = adjust_tensors_for_parallel({longest}, x, y)"
     assert "from adapters.composition import adjust_tensors_for_parallel" in new
     assert patched(ENTERS, STATE, finding("sizes", 7), facts(lanes=1)) == []
-
-
-STACKED = """\
-import torch
-class Part:
-    def forward(self, made, given):
-        if made is None:
-            made = given
-        return made @ self.a @ self.b, None
-"""
-
-
-def test_widths_that_do_not_fit_are_added_up() -> None:
-    import torch
-
-    (new,) = patched(ADD_UP, STACKED, finding("mat1 and mat2 shapes cannot be multiplied (2x3 and 4x1)"))
-    space: dict[str, Any] = {}
-    exec(new, space)
-    part = space["Part"]()
-    part.a, part.b = torch.ones(4, 1), torch.ones(1, 3)
-    given = torch.ones(2, 4)
-    first, _ = part.forward(None, given)
-    assert first.tolist() == [[4.0] * 3] * 2
-    assert part.forward(first, given)[0].tolist() == [[8.0] * 3] * 2
-    part.b = torch.ones(1, 4)
-    assert part.forward(torch.ones(2, 4), given)[0].tolist() == [[4.0] * 4] * 2
 
 
 WRITING = """\

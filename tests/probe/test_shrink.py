@@ -9,12 +9,10 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModel
 
+from adapter_audit.auditor.knowledge.library_names import TRANSFORMERS
 from adapter_audit.auditor.probe.shrink import (
     HEAD_SIZE,
     HEAD_SIZES_TRIED,
-    HEADS,
-    HIDDEN,
-    KV_HEADS,
     MAX_HEADS,
     MAX_LAYERS,
     MAX_VOCABULARY,
@@ -91,7 +89,7 @@ def test_a_catalogue_entry_shrinks_to_a_model_that_builds(name: str) -> None:
 
 
 def heads_of(config: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    return first(config, HEADS), first(config, KV_HEADS)
+    return first(config, TRANSFORMERS.heads), first(config, TRANSFORMERS.kv_heads)
 
 
 WITH_HEADS = [name for name in ENTRIES if heads_of(complete(configuration(name)))[0] is not None]
@@ -187,15 +185,15 @@ def test_a_folded_catalogue_entry_builds(name: str) -> None:
     assert shrink(small, fold=True)[0] == small
 
 
-@pytest.mark.parametrize("name", [n for n in WITH_HEADS if first(configuration(n), HIDDEN)][::5])
+@pytest.mark.parametrize("name", [n for n in WITH_HEADS if first(configuration(n), TRANSFORMERS.widths)][::5])
 @pytest.mark.parametrize("head_size", HEAD_SIZES_TRIED[1:])
 def test_a_wider_small_model_builds(name: str, head_size: int) -> None:
     large = complete(configuration(name))
     small, _ = shrink(large, fold=True, head_size=head_size)
     built(small)
-    width, heads = first(small, HIDDEN), first(small, HEADS)
+    width, heads = first(small, TRANSFORMERS.widths), first(small, TRANSFORMERS.heads)
     assert heads is not None
-    assert width == min(heads * head_size, first(large, HIDDEN) or 0)
+    assert width == min(heads * head_size, first(large, TRANSFORMERS.widths) or 0)
 
 
 def test_alike_layers_are_folded_with_the_lists_that_go_with_them() -> None:

@@ -8,22 +8,19 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...knowledge.library_names import ADAPTERS
 from ...source.parsed_module import Module, calls
 from ...source.source_files import absolute_file
-from .library_names import LIBRARY
 
 if TYPE_CHECKING:
     from ...facts.facts import Facts
     from ...library.library import Library
 
-LOOK_UP = "match"
-"""The library's `adapters_config.match(name, config_type=..., location_key=...)`."""
-
 
 @cache
 def method_files() -> tuple[str, ...]:
     """The library's files about methods, relative to site-packages."""
-    start = absolute_file(f"{LIBRARY}/__init__.py")
+    start = absolute_file(f"{ADAPTERS.package}/__init__.py")
     root = Path(start).parent if start else None
     paths = (root / "methods").glob("*.py") if root else ()
     return tuple(sorted(p.relative_to(root.parent).as_posix() for p in paths if root))
@@ -57,7 +54,7 @@ def left_out_somewhere(facts: Facts) -> bool:
 def _looked_up(module: Module) -> Iterator[tuple[str, str]]:
     """Class of the configuration and its field (empty: any), for each look-up in the file."""
     for call in calls(module.tree):
-        if isinstance(call.func, ast.Attribute) and call.func.attr == LOOK_UP:
+        if isinstance(call.func, ast.Attribute) and call.func.attr == ADAPTERS.look_up:
             given = {k.arg: k.value for k in call.keywords}
             kind = given.get("config_type", call.args[1] if len(call.args) > 1 else None)
             field = given.get("location_key")

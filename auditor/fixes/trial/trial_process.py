@@ -115,7 +115,7 @@ def _outcome(reply: dict[str, Any]) -> Outcome:
 
 def _edit(data: dict[str, Any]) -> SourceEdit:
     edits, also = (Edit(**e) for e in data["edits"]), map(_edit, data["also"])
-    return SourceEdit(data["file"], tuple(edits), data["title"], data["likely"], tuple(also))
+    return SourceEdit(**{**data, "edits": tuple(edits), "also": tuple(also)})
 
 
 def _child(sender: Connection, request: Request, folder: str) -> None:

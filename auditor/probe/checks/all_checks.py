@@ -12,11 +12,12 @@ from typing import Any
 import torch
 
 from ...facts.facts import Departure, Discrepancy
+from ...knowledge.library_names import TRANSFORMERS
 from ...schema.composition import adapter_names, as_block, lane_count
 from ...schema.references import Reference
 from ...source.source_files import relative_file
 from ...trace.records import Site
-from ...trace.runs import PAIRWISE, Inputs
+from ...trace.runs import Inputs
 from ..bench import Bench, NotApplicable, Ran
 from ..cause.first_departure import first_departure, writing_line
 from ..cause.init_departure import init_departure
@@ -190,7 +191,7 @@ def _leaks(
         rows = list(reference.output_rows(bench.rows))
         mine = {n: v[rows] for n, v in ran.outputs.items() if v.dim() and v.shape[0] > max(rows)}
         for output, value in answers(mine).items():
-            if output.startswith(PAIRWISE):
+            if output.startswith(TRANSFORMERS.pairwise_outputs):
                 continue
             theirs = other.outputs.get(output)
             if theirs is None or theirs.shape != ran.outputs[output].shape or theirs.shape[0] != total:

@@ -11,6 +11,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ....knowledge.library_names import ADAPTERS
 from ....source.parsed_module import Edit, Module, Sources
 from ..family import SourceEdit
 from ..suspects import frames_of
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from ....schema.result import Finding
 
 TAKEN_FOR_NAMES = ("unhashable type", "expected str instance")
-BLOCK = "CompositionBlock"
-"""Part of the annotation of a parameter that is a set-up."""
 
 
 class NamesOfBlocks:
@@ -46,7 +45,9 @@ class NamesOfBlocks:
 
 def _loops(module: Module, function: ast.FunctionDef, line: int) -> Iterator[Edit]:
     """`for name in setup:` around the line becomes a loop over the names of the set-up's adapters."""
-    setups = {a.arg for a in function.args.args if a.annotation and BLOCK in ast.unparse(a.annotation)}
+    setups = {
+        a.arg for a in function.args.args if a.annotation and ADAPTERS.block in ast.unparse(a.annotation)
+    }
     for node in (n for n in ast.walk(function) if isinstance(n, ast.For)):
         around = node.lineno <= line <= (node.end_lineno or 0)
         if around and isinstance(node.iter, ast.Name) and node.iter.id in setups:

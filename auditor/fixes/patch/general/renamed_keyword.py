@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from ....knowledge.library_names import ADAPTERS
 from ....source.parsed_module import Edit, Module, Sources
 from ..family import SourceEdit
-from ..library_names import LIBRARY
 
 if TYPE_CHECKING:
     from ....facts.facts import Facts
@@ -37,7 +37,7 @@ class RenamedKeyword:
         if facts.static is None or (finding.invariant not in ABOUT_MODEL and not generating):
             return
         ran = {record.site.file for record in facts.static.trace.records}
-        for file in sorted(f for f in ran if f.startswith(f"{LIBRARY}/")):
+        for file in sorted(f for f in ran if f.startswith(f"{ADAPTERS.package}/")):
             module = sources.module(file)
             edits: dict[Edit, None] = {}
             names: set[str] = set()

@@ -14,6 +14,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from ....knowledge.library_names import ADAPTERS
 from ....source.parsed_module import Edit, Module, Sources, calls
 from ....trace.align.twins import operand_lane
 from ....trace.records import Lane, Record, Site
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ....facts.facts import Facts
     from ....schema.result import Finding
 
-HELPER, HELPER_MODULE = "adjust_tensors_for_parallel", "adapters.composition"
+HELPER, HELPER_MODULE = ADAPTERS.replicate, ADAPTERS.composition
 MAX_PROPOSALS = 4
 Pair = tuple[ast.expr, ast.expr]
 """What lacks the lanes, and what has them."""
