@@ -40,7 +40,7 @@ class HalvesDisagree(AuditRule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """Compare the first stops."""
-        if facts.static is None or facts.probe is None or facts.probe.died:
+        if facts.static is None or facts.probe is None or facts.probe.death is not None:
             return
         traced = facts.static.trace.failures[0] if facts.static.trace.failures else None
         executed = facts.probe.failure

@@ -53,7 +53,7 @@ def audit_with_files(
     timer = Timer()
     subject, facts = gather(spec, source, options, timer)
     activity = () if subject.setup_failure else subject.backend.activity(subject.model, facts.names)
-    died = bool(facts.probe_lost) or (facts.probe is not None and bool(facts.probe.died))
+    died = bool(facts.probe_lost) or (facts.probe is not None and facts.probe.death is not None)
     kept = files and not died and not options.releases
     touched = touched_files(subject.model, facts, subject.backend.package) if kept else frozenset[str]()
     subject.release()

@@ -20,6 +20,7 @@ from ..trace.records import Failure
 from ..trace.runs import Inputs, execute, named_tensors, on_device_of, recorded_run
 from .precision import SINGLE_TOLERANCE, TOLERANCE, KeepDouble
 from .shrink import HEAD_SIZES_TRIED, shrink
+from .value_check import NotApplicable
 from .weights import moved, randomise_adapter, randomise_base
 from .witness import Witness
 
@@ -40,10 +41,6 @@ class Ran:
     outputs: Tensors = field(default_factory=dict)
     failure: Failure | None = None
     gradients: Tensors = field(default_factory=dict)
-
-
-class NotApplicable(Exception):
-    """A check has nothing to say about this composition."""
 
 
 class Bench:

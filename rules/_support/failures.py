@@ -16,7 +16,7 @@ def first_stop(facts: Facts) -> tuple[Failure | None, Confidence]:
     reports the disagreement). When both stop, the traced one is told, since its operands are known.
     """
     traced = facts.static.trace.failures[0] if facts.static and facts.static.trace.failures else None
-    if facts.probe is None or facts.probe.died:
+    if facts.probe is None or facts.probe.death is not None:
         return traced, Confidence.CERTAIN
     if facts.probe.failure is None:
         return None, Confidence.CONFIRMED

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
+from ...schema.verdicts import STOPS, Cause
 from ...source.parsed_module import Edit, Sources
 from .library_names import LIBRARY
 
@@ -71,7 +72,9 @@ def proposals(facts: Facts, finding: Finding, sources: Sources) -> tuple[SourceE
     Where values depart, or the library itself stops, families of one rank are heard first about that file.
     """
     where = finding.primary.file or ""
-    local = finding.rule == "AA201" or (finding.rule == "AA105" and where.startswith(f"{LIBRARY}/"))
+    local = finding.cause is Cause.LANE_DEPARTS or (
+        finding.cause in STOPS and where.startswith(f"{LIBRARY}/")
+    )
     found = [(family.rank, edit) for family in families() for edit in family.propose(facts, finding, sources)]
 
     def place(ranked: tuple[int, SourceEdit]) -> tuple[bool, int, bool]:

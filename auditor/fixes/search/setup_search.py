@@ -12,21 +12,20 @@ from itertools import islice
 
 from ...request.model_source import ModelSource
 from ...schema.composition import adapter_names, as_block
-from ...schema.result import AuditResult, Finding, Fix
+from ...schema.result import AuditResult, Finding, Fix, Invariant
 from ...schema.spec import AuditSpec
 from ..setup.candidates import bases, options
 from ..setup.setup_change import SetUp
 from ..trial.trial_process import Outcome, Request, run
 
 MAX_TRIED = 28
-INIT_CHANGES = "AA204"
 PLAIN = "seq_bn"
 """A method that every model takes."""
 
 
 def set_up_fix(spec: AuditSpec, source: ModelSource, findings: Sequence[Finding] = ()) -> Fix | None:
     """The first set-up whose audits all find the wanted results; None when there is none."""
-    if not any(f.rule == INIT_CHANGES and f.status == "open" for f in findings):
+    if not any(f.invariant is Invariant.INIT_PARITY and f.status == "open" for f in findings):
         with contextlib.suppress(_InitChanges):  # where the set-up fails, the audit could not say so
             return _first(spec, source, None, look_at_init=True)
     return _first(spec, source, _base(spec, source))
@@ -45,7 +44,7 @@ def _first(
     """
     for option in islice(options(spec, base), MAX_TRIED):
         outcome = _probed(option, source)
-        if look_at_init and any(INIT_CHANGES in why for why in outcome.others.values()):
+        if look_at_init and Invariant.INIT_PARITY in outcome.broken:
             raise _InitChanges
         results = _audited(option, source) if _is_good(outcome) else None
         if results is not None:
@@ -72,7 +71,7 @@ def _base(spec: AuditSpec, source: ModelSource) -> SetUp | None:
     )
     for base in bases(alone, str((source.config or {}).get("hidden_act", "gelu"))):
         outcome = _probed(base, source)
-        if not outcome.trouble and not any(INIT_CHANGES in why for why in outcome.others.values()):
+        if not outcome.trouble and not Invariant.INIT_PARITY in outcome.broken:
             return base
     return None
 

@@ -26,7 +26,14 @@ from .trial_process import Request
 def answer(request: Request) -> dict[str, Any]:
     """Everything that was asked for. Raises AuditError when the model cannot be built."""
     spec, source = AuditSpec.read(dict(request.spec)), source_of(request.model)
-    told: dict[str, Any] = {"result": "", "proposals": {}, "others": {}, "alone": {}, "merging": ""}
+    told: dict[str, Any] = {
+        "result": "",
+        "proposals": {},
+        "others": {},
+        "broken": [],
+        "alone": {},
+        "merging": "",
+    }
     clean = True
     if request.ways:
         from ..setup import library_variants as ways
@@ -39,7 +46,8 @@ def answer(request: Request) -> dict[str, Any]:
         told["proposals"] = _proposals(facts, result) if request.propose and not clean else {}
     if clean:
         for other in request.also:
-            told["others"][str(other)] = _probe_trouble(AuditSpec.read(dict(other)), source)
+            told["others"][str(other)], broken = _probe_trouble(AuditSpec.read(dict(other)), source)
+            told["broken"] += broken
         if request.alone:
             told["alone"] = outputs_alone(spec, source)
         if request.merges and not any(told["others"].values()):
@@ -79,20 +87,21 @@ def _proposals(facts: Facts, result: AuditResult) -> dict[int, list[dict[str, An
     return {n: [asdict(edit) for edit in edits] for n, edits in found.items() if edits}
 
 
-def _probe_trouble(spec: AuditSpec, source: ModelSource) -> str:
-    """What the probe has against another configuration; empty when nothing."""
+def _probe_trouble(spec: AuditSpec, source: ModelSource) -> tuple[str, list[str]]:
+    """What the probe has against another configuration, and the invariants that it breaks; empty for none."""
     from ...probe import Probe
 
     probed = Probe.start(spec, source).wait(None)
-    if probed.died:
-        return probed.died
+    if probed.death is not None:
+        return str(probed.death), []
     if probed.failure is not None:
-        return f"{probed.failure.kind}: {probed.failure.message}"
+        return f"{probed.failure.kind}: {probed.failure.message}", []
     tree = spec.composition()
     axes = Axes(lane_count(tree), spec.rows(), spec.tokens(), 0)
     facts = Facts(tree=tree, axes=axes, names=adapter_names(tree), mode=spec.mode, probe=probed)
     findings, _ = run_rules(facts, AuditOptions())
-    return "; ".join(f"{f.rule}: {f.message}" for f in objections(findings, strict=False))
+    against = objections(findings, strict=False)
+    return "; ".join(f"{f.rule}: {f.message}" for f in against), [f.invariant.value for f in against]
 
 
 def outputs_alone(spec: AuditSpec, source: ModelSource) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ...request.model_source import ModelSource
-from ...schema.result import AuditResult
+from ...schema.result import AuditResult, Invariant
 from ...schema.spec import AuditSpec
 from ...source.parsed_module import Edit
 from ..patch.family import SourceEdit
@@ -71,6 +71,8 @@ class Outcome:
     """Number of the finding in the result -> proposals for it, on the patched text."""
     others: Mapping[str, str] = field(default_factory=dict)
     """Other specs -> what went wrong there; empty when they went well."""
+    broken: frozenset[Invariant] = frozenset()
+    """What does not hold in the other specs."""
     alone: Mapping[str, Any] = field(default_factory=dict)
     """Adapter (`""`: none) -> outputs by name as arrays, or the failure's kind as text."""
     merging: str = ""
@@ -107,7 +109,8 @@ def _outcome(told: dict[str, Any]) -> Outcome:
         return Outcome(trouble=told["trouble"])
     result = AuditResult.model_validate_json(told["result"]) if told["result"] else None
     proposals = {n: tuple(_edit(e) for e in edits) for n, edits in told["proposals"].items()}
-    return Outcome(result, proposals, told["others"], told["alone"], told["merging"])
+    broken = frozenset(map(Invariant, told["broken"]))
+    return Outcome(result, proposals, told["others"], broken, told["alone"], told["merging"])
 
 
 def _edit(data: dict[str, Any]) -> SourceEdit:

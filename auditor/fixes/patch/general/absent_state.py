@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from ....schema.verdicts import NONES, Cause
 from ....source.parsed_module import Edit, Module, Sources
 from ..family import SourceEdit
 
@@ -39,8 +40,8 @@ class AbsentState:
     def propose(self, _facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """All joins of the file that the first state decides about, with either neutral value."""
         module = sources.module(finding.primary.file)
-        about_none = "None" in finding.message and finding.rule == "AA105"
-        if module is None or not (about_none or finding.rule == "AA201"):
+        about_none = finding.cause in NONES
+        if module is None or not (about_none or finding.cause is Cause.LANE_DEPARTS):
             return
         joins = list(_joins(module))
         for neutral in NEUTRAL if joins else ():

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ....schema.verdicts import Cause
 from ....source.parsed_module import Edit, Module, Sources
 from ..family import SourceEdit
 
@@ -26,7 +27,7 @@ class AddUpStackedWidths:
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """All functions of the file that take the layer's input where nothing was made yet."""
-        if "shapes cannot be multiplied" not in finding.message or len(facts.names) < 2:
+        if finding.cause is not Cause.WIDTHS_DIFFER or len(facts.names) < 2:
             return
         module = sources.module(finding.primary.file)
         edits = tuple(_edits(module)) if module is not None else ()

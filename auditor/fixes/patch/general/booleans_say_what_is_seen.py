@@ -9,6 +9,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ....schema.verdicts import Cause
 from ....source.parsed_module import Edit, Module, Sources
 from ..family import SourceEdit
 from ..library_names import LIBRARY
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ....facts.facts import Facts
     from ....schema.result import Finding
 
-RULES = ("AA201", "AA203", "AA208", "AA209", "AA212")
+CAUSES = frozenset({Cause.LANE_DEPARTS, Cause.ADAPTER_IDLE, Cause.MODULE_IDLE, Cause.CACHE_DEPARTS, Cause.PADDING_COUNTS, Cause.ATTENTION_DEPARTS})
 
 
 class BooleansSayWhatIsSeen:
@@ -28,7 +29,7 @@ class BooleansSayWhatIsSeen:
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """Every such inversion in a function of the library that ran."""
-        if finding.rule not in RULES or facts.static is None:
+        if finding.cause not in CAUSES or facts.static is None:
             return
         places: dict[str, set[int]] = {}
         for record in facts.static.trace.records:

@@ -9,6 +9,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ....schema.verdicts import Invariant
 from ....source.parsed_module import Edit, Module, Sources
 from ..family import SourceEdit
 
@@ -25,7 +26,7 @@ class CopyAbsenceToo:
 
     def propose(self, _facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """Give every such condition of the file an `else` that copies the absence."""
-        module = sources.module(finding.primary.file) if finding.rule == "AA204" else None
+        module = sources.module(finding.primary.file) if finding.invariant is Invariant.INIT_PARITY else None
         if module is None:
             return
         edits = tuple(

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ....schema.composition import adapter_names, walk
+from ....schema.verdicts import STOPS, Cause, Invariant
 from ....source.parsed_module import Edit, Module, Sources
 from ..adapters_of_file import concerned, left_out_somewhere
 from ..family import SourceEdit
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 DIVIDING = ("Average", "BatchSplit", "MultiTask", "Parallel")
 DIVIDING_KINDS = frozenset(kind.lower() for kind in DIVIDING)
+
+CAUSES = STOPS | {Cause.LANE_DEPARTS, Cause.ADAPTER_IDLE, Cause.MODULE_IDLE, Cause.RELATION_BROKEN, Cause.PART_DEPARTS}
 
 CODE = """\
 children = list({setup}) if isinstance({setup}, Stack) else [{setup}]
@@ -82,7 +85,7 @@ class EachChildByItself:
         kinds = {block.kind for block in walk(facts.tree)}
         if len(facts.names) < 2 or not kinds & DIVIDING_KINDS:
             return
-        if finding.rule not in ("AA105", "AA201", "AA203", "AA205"):
+        if finding.cause not in CAUSES:
             return
         for file in _files(facts, finding):
             module = sources.module(file)
@@ -117,7 +120,7 @@ def _choices(facts: Facts, finding: Finding, module: Module) -> list[tuple[str, 
     alike = complete and len(set(facts.methods.values())) == 1 and not left_out_somewhere(facts)
     if not own:
         return []
-    if finding.rule == "AA205" or alike:
+    if finding.invariant is Invariant.NEUTRALITY or alike:
         return [ALL]
     return ([] if REPEATED in module.text else [WHERE_ABSENT]) + ([ALL] if complete else [])
 
@@ -136,7 +139,7 @@ def _composed(facts: Facts, file: str, found: list[tuple[ast.FunctionDef, ast.As
 
 def _files(facts: Facts, finding: Finding) -> tuple[str, ...]:
     """Where the finding is; for what is wrong somewhere, the library's files that ran."""
-    if finding.primary.file and finding.rule == "AA105":
+    if finding.primary.file and finding.cause in STOPS:
         return (finding.primary.file,)
     ran = {r.site.file for r in facts.static.trace.records} if facts.static is not None else set()
     own = [finding.primary.file] if finding.primary.file else []

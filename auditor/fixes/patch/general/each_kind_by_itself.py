@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ....schema.composition import adapter_names, walk
+from ....schema.verdicts import STOPS, Cause
 from ....source.parsed_module import Module, Sources
 from ..adapters_of_file import concerned, kinds_of, method_files
 from ..family import SourceEdit
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ....facts.facts import Facts
     from ....schema.result import Finding
 
-RULES = ("AA104", "AA105", "AA201", "AA203", "AA205")
+CAUSES = STOPS | {Cause.NOT_EXPANDED, Cause.LANE_DEPARTS, Cause.ADAPTER_IDLE, Cause.MODULE_IDLE, Cause.RELATION_BROKEN, Cause.PART_DEPARTS}
 
 
 class EachKindByItself:
@@ -33,7 +34,7 @@ class EachKindByItself:
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """One proposal for all files that some, but not all, children are about."""
-        if finding.rule not in RULES or len(facts.names) < 2:
+        if finding.cause not in CAUSES or len(facts.names) < 2:
             return
         found = [edit for m in _mixed(facts, finding, sources) if (edit := _repaired(facts, m, sources))]
         if len(found) > 1:

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ....schema.verdicts import Cause
 from ....source.parsed_module import Edit, Module, Sources
 from ....source.source_files import absolute_file
 from ..adapters_of_file import concerned
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ....schema.result import Finding
 
 BLOCKS = ("Average", "BatchSplit", "MultiTask", "Parallel", "Stack")
-RULES = ("AA104", "AA201", "AA203", "AA205")
+CAUSES = frozenset({Cause.NOT_EXPANDED, Cause.LANE_DEPARTS, Cause.ADAPTER_IDLE, Cause.MODULE_IDLE, Cause.RELATION_BROKEN, Cause.PART_DEPARTS})
 
 CODE = """\
 more = []
@@ -96,7 +97,7 @@ class EveryAdapterItsRows:
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """One proposal a file."""
-        if finding.rule not in RULES or len(facts.names) < 2:
+        if finding.cause not in CAUSES or len(facts.names) < 2:
             return
         ran = _parts_that_ran(facts)
         for file in _files():

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from ....schema.verdicts import STOPS, Cause
 from ....source.parsed_module import Edit, Module, Sources
 from ..adapters_of_file import concerned
 from ..family import SourceEdit
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ....facts.facts import Facts
     from ....schema.result import Finding
 
-RULES = ("AA105", "AA201", "AA203")
+CAUSES = STOPS | {Cause.LANE_DEPARTS, Cause.ADAPTER_IDLE, Cause.MODULE_IDLE}
 MADE = """\
 if len({{s.{keys}.shape[-2] for s in {states}}}) > 1:
     {states} = [
@@ -47,7 +48,7 @@ class MaskWhatIsPadded:
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """All such functions of the library's files that ran."""
-        if finding.rule not in RULES or facts.static is None or len(facts.names) < 2:
+        if finding.cause not in CAUSES or facts.static is None or len(facts.names) < 2:
             return
         for file in sorted({r.site.file for r in facts.static.trace.records}):
             module = sources.module(file) if file.startswith(f"{LIBRARY}/methods/") else None

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ....schema.verdicts import Invariant
 from ....source.parsed_module import Edit, Module, Sources, calls
 from ..family import SourceEdit
 
@@ -22,7 +23,7 @@ class WeightedSum:
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """Every mean over a product with `weights` that ran becomes a sum, file by file."""
-        if finding.invariant != "neutrality" or facts.static is None:
+        if finding.invariant is not Invariant.NEUTRALITY or facts.static is None:
             return
         places: dict[str, set[int]] = {}
         for record in facts.static.trace.records:
