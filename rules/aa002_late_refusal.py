@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter_audit.auditor.facts.facts import Facts, Failure
-from adapter_audit.auditor.schema.result import Confidence, Finding, Severity, Verdict
+from adapter_audit.auditor.schema.result import Cause, Confidence, Finding, Invariant, Severity, Verdict
 
 from ._support.failures import executed_at, first_stop
 from ._support.refusals import instead
@@ -32,7 +32,7 @@ from .base import AuditRule, Case
 class LateRefusal(AuditRule):
     """A refusal on purpose, in the forward pass."""
 
-    id, name, invariant = "AA002", "late-refusal", "refusal"
+    id, name, invariant = "AA002", "late-refusal", Invariant.REFUSAL
     severity, confidence, verdict = Severity.ERROR, Confidence.CERTAIN, Verdict.REFUSED
     requires = "meta"
     cases = (
@@ -55,6 +55,7 @@ class LateRefusal(AuditRule):
             f"the library refuses {facts.tree} only in the forward pass: {_words(failure)}",
             facts.place(failure.site, failure.module),
             related=executed_at(facts, failure),
+            cause=Cause.REFUSED,
             confidence=confidence,
             fixes=(*one_by_one(facts), *instead(facts)),
         )

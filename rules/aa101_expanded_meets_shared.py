@@ -22,9 +22,11 @@ from collections.abc import Iterator
 
 from adapter_audit.auditor.facts.facts import Facts, Failure, Lane, StaticFacts
 from adapter_audit.auditor.schema.result import (
+    Cause,
     Confidence,
     Evidence,
     Finding,
+    Invariant,
     Location,
     Related,
     Severity,
@@ -39,7 +41,7 @@ from .base import AuditRule, Case
 class ExpandedMeetsShared(AuditRule):
     """An expanded operand meets an unexpanded one."""
 
-    id, name, invariant = "AA101", "expanded-meets-shared", "meeting"
+    id, name, invariant = "AA101", "expanded-meets-shared", Invariant.MEETING
     severity, confidence, verdict = Severity.ERROR, Confidence.CERTAIN, Verdict.CRASH
     requires = "meta"
     cases = (
@@ -96,6 +98,7 @@ class ExpandedMeetsShared(AuditRule):
             evidence=_chain(related, facts.location(record)),
             shapes=shapes,
             modules=[f.module for f in group],
+            cause=Cause.OPERANDS_MEET,
             confidence=confidence,
             fixes=one_by_one(facts),
         )

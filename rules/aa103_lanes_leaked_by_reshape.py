@@ -23,9 +23,11 @@ from collections.abc import Iterator
 
 from adapter_audit.auditor.facts.facts import Facts, Failure, Lane, StaticFacts
 from adapter_audit.auditor.schema.result import (
+    Cause,
     Confidence,
     Evidence,
     Finding,
+    Invariant,
     Location,
     Related,
     Severity,
@@ -41,7 +43,7 @@ from .base import AuditRule, Case
 class LanesLeakedByReshape(AuditRule):
     """Lanes leave the batch axis."""
 
-    id, name, invariant = "AA103", "lanes-leaked-by-reshape", "leak"
+    id, name, invariant = "AA103", "lanes-leaked-by-reshape", Invariant.LEAK
     severity, confidence, verdict = Severity.ERROR, Confidence.CERTAIN, Verdict.CRASH
     requires = "meta"
     cases = (
@@ -94,6 +96,7 @@ class LanesLeakedByReshape(AuditRule):
         return self.finding(
             _message(facts, root, symptom),
             facts.location(root),
+            cause=Cause.LANES_LEAK,
             axis=f"batch: {facts.location(root).code}",
             related=related,
             evidence=chain,

@@ -22,18 +22,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter_audit.auditor.facts.facts import Facts
-from adapter_audit.auditor.schema.result import Confidence, Finding, Location, Severity, Verdict
+from adapter_audit.auditor.probe.checks.block_neutrality import Relation, RelationGap
+from adapter_audit.auditor.probe.checks.split_parts import SplitGap
+from adapter_audit.auditor.schema.result import (
+    Cause,
+    Confidence,
+    Finding,
+    Invariant,
+    Location,
+    Severity,
+    Verdict,
+)
 
-from ._support.values import amount, place_of
+from ._support.values import amount, off, place_of
 from .base import AuditRule, Case
+
+SHARED = {"average": "weight", "split": "tokens", "fuse": "attention"}
+"""What a block shares out among its children."""
 
 
 class NotNeutral(AuditRule):
     """A relation between compositions does not hold."""
 
-    id, name, invariant = "AA205", "not-neutral", "neutrality"
+    id, name, invariant = "AA205", "not-neutral", Invariant.NEUTRALITY
     severity, confidence, verdict = Severity.ERROR, Confidence.CONFIRMED, Verdict.WRONG
     requires = "probe"
+    reads = (RelationGap, SplitGap)
     cases = (
         Case(
             bad=True,
@@ -83,15 +97,28 @@ class NotNeutral(AuditRule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """One finding for each relation."""
-        for item in facts.discrepancies("split"):
+        for part in facts.observations(SplitGap):
+            start, end = part.tokens
             yield self.finding(
-                f"{item.subject} are not what the adapter makes of them in this layer: {amount(item)}",
-                place_of(facts, item) if item.departure else Location(module=item.output, op="split"),
+                f"tokens {start} to {end - 1} of {part.split}, which belong to {'+'.join(part.adapters)}, are "
+                f"not what the adapter makes of them in this layer: {off(part.deviation)}",
+                place_of(facts, part) if part.departure else Location(module=part.module, op="split"),
+                cause=Cause.PART_DEPARTS,
                 axis="tokens",
             )
-        for item in facts.discrepancies("neutrality"):
+        for gap in facts.observations(RelationGap):
             yield self.finding(
-                f"the {item.subject} is not that adapter: {item.output} is {amount(item)}",
-                place_of(facts, item) if item.departure else Location(module="", op=item.subject.split()[0]),
-                axis=item.subject,
+                f"the {_subject(gap)} is not that adapter: {gap.output} is {amount(gap)}",
+                place_of(facts, gap) if gap.departure else Location(module="", op=gap.kind or "block"),
+                cause=Cause.RELATION_BROKEN,
+                axis=": ".join(filter(None, (gap.relation.value, gap.block, gap.adapter))),
             )
+
+
+def _subject(gap: RelationGap) -> str:
+    """The block that should do nothing, in words."""
+    if gap.relation is Relation.ONE_CHILD:
+        return f"block of one child in {gap.block}"
+    if gap.relation is Relation.EQUAL:
+        return f"{gap.kind} of equal adapters ({gap.block})"
+    return f"{gap.kind} ({gap.block}), all its {SHARED[gap.kind]} on {gap.adapter or 'one adapter'},"

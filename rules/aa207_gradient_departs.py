@@ -20,18 +20,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter_audit.auditor.facts.facts import Facts
-from adapter_audit.auditor.schema.result import Confidence, Finding, Location, Severity, Verdict
+from adapter_audit.auditor.facts.observations import ParameterGap
+from adapter_audit.auditor.probe.checks.checkpointing_parity import CheckpointingGap
+from adapter_audit.auditor.probe.checks.gradient_parity import GradientGap
+from adapter_audit.auditor.probe.checks.loss_gradient_parity import LossGradientGap
+from adapter_audit.auditor.schema.result import (
+    Cause,
+    Confidence,
+    Finding,
+    Invariant,
+    Location,
+    Severity,
+    Verdict,
+)
 
-from ._support.values import amount
+from ._support.values import off
 from .base import AuditRule, Case
 
 
 class GradientDeparts(AuditRule):
     """An adapter does not get its own gradient."""
 
-    id, name, invariant = "AA207", "gradient-departs", "lanes"
+    id, name, invariant = "AA207", "gradient-departs", Invariant.LANES
     severity, confidence, verdict = Severity.ERROR, Confidence.CONFIRMED, Verdict.WRONG
     requires = "probe"
+    reads = (GradientGap, LossGradientGap, CheckpointingGap)
     cases = (
         Case(
             bad=True,
@@ -85,11 +98,19 @@ class GradientDeparts(AuditRule):
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
-        """The worst parameter."""
-        for item in facts.discrepancies("gradient"):
-            what = f"not that of training its adapter alone ({amount(item)})"
+        """The worst parameter of each comparison."""
+        for gap in facts.observations(*self.reads):
             yield self.finding(
-                f"the gradient of {item.subject} is {item.detail or what}",
-                Location(module=item.subject, op="backward"),
+                f"the gradient of {gap.parameter} is {_words(gap)}",
+                Location(module=gap.parameter, op="backward"),
+                cause=Cause.GRADIENT_DEPARTS,
                 axis="gradient",
             )
+
+
+def _words(gap: ParameterGap) -> str:
+    if isinstance(gap, LossGradientGap):
+        return "not what the losses of the rows alone give"
+    if isinstance(gap, CheckpointingGap):
+        return "another one than without gradient checkpointing"
+    return f"not that of training its adapter alone ({off(gap.deviation)})"

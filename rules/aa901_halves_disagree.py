@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter_audit.auditor.facts.facts import Facts
-from adapter_audit.auditor.schema.result import Confidence, Finding, Severity
+from adapter_audit.auditor.schema.result import Cause, Confidence, Finding, Invariant, Severity
 
 from .base import AuditRule, Case
 
@@ -27,7 +27,7 @@ from .base import AuditRule, Case
 class HalvesDisagree(AuditRule):
     """Shapes and execution tell different stories."""
 
-    id, name, invariant = "AA901", "halves-disagree", "auditor"
+    id, name, invariant = "AA901", "halves-disagree", Invariant.AUDITOR
     severity, confidence = Severity.NOTE, Confidence.CONFIRMED
     requires = "probe"
     cases = (
@@ -53,4 +53,8 @@ class HalvesDisagree(AuditRule):
             if executed
             else "the shape trace stops, the execution does not"
         )
-        yield self.finding(f"{who}: {stop.kind}: {stop.message}"[:300], facts.place(stop.site, stop.module))
+        yield self.finding(
+            f"{who}: {stop.kind}: {stop.message}"[:300],
+            facts.place(stop.site, stop.module),
+            cause=Cause.HALVES_DISAGREE,
+        )

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from adapter_audit.auditor.schema.verdicts import Confidence, Severity, Verdict
+from adapter_audit.auditor.schema.verdicts import Cause, Confidence, Invariant, Severity, Verdict
 
 if TYPE_CHECKING:
     from adapter_audit.auditor.facts.facts import Facts
@@ -42,7 +42,7 @@ class Rule:
 
     id: ClassVar[str]
     name: ClassVar[str]
-    invariant: ClassVar[str]
+    invariant: ClassVar[Invariant]
     severity: ClassVar[Severity] = Severity.ERROR
     confidence: ClassVar[Confidence] = Confidence.CERTAIN
     verdict: ClassVar[Verdict] = Verdict.COMPATIBLE
@@ -65,6 +65,7 @@ class Rule:
         message: str,
         primary: Location,
         *,
+        cause: Cause | None = None,
         axis: str = "",
         related: Sequence[Related] = (),
         evidence: Sequence[Evidence] = (),
@@ -83,6 +84,7 @@ class Rule:
             rule=self.id,
             name=self.name,
             invariant=self.invariant,
+            cause=cause,
             severity=severity or self.severity,
             confidence=confidence or self.confidence,
             verdict=verdict or self.verdict,

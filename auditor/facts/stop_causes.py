@@ -19,7 +19,10 @@ _BY_TYPE: Mapping[str, Cause] = {
 _ABOUT_TENSORS: tuple[tuple[re.Pattern[str], Cause], ...] = (
     (re.compile("modified by an inplace operation"), Cause.WRITTEN_IN_PLACE),
     (re.compile("shapes cannot be multiplied"), Cause.WIDTHS_DIFFER),
-    (re.compile(r"size of (the )?tensor (a )?\(\d+\) must match .* at non-singleton dimension [23]"), Cause.KEYS_LONGER),
+    (
+        re.compile(r"size of (the )?tensor (a )?\(\d+\) must match .* at non-singleton dimension [23]"),
+        Cause.KEYS_LONGER,
+    ),
     (re.compile(r"size.*\(0\)|\(0\).*size"), Cause.EMPTY_OPERAND),
     (re.compile("size"), Cause.SIZES_DIFFER),
 )
@@ -51,4 +54,3 @@ def unbound_local(failure: Failure) -> str:
     """The name that is used before it is bound; empty for any other failure."""
     found = _LOCAL.search(failure.message) if cause_of(failure) is Cause.LOCAL_UNBOUND else None
     return found[1] if found else ""
-

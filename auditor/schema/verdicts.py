@@ -147,3 +147,5 @@ STOPS = (
     }
 )
 """Causes with which a run stops, though nobody meant it to."""
+IDLE = frozenset({Cause.ADAPTER_IDLE, Cause.MODULE_IDLE})
+RELATIONS = frozenset({Cause.RELATION_BROKEN, Cause.PART_DEPARTS})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from adapter_audit.auditor.facts.facts import Facts, Failure, Lane
 from adapter_audit.auditor.schema.result import Confidence, Related
 from adapter_audit.auditor.source.source_files import source_line
-from adapter_audit.auditor.trace.align.twins import operand_lane
 from adapter_audit.auditor.trace.op_kinds import RESHAPES
 
 
@@ -43,8 +42,7 @@ def operand_lanes(facts: Facts, failure: Failure) -> list[Lane]:
     if failure.record is None or facts.static is None:
         return []
     trace = facts.static.trace
-    record = trace.records[failure.record]
-    return [operand_lane(trace, record, i) for i in range(len(record.operands))]
+    return trace.operand_lanes(trace.records[failure.record])
 
 
 def is_meeting(facts: Facts, failure: Failure) -> bool:

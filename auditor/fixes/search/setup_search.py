@@ -71,7 +71,7 @@ def _base(spec: AuditSpec, source: ModelSource) -> SetUp | None:
     )
     for base in bases(alone, str((source.config or {}).get("hidden_act", "gelu"))):
         outcome = _probed(base, source)
-        if not outcome.trouble and not Invariant.INIT_PARITY in outcome.broken:
+        if not outcome.trouble and Invariant.INIT_PARITY not in outcome.broken:
             return base
     return None
 

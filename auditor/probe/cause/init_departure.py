@@ -63,11 +63,9 @@ def init_cause(bench: Bench) -> InitCause | None:
                 return InitCause(lost[1], keyword=lost[0])
             inserted = _Inserted(raw, prepared, pairs, bench.tolerance).before(record, twin)
             cause = inserted or record
-            return InitCause(
-                departure_at(0, cause, amount),
-                parameter=(parameter := _new_parameter(raw, cause)),
-                argument=None if parameter or inserted else _other_argument(prepared, raw, cause, twin),
-            )
+            departure, parameter = departure_at(0, cause, amount), _new_parameter(raw, cause)
+            told = None if parameter or inserted else _other_argument(prepared, raw, cause, twin)
+            return InitCause(departure, parameter=parameter, argument=told)
     return None
 
 

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from ..bench import Bench
 
 
-def lost_keyword(
-    bench: Bench, raw: Witness, prepared: Witness, module: str
-) -> tuple[str, Departure] | None:
+def lost_keyword(bench: Bench, raw: Witness, prepared: Witness, module: str) -> tuple[str, Departure] | None:
     """The outermost module on the way to `module` that lost a keyword, if that alone explains the outputs.
 
     The keyword, and the forward that takes it no more.

@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ....schema.verdicts import Cause
+from ....schema.verdicts import IDLE, Cause
 from ....source.parsed_module import Edit, Module, Sources
 from ..family import SourceEdit
 from ..library_names import LIBRARY
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ....facts.facts import Facts
     from ....schema.result import Finding
 
-CAUSES = frozenset({Cause.LANE_DEPARTS, Cause.ADAPTER_IDLE, Cause.MODULE_IDLE, Cause.CACHE_DEPARTS, Cause.PADDING_COUNTS, Cause.ATTENTION_DEPARTS})
+CAUSES = IDLE | {Cause.LANE_DEPARTS, Cause.CACHE_DEPARTS, Cause.PADDING_COUNTS, Cause.ATTENTION_DEPARTS}
 
 
 class BooleansSayWhatIsSeen:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ....schema.composition import adapter_names, walk
-from ....schema.verdicts import STOPS, Cause, Invariant
+from ....schema.verdicts import IDLE, RELATIONS, STOPS, Cause, Invariant
 from ....source.parsed_module import Edit, Module, Sources
 from ..adapters_of_file import concerned, left_out_somewhere
 from ..family import SourceEdit
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 DIVIDING = ("Average", "BatchSplit", "MultiTask", "Parallel")
 DIVIDING_KINDS = frozenset(kind.lower() for kind in DIVIDING)
 
-CAUSES = STOPS | {Cause.LANE_DEPARTS, Cause.ADAPTER_IDLE, Cause.MODULE_IDLE, Cause.RELATION_BROKEN, Cause.PART_DEPARTS}
-
+CAUSES = STOPS | IDLE | RELATIONS | {Cause.LANE_DEPARTS}
 CODE = """\
 children = list({setup}) if isinstance({setup}, Stack) else [{setup}]
 divided = [c for c in children if isinstance(c, ({blocks}))]

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ....schema.composition import adapter_names, walk
-from ....schema.verdicts import STOPS, Cause
+from ....schema.verdicts import IDLE, RELATIONS, STOPS, Cause
 from ....source.parsed_module import Module, Sources
 from ..adapters_of_file import concerned, kinds_of, method_files
 from ..family import SourceEdit
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ....facts.facts import Facts
     from ....schema.result import Finding
 
-CAUSES = STOPS | {Cause.NOT_EXPANDED, Cause.LANE_DEPARTS, Cause.ADAPTER_IDLE, Cause.MODULE_IDLE, Cause.RELATION_BROKEN, Cause.PART_DEPARTS}
+CAUSES = STOPS | IDLE | RELATIONS | {Cause.NOT_EXPANDED, Cause.LANE_DEPARTS}
 
 
 class EachKindByItself:

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ....schema.verdicts import Cause
+from ....schema.verdicts import IDLE, RELATIONS, Cause
 from ....source.parsed_module import Edit, Module, Sources
 from ....source.source_files import absolute_file
 from ..adapters_of_file import concerned
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from ....schema.result import Finding
 
 BLOCKS = ("Average", "BatchSplit", "MultiTask", "Parallel", "Stack")
-CAUSES = frozenset({Cause.NOT_EXPANDED, Cause.LANE_DEPARTS, Cause.ADAPTER_IDLE, Cause.MODULE_IDLE, Cause.RELATION_BROKEN, Cause.PART_DEPARTS})
-
+CAUSES = IDLE | RELATIONS | {Cause.NOT_EXPANDED, Cause.LANE_DEPARTS}
 CODE = """\
 more = []
 

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from ....schema.verdicts import STOPS, Cause
+from ....schema.verdicts import IDLE, STOPS, Cause
 from ....source.parsed_module import Edit, Module, Sources
 from ..adapters_of_file import concerned
 from ..family import SourceEdit
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ....facts.facts import Facts
     from ....schema.result import Finding
 
-CAUSES = STOPS | {Cause.LANE_DEPARTS, Cause.ADAPTER_IDLE, Cause.MODULE_IDLE}
+CAUSES = STOPS | IDLE | {Cause.LANE_DEPARTS}
 MADE = """\
 if len({{s.{keys}.shape[-2] for s in {states}}}) > 1:
     {states} = [
