@@ -19,7 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapter_audit.auditor.facts.facts import Facts, Observation
+from adapter_audit.auditor.facts.facts import Facts
+from adapter_audit.auditor.facts.observations import Observation, OutputGap
 from adapter_audit.auditor.probe.checks.lane_isolation import LaneLeak
 from adapter_audit.auditor.probe.checks.lane_parity import LaneGap
 from adapter_audit.auditor.probe.checks.loss_parity import LossGap
@@ -71,15 +72,15 @@ class LaneDeparts(AuditRule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """One finding for each place at which lanes depart."""
-        groups: dict[object, list[LaneGap | LossGap | LaneLeak]] = {}
+        groups: dict[object, list[OutputGap]] = {}
         for item in facts.observations(LaneGap, LossGap, LaneLeak):
             groups.setdefault(item.departure and item.departure.site, []).append(item)
         for items in groups.values():
             yield self._report(facts, items)
 
-    def _report(self, facts: Facts, items: list[LaneGap | LossGap | LaneLeak]) -> Finding:
+    def _report(self, facts: Facts, items: list[OutputGap]) -> Finding:
         worst = max(items, key=lambda i: i.deviation)
-        lanes = sorted({i.lane for i in items if not isinstance(i, LossGap)})
+        lanes = sorted({i.lane for i in items if isinstance(i, (LaneGap, LaneLeak))})
         who = ", ".join(dict.fromkeys(map(_subject, items)))
         departs = place_of(facts, worst)
         leak = _leak_before(facts, worst)
@@ -100,18 +101,18 @@ class LaneDeparts(AuditRule):
         )
 
 
-def _subject(item: LaneGap | LossGap | LaneLeak) -> str:
-    return "the loss" if isinstance(item, LossGap) else "+".join(item.adapters)
+def _subject(item: OutputGap) -> str:
+    return "+".join(item.adapters) if isinstance(item, (LaneGap, LaneLeak)) else "the loss"
 
 
-def _words(item: LaneGap | LossGap | LaneLeak) -> str:
+def _words(item: OutputGap) -> str:
     """How far off, or what shows that it is."""
     if isinstance(item, LossGap):
         return f"{item.loss:.4g} instead of {item.expected:.4g}, the mean of the lanes' losses"
     if isinstance(item, LaneLeak):
         off = f"{item.deviation:.2g} of the largest value"
         return f"it changes by {off} with {item.other}, which is not in it"
-    if item.rows not in (0, item.expected_rows):
+    if isinstance(item, LaneGap) and item.rows not in (0, item.expected_rows):
         return f"{item.rows} rows instead of {item.expected_rows}"
     return amount(item)
 

@@ -71,7 +71,8 @@ class NoEffect(AuditRule):
             first, *others = partly.modules
             more = f" (and in {len(others)} more modules)" if others else ""
             yield self.finding(
-                f"adapter {partly.adapter} in {first}{more} changes nothing: its rows are the same without it",
+                f"adapter {partly.adapter} in {first}{more} changes nothing: "
+                "its rows are the same without it",
                 Location(module=first, op="adapter"),
                 cause=Cause.MODULE_IDLE,
                 axis=partly.adapter,

@@ -98,9 +98,9 @@ class NotNeutral(AuditRule):
     def check(self, facts: Facts) -> Iterator[Finding]:
         """One finding for each relation."""
         for part in facts.observations(SplitGap):
-            start, end = part.tokens
+            (start, end), who = part.tokens, "+".join(part.adapters)
             yield self.finding(
-                f"tokens {start} to {end - 1} of {part.split}, which belong to {'+'.join(part.adapters)}, are "
+                f"tokens {start} to {end - 1} of {part.split}, which belong to {who}, are "
                 f"not what the adapter makes of them in this layer: {off(part.deviation)}",
                 place_of(facts, part) if part.departure else Location(module=part.module, op="split"),
                 cause=Cause.PART_DEPARTS,

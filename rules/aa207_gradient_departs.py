@@ -99,7 +99,7 @@ class GradientDeparts(AuditRule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """The worst parameter of each comparison."""
-        for gap in facts.observations(*self.reads):
+        for gap in facts.observations(GradientGap, LossGradientGap, CheckpointingGap):
             yield self.finding(
                 f"the gradient of {gap.parameter} is {_words(gap)}",
                 Location(module=gap.parameter, op="backward"),

@@ -15,6 +15,7 @@ from adapter_audit.auditor.schema.verdicts import Cause, Confidence, Invariant, 
 
 if TYPE_CHECKING:
     from adapter_audit.auditor.facts.facts import Facts
+    from adapter_audit.auditor.facts.observations import Observation
     from adapter_audit.auditor.schema.result import Evidence, Finding, Fix, Location, Related
 
 Fidelity = Literal["config", "meta", "probe", "source"]
@@ -77,17 +78,23 @@ class Rule:
         confidence: Confidence | None = None,
         verdict: Verdict | None = None,
     ) -> Finding:
-        """A finding with this rule's metadata filled in."""
+        """A finding with this rule's metadata filled in.
+
+        Raises ValueError for an error that leaves the verdict compatible.
+        """
         from adapter_audit.auditor.schema.result import Finding, fingerprint
 
+        severity, verdict = severity or self.severity, verdict or self.verdict
+        if severity is Severity.ERROR and verdict is Verdict.COMPATIBLE:
+            raise ValueError(f"{self.id}: an error that leaves the verdict compatible")
         return Finding(
             rule=self.id,
             name=self.name,
             invariant=self.invariant,
             cause=cause,
-            severity=severity or self.severity,
+            severity=severity,
             confidence=confidence or self.confidence,
-            verdict=verdict or self.verdict,
+            verdict=verdict,
             message=message,
             primary=primary,
             related=tuple(related),
@@ -102,6 +109,15 @@ class Rule:
 
 class AuditRule(Rule):
     """A rule over the facts of one audit (configuration, shape traces, probe)."""
+
+    reads: ClassVar[tuple[type[Observation], ...]] = ()
+    """The evidence of the probe's checks that it judges."""
+
+    def __init_subclass__(cls) -> None:
+        """Raises TypeError for an error that would leave the verdict compatible."""
+        super().__init_subclass__()
+        if cls.severity is Severity.ERROR and cls.verdict is Verdict.COMPATIBLE:
+            raise TypeError(f"{cls.__name__} is an error: say what it makes of the verdict")
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """Yield what is wrong; called only when the facts that `requires` names are there."""

@@ -16,13 +16,11 @@ _BY_TYPE: Mapping[str, Cause] = {
     "UnboundLocalError": Cause.LOCAL_UNBOUND,
     "ZeroDivisionError": Cause.NOTHING_LEFT,
 }
+_IN_SCORES = re.compile(r"size of (the )?tensor (a )?\(\d+\) must match .* at non-singleton dimension [23]")
 _ABOUT_TENSORS: tuple[tuple[re.Pattern[str], Cause], ...] = (
     (re.compile("modified by an inplace operation"), Cause.WRITTEN_IN_PLACE),
     (re.compile("shapes cannot be multiplied"), Cause.WIDTHS_DIFFER),
-    (
-        re.compile(r"size of (the )?tensor (a )?\(\d+\) must match .* at non-singleton dimension [23]"),
-        Cause.KEYS_LONGER,
-    ),
+    (_IN_SCORES, Cause.KEYS_LONGER),
     (re.compile(r"size.*\(0\)|\(0\).*size"), Cause.EMPTY_OPERAND),
     (re.compile("size"), Cause.SIZES_DIFFER),
 )

@@ -86,7 +86,7 @@ class MeasuringBench(Bench):
                 yield name, masked_deviation(self, name, mine[name], value, part.rows)
 
     def steps_gap(self, one: Ran, other: Ran) -> float:
-        """Largest deviation of the sequences and of the scores of every step; infinite where one run stops."""
+        """Largest deviation of sequences and scores of every step; infinite where one run stops."""
         if one.failure is not None or other.failure is not None:
             return 0.0 if one.failure is not None and other.failure is not None else float("inf")
         names = [n for n in one.outputs if n.startswith(("sequences", "scores", "logits"))]

@@ -13,8 +13,9 @@ from .records import Record, Trace
 def fx_graph(trace: Trace, calls: Mapping[int, tuple[Any, Any, Any]]) -> Any:
     """The run as a `torch.fx.Graph`: real operators, and `meta` with `val`, `module`, `site` and `lane`.
 
-    `calls` are the recorder's: record -> operator and arguments. Ops that never returned are left out. Tensors from outside (weights, inputs) are placeholders. The graph documents a run; it is not meant
-    to be run again.
+    `calls` are the recorder's: record -> operator and arguments; ops that never returned are left out.
+    Tensors from outside (weights, inputs) are placeholders. The graph documents a run; it is not meant to
+    be run again.
     """
     import torch
     from torch.utils._pytree import tree_map_only

@@ -14,7 +14,7 @@ from adapter_audit.auditor.fixes.trial.trial_process import Outcome, Request
 from adapter_audit.auditor.library.composition_code import python
 from adapter_audit.auditor.request.model_source import resolve
 from adapter_audit.auditor.schema.composition import parse
-from adapter_audit.auditor.schema.result import AuditResult, Verdict
+from adapter_audit.auditor.schema.result import AuditResult, Invariant, Verdict
 from adapter_audit.auditor.schema.spec import AuditSpec
 
 

@@ -55,7 +55,8 @@ class CallPurity(ValueCheck):
         given = bench.copied_inputs()
         bench.subject.activate(bench.tree)
         for call in Call:
-            found = [*_drift(bench, call, ran, bench.run_on(given))] or [
+            found: list[ResultDrift | InputWritten] = list(_drift(bench, call, ran, bench.run_on(given)))
+            found = found or [
                 InputWritten(input=name, departure=bench.writing_line(name))
                 for name in bench.changed_inputs(given)
             ]

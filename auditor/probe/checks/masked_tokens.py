@@ -29,9 +29,7 @@ class MaskedTokens(ValueCheck):
         mask, ids = bench.inputs.get("attention_mask"), bench.inputs.get("input_ids")
         if mask is None or ids is None or mask.shape != ids.shape or bool(mask.all()):
             raise NotApplicable
-        shifted = ids.roll(1, 1).where(
-            mask == 0, ids
-        )  # ordinary tokens of the same row, some of them padding
+        shifted = ids.roll(1, 1).where(mask == 0, ids)  # ordinary tokens of the row
         inputs = {**bench.inputs, "input_ids": shifted}
         output, amount = bench.gap_on(inputs, tuple(range(bench.rows)))
         if amount > bench.tolerance:
