@@ -9,6 +9,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from adapter_audit.auditor import audit
+from adapter_audit.auditor.schema.verdicts import Cause as FindingCause
 
 TOYS = "adapter_audit.auditor.toys"
 
@@ -140,7 +141,11 @@ def test_other_argument_is_named() -> None:
     assert "in the first op that departs, is_causal is False, and was True before" in finding.message
 
 
+@pytest.mark.skipif(
+    not SpecifierSet(">=1.3,<1.4").contains(version("adapters")), reason="mended or not yet made"
+)
 def test_lost_keyword_is_named() -> None:
-    specs = [c.spec for c in HERE if c.rule == "AA204" and c.spec.get("mode") == "generate"]
-    lost = {f.message for spec in specs for f in audit(spec, offline=True).findings}
-    assert all("`past_key_values` is no longer taken here" in message for message in lost)
+    spec = {"model": f"{TOYS}:llama", "compose": "stack(a)", "mode": "generate"}
+    (finding,) = [f for f in audit(spec, offline=True).findings if f.rule == "AA204"]
+    assert "`past_key_values` is no longer taken here" in finding.message
+    assert (finding.cause, finding.primary.op) == (FindingCause.KEYWORD_LOST, "forward")

@@ -12,7 +12,7 @@ from adapter_audit.auditor.fixes.patch.general.each_child_by_itself import FAMIL
 from adapter_audit.auditor.fixes.patch.general.each_kind_by_itself import FAMILY as EACH_KIND
 from adapter_audit.auditor.fixes.patch.general.mask_what_is_padded import masking
 from adapter_audit.auditor.schema.composition import parse
-from adapter_audit.auditor.schema.result import Confidence, Finding, Location, Severity
+from adapter_audit.auditor.schema.result import Cause, Confidence, Finding, Invariant, Location, Severity
 from adapter_audit.auditor.source.parsed_module import Module, Sources, apply_edits
 
 from .conftest import Fixed
@@ -31,11 +31,12 @@ def facts(compose: str = "parallel(a,b)", **methods: str) -> Any:
     )
 
 
-def finding(file: str, rule: str = "AA105") -> Finding:
+def finding(file: str, cause: Cause = Cause.STOPPED, invariant: Invariant = Invariant.LANES) -> Finding:
     return Finding(
-        rule=rule,
+        rule="AA105",
         name="n",
-        invariant="lanes",
+        invariant=invariant,
+        cause=cause,
         severity=Severity.ERROR,
         confidence=Confidence.CERTAIN,
         message="the run stops",
@@ -84,8 +85,11 @@ def test_other_kinds_of_one_method_are_told_apart_where_it_shows() -> None:
     assert files(EACH_KIND, known, finding(BOTTLENECK)) == [{BOTTLENECK, PREFIX}]
 
 
-def titles(known: Any, rule: str = "AA105") -> list[str]:
-    return [edit.title for edit in EACH_CHILD.propose(known, finding(LORA, rule), Sources())]
+def titles(known: Any, *about: Any) -> list[str]:
+    return [edit.title for edit in EACH_CHILD.propose(known, finding(LORA, *about), Sources())]
+
+
+NOT_NEUTRAL = (Cause.RELATION_BROKEN, Invariant.NEUTRALITY)
 
 
 def test_a_child_is_run_by_itself_only_where_that_can_help() -> None:
@@ -93,7 +97,7 @@ def test_a_child_is_run_by_itself_only_where_that_can_help() -> None:
     assert titles(facts(a="dora", b="dora")) == [always]
     assert titles(facts(a="dora", b="dora[leave_out=[1]]")) == [absent, always]
     assert titles(facts(a="dora", b="par_bn")) == [absent]
-    assert titles(facts("average(a,b)", a="dora", b="par_bn"), "AA205") == [always]
+    assert titles(facts("average(a,b)", a="dora", b="par_bn"), *NOT_NEUTRAL) == [always]
     assert titles(facts(a="noreft", b="par_bn")) == []
 
 
