@@ -35,6 +35,10 @@ class DeclaredUnsupported(AuditRule):
     cases = (
         Case(
             bad=True,
+            place="adapters/composition.py",
+            code="raise ValueError(",
+            says="Cannot nest Fuse[a, b] in Parallel",
+            verdict=Verdict.REFUSED,
             spec={
                 "model": "adapter_audit.auditor.toys:bert",
                 "compose": "parallel(fuse(a,b),c)",

@@ -38,6 +38,10 @@ class LateRefusal(AuditRule):
     cases = (
         Case(
             bad=True,
+            place="encoder.layer.0.attention.self.query",
+            code="raise NotImplementedError()",
+            says="the library refuses fuse(a,b) only in the forward pass",
+            verdict=Verdict.REFUSED,
             spec={"model": "adapter_audit.auditor.toys:bert", "compose": "fuse(a,b)", "adapter": "lora"},
         ),
         Case(

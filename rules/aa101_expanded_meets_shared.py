@@ -46,10 +46,20 @@ class ExpandedMeetsShared(AuditRule):
     requires = "meta"
     cases = (
         Case(
-            bad=True, spec={"model": "adapter_audit.auditor.toys.broken:two_defects", "compose": "parallel:2"}
+            bad=True,
+            place="encoder.layer.0",
+            code='states + seen["states"]',
+            says="[6, 7, 32] = [N*B, S, 32] against [3, 7, 32] = [B, S, 32]",
+            verdict=Verdict.CRASH,
+            times=2,
+            spec={"model": "adapter_audit.auditor.toys.broken:two_defects", "compose": "parallel:2"},
         ),
         Case(
             bad=True,
+            place="encoder.block.1.layer.0.SelfAttention",
+            code="scores += position_bias_masked",
+            says="meets one that was never replicated: [6, 4, 7, 7]",
+            verdict=Verdict.CRASH,
             spec={
                 "model": "adapter_audit.auditor.toys:t5",
                 "compose": "parallel:2",

@@ -35,6 +35,10 @@ class HoldsOnlyAtBatchOne(AuditRule):
     cases = (
         Case(
             bad=True,
+            place="encoder.block.1.layer.0.SelfAttention",
+            code="scores += position_bias_masked",
+            says="[1, 4, 7, 7] = [B, 4, S, S], which was never replicated",
+            severity=Severity.WARNING,
             spec={
                 "model": "adapter_audit.auditor.toys:t5",
                 "compose": "parallel:2",

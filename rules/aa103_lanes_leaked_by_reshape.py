@@ -54,6 +54,11 @@ class LanesLeakedByReshape(AuditRule):
         ),
         Case(
             bad=True,
+            place="model.encoder.layers.0.self_attn",
+            code="query_states = self.q_proj(hidden_states).view(bsz, -1,",
+            says="it gives [3, 14, 4, 8] = [B, N*S, 4, 8], expected [N*B, S, 4, 8]",
+            verdict=Verdict.CRASH,
+            times=3,
             spec={"model": "adapter_audit.auditor.toys:mbart", "compose": "parallel:2"},
             release=">=1.3,<1.4",
         ),

@@ -42,6 +42,10 @@ class NeverExpanded(AuditRule):
     cases = (
         Case(
             bad=True,
+            code="output",
+            says="has 3 rows where 2 adapters on 3 rows give 6",
+            verdict=Verdict.WRONG,
+            also=("AA201",),
             spec={
                 "model": "adapter_audit.auditor.toys:bert",
                 "compose": "parallel:2",

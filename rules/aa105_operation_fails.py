@@ -45,6 +45,10 @@ class OperationFails(AuditRule):
     cases = (
         Case(
             bad=True,
+            place="toys/broken.py",
+            code="torch.linalg.cholesky(",
+            says="an adapter alone stops at the same line: _LinAlgError",
+            verdict=Verdict.CRASH,
             spec={"model": "adapter_audit.auditor.toys.broken:fails_only_for_real", "compose": "parallel:2"},
         ),
         Case(
@@ -58,6 +62,7 @@ class OperationFails(AuditRule):
         ),
         Case(
             bad=False,
+            also=("AA212",),
             spec={
                 "model": "adapter_audit.auditor.toys:bert",
                 "compose": "parallel:2",

@@ -51,6 +51,11 @@ class LaneDeparts(AuditRule):
     cases = (
         Case(
             bad=True,
+            place="encoder.layer.1",
+            code="rows = torch.arange(states.shape[0]",
+            says="of a, b is not what the adapter gives alone (off by",
+            verdict=Verdict.WRONG,
+            also=("AA209",),
             spec={"model": "adapter_audit.auditor.toys.broken:shifts_states", "compose": "parallel:2"},
         ),
         Case(
@@ -60,6 +65,11 @@ class LaneDeparts(AuditRule):
         ),
         Case(
             bad=True,
+            place="encoder.layer.0.attention.attention",
+            code="key_layer = self.key(hidden_states).view(*new_shape)",
+            says="a reshape written for the caller's B rows mixes the lanes",
+            verdict=Verdict.WRONG,
+            also=("AA209",),
             spec={"model": "adapter_audit.auditor.toys:vit", "compose": "parallel:2", "adapter": "ia3"},
             release=">=1.3,<1.4",
         ),

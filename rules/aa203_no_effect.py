@@ -45,6 +45,10 @@ class NoEffect(AuditRule):
     cases = (
         Case(
             bad=True,
+            place="b",
+            code="adapter",
+            says="adapter b changes nothing",
+            verdict=Verdict.NO_EFFECT,
             spec={
                 "model": "adapter_audit.auditor.toys:bert",
                 "compose": "stack(a,b)",

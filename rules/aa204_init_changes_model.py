@@ -50,6 +50,10 @@ class InitChangesModel(AuditRule):
     cases = (
         Case(
             bad=True,
+            place="encoder.layer.0",
+            code="states * 1.5 if prepared else states",
+            says="adapters.init alone changes last_hidden_state (off by",
+            verdict=Verdict.WRONG,
             spec={"model": "adapter_audit.auditor.toys.broken:changed_by_init", "compose": "parallel:2"},
         ),
         Case(

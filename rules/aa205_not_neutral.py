@@ -51,10 +51,18 @@ class NotNeutral(AuditRule):
     cases = (
         Case(
             bad=True,
+            place="encoder.layer.0.output",
+            code="for s in states], 0) * weights",
+            says="the average of equal adapters (average(a,a)) is not that adapter",
+            verdict=Verdict.WRONG,
             spec={"model": "adapter_audit.auditor.toys:bert", "compose": "average(a,b)", "adapter": "seq_bn"},
         ),
         Case(
             bad=True,
+            place="encoder.layer.0.output",
+            code="up_list = torch.stack(",
+            says="the fuse of equal adapters (fuse(b,b_copy1)) is not that adapter",
+            verdict=Verdict.WRONG,
             spec={
                 "model": "adapter_audit.auditor.toys:bert",
                 "compose": "fuse(a,b)",
@@ -63,6 +71,10 @@ class NotNeutral(AuditRule):
         ),
         Case(
             bad=True,
+            place="encoder.layer.0.output.adapters.a.adapter_down.0",
+            code="down = self.adapter_down(x)",
+            says="the fuse (fuse(a,b)), all its attention on a, is not that adapter",
+            verdict=Verdict.WRONG,
             spec={
                 "model": "adapter_audit.auditor.toys:bert",
                 "compose": "fuse(a,b)",
@@ -71,6 +83,11 @@ class NotNeutral(AuditRule):
         ),
         Case(
             bad=True,
+            place="encoder.layer.0.output",
+            code="batch_idx[0] : batch_idx[1]",
+            says="tokens 4 to 6 of split(a,b;4,3), which belong to b, are not",
+            verdict=Verdict.WRONG,
+            times=2,
             spec={
                 "model": "adapter_audit.auditor.toys.broken:splits_one_token_late",
                 "compose": "split(a,b)",
@@ -79,6 +96,10 @@ class NotNeutral(AuditRule):
         ),
         Case(
             bad=True,
+            place="encoder.layer.0.output",
+            code="layer_norm(hidden_states + input_tensor)",
+            says="the split (split(a,b;7,0)), all its tokens on one adapter, is not",
+            verdict=Verdict.WRONG,
             spec={
                 "model": "adapter_audit.auditor.toys:bert",
                 "compose": "split(a,b)",

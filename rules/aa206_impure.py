@@ -46,6 +46,11 @@ class Impure(AuditRule):
     cases = (
         Case(
             bad=True,
+            place="toys/broken.py",
+            code="mask.mul_(2)",
+            says="the caller's attention_mask is changed",
+            verdict=Verdict.WRONG,
+            also=("AA201", "AA209"),
             spec={
                 "model": "adapter_audit.auditor.toys.broken:writes_into_mask",
                 "compose": "parallel(a,b)",
@@ -54,6 +59,9 @@ class Impure(AuditRule):
         ),
         Case(
             bad=True,
+            code="last_hidden_state",
+            says="a second call in a row gives another result (off by 0.1 ",
+            verdict=Verdict.WRONG,
             spec={
                 "model": "adapter_audit.auditor.toys.broken:drifts_from_call_to_call",
                 "compose": "parallel(a,b)",

@@ -48,6 +48,10 @@ class GradientDeparts(AuditRule):
     cases = (
         Case(
             bad=True,
+            place="encoder.layer.1.attention.self.value.loras.a.lora_B",
+            code="backward",
+            says="is not that of training its adapter alone (off by 0.5 ",
+            verdict=Verdict.WRONG,
             spec={
                 "model": "adapter_audit.auditor.toys.broken:halves_gradients",
                 "compose": "parallel:2",
@@ -56,6 +60,10 @@ class GradientDeparts(AuditRule):
         ),
         Case(
             bad=True,
+            place="transformer.h.1.output_adapters.adapters.b.adapter_up.bias",
+            code="backward",
+            says="is not what the losses of the rows alone give",
+            verdict=Verdict.WRONG,
             spec={
                 "model": "adapter_audit.auditor.toys.broken:learns_from_first_rows",
                 "compose": "batchsplit(a,b;1,2)",
@@ -66,6 +74,10 @@ class GradientDeparts(AuditRule):
         ),
         Case(
             bad=True,
+            place="encoder.layer.0.attention.self.value.loras.a.lora_A",
+            code="backward",
+            says="is another one than without gradient checkpointing",
+            verdict=Verdict.WRONG,
             spec={
                 "model": "adapter_audit.auditor.toys.broken:recomputes_otherwise",
                 "compose": "stack(a)",

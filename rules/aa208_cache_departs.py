@@ -43,6 +43,9 @@ class CacheDeparts(AuditRule):
     cases = (
         Case(
             bad=True,
+            code="generate",
+            says="other scores than without it (off by",
+            verdict=Verdict.WRONG,
             spec={
                 "model": "adapter_audit.auditor.toys.broken:forgets_the_cache",
                 "compose": "parallel:2",

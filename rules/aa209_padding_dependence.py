@@ -40,6 +40,9 @@ class PaddingDependence(AuditRule):
     cases = (
         Case(
             bad=True,
+            code="padding",
+            says="rows of a differ when the other rows are left out",
+            severity=Severity.WARNING,
             spec={
                 "model": "adapter_audit.auditor.toys.broken:counts_padding",
                 "compose": "batchsplit(a,b;2,1)",
@@ -49,6 +52,9 @@ class PaddingDependence(AuditRule):
         ),
         Case(
             bad=True,
+            code="padding",
+            says="last_hidden_state changes with the tokens at padded positions",
+            severity=Severity.WARNING,
             spec={
                 "model": "adapter_audit.auditor.toys.broken:sees_padding",
                 "compose": "parallel(a,b)",
@@ -58,6 +64,10 @@ class PaddingDependence(AuditRule):
         ),
         Case(
             bad=True,
+            code="padding",
+            says="of a row changes when the row is alone",
+            severity=Severity.WARNING,
+            also=("AA201",),
             spec={
                 "model": "adapter_audit.auditor.toys.broken:counts_rows",
                 "compose": "parallel(a,b)",

@@ -36,6 +36,10 @@ class StrengthWithoutEffect(AuditRule):
     cases = (
         Case(
             bad=True,
+            place="methods/lora.py",
+            code="def forward(self, hidden_states",
+            says="alpha of adapter b changes nothing",
+            severity=Severity.WARNING,
             spec={"model": "adapter_audit.auditor.toys.broken:forgets_alpha", "compose": "parallel:2"},
         ),
         Case(

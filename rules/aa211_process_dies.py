@@ -46,6 +46,10 @@ class ProcessDies(AuditRule):
     cases = (
         Case(
             bad=True,
+            place="encoder.layer.1.output.LayerNorm",
+            code="hidden_states = layer_norm(hidden_states + residual_input)",
+            says="it was ended by SIGABRT",
+            verdict=Verdict.ABORT,
             spec={"model": "adapter_audit.auditor.toys.broken:kills_the_process", "compose": "parallel:2"},
         ),
         Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2"}),

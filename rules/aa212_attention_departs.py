@@ -40,6 +40,9 @@ class AttentionDeparts(AuditRule):
     cases = (
         Case(
             bad=True,
+            code="output",
+            says="with eager attention logits is another one",
+            severity=Severity.WARNING,
             spec={
                 "model": "adapter_audit.auditor.toys.broken:eager_is_other",
                 "compose": "parallel(a,b)",

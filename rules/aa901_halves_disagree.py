@@ -33,6 +33,11 @@ class HalvesDisagree(AuditRule):
     cases = (
         Case(
             bad=True,
+            place="toys/broken.py",
+            code="torch.linalg.cholesky(",
+            says="the execution stops and the shape trace does not: _LinAlgError",
+            severity=Severity.NOTE,
+            also=("AA105",),
             spec={"model": "adapter_audit.auditor.toys.broken:fails_only_for_real", "compose": "parallel:2"},
         ),
         Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2"}),

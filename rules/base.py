@@ -28,7 +28,8 @@ class Case:
     """One small audit that shows the rule: `bad` must report it, otherwise it must stay silent.
 
     `spec` is the spec of an audit for audit rules (its model may be a `package.module:function`), and
-    `source` the Python text for source rules.
+    `source` the Python text for source rules. What a bad case says about the finding is held to the letter,
+    and so is that no other rule reports an error or a warning (`_support.case_check`).
     """
 
     bad: bool
@@ -36,6 +37,19 @@ class Case:
     source: str = ""
     release: str = ""
     """A PEP 440 range of `adapters` in which the case holds; empty for all."""
+    place: str = ""
+    """Module path or end of the file name of the primary location; empty where it has neither."""
+    code: str = ""
+    """Part of the code there; its op where there is no code."""
+    says: str = ""
+    """Part of the message."""
+    severity: Severity = Severity.ERROR
+    verdict: Verdict = Verdict.COMPATIBLE
+    """What the finding alone makes of the verdict."""
+    times: int = 1
+    """So many findings; what is said above is said of the first."""
+    also: tuple[str, ...] = ()
+    """Ids of all other rules that report an error or a warning."""
 
 
 class Rule:
