@@ -49,6 +49,12 @@ class LanesLeakedByReshape(AuditRule):
     cases = (
         Case(
             bad=True,
+            place="encoder.block.0.layer.0.SelfAttention",
+            code="return states.view(batch_size, -1, self.n_heads",
+            says="it gives [3, 14, 4, 8] = [B, N*S, 4, 8], expected [N*B, S, 4, 8]",
+            verdict=Verdict.CRASH,
+            times=2,
+            also=("AA210",),
             spec={"model": "adapter_audit.auditor.toys:t5", "compose": "parallel:2"},
             release="<1.0.1",
         ),

@@ -53,6 +53,11 @@ class OperationFails(AuditRule):
         ),
         Case(
             bad=True,
+            place="model.layers.0.self_attn.prefix_tuning",
+            code="key_states = torch.cat([prefix_keys, state.key_states]",
+            says="an adapter alone stops at the same line: RuntimeError: Sizes of tensors",
+            verdict=Verdict.CRASH,
+            also=("AA204",),
             spec={
                 "model": "adapter_audit.auditor.toys:llama",
                 "compose": "parallel:2",

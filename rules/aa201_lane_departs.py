@@ -60,6 +60,11 @@ class LaneDeparts(AuditRule):
         ),
         Case(
             bad=True,
+            place="model.encoder.layers.0.self_attn",
+            code="return tensor.view(bsz, seq_len, self.num_heads",
+            says="a reshape written for the caller's B rows mixes the lanes",
+            verdict=Verdict.WRONG,
+            also=("AA103", "AA211"),
             spec={"model": "adapter_audit.auditor.toys:bart", "compose": "parallel:2", "mask": "none"},
             release="<1.0.1",
         ),

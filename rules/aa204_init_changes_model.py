@@ -58,6 +58,10 @@ class InitChangesModel(AuditRule):
         ),
         Case(
             bad=True,
+            place="model.layers.0.self_attn",
+            code="attn_output = attn_output.transpose(1, 2)",
+            says="adapters.init alone changes logits (off by 0.66 ",
+            verdict=Verdict.WRONG,
             spec={"model": "adapter_audit.auditor.toys:llama", "compose": "parallel:2"},
             release=">=1.1.1,<1.3",
         ),

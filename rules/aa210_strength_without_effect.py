@@ -44,6 +44,10 @@ class StrengthWithoutEffect(AuditRule):
         ),
         Case(
             bad=True,
+            place="methods/lora.py",
+            code="def forward(self, hidden_states",
+            says="alpha of adapter b changes nothing",
+            severity=Severity.WARNING,
             spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2"},
             release="<1.1",
         ),

@@ -1,4 +1,4 @@
-"""Holds what a rule reported to what its case says: place, words, severity, and that nothing else is wrong."""
+"""Holds a rule to what its case says: place, words, severity, and that nothing else is wrong."""
 
 from __future__ import annotations
 
