@@ -112,12 +112,11 @@ def source_trials(rule: Rule) -> Iterator[Trial]:
 def facts_of(spec: dict[str, object]) -> Any:
     """What rules read of one audit."""
     from adapter_audit.auditor.assess.gather import Timer, gather
-    from adapter_audit.auditor.request.model_source import resolve
+    from adapter_audit.auditor.request.job import resolved_job
     from adapter_audit.auditor.schema.audit_options import AuditOptions
     from adapter_audit.auditor.schema.spec import AuditSpec
 
-    read = AuditSpec.read(spec)
-    return gather(read, resolve(read.model, offline=True), AuditOptions(), Timer())[1]
+    return gather(resolved_job(AuditSpec.read(spec), AuditOptions(offline=True)), Timer())[1]
 
 
 def _runs(rule: Rule, facts: Any) -> bool:

@@ -102,10 +102,10 @@ class RefusedComposition(SourceRule):
         """Yield what is wrong with each outermost literal."""
         if "adapters" not in source.text:
             return
+        from adapter_audit.auditor.library.adapters.support_tables import nestings
         from adapter_audit.auditor.lint.literals import outermost
-        from adapter_audit.auditor.source.installed_source import allowed_nestings
 
-        table = allowed_nestings() or NESTINGS
+        table = nestings() or NESTINGS
         for literal in outermost(source):
             for node, message in _problems(literal, table, 0):
                 yield self.flaw(source, (node.lineno, node.col_offset), message)

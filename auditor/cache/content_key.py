@@ -14,12 +14,13 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..request.model_source import ModelSource
+from ..library.library import Library
+from ..request.job import Job
 from ..schema.spec import AuditSpec
 from ..source.source_files import absolute_file
 from .store import digest
 
-LIBRARIES = ("adapters", "transformers", "torch", "adapter-audit")
+OWN = "adapter-audit"
 RELEVANT = ("ADAPTERS_", "TRANSFORMERS_", "PYTORCH_", "TORCH_", "ATEN_")
 """Prefixes of environment variables that change what the libraries do."""
 RULE_GROUP = "adapter_audit.rules"
@@ -29,28 +30,27 @@ ENGINE = Path(__file__).parents[1]
 RULES = ENGINE.parent / "rules"
 
 
-def cache_key(spec: AuditSpec, source: ModelSource, options: Mapping[str, Any]) -> str | None:
+def cache_key(job: Job, options: Mapping[str, Any]) -> str | None:
     """The first-level key of an audit; None when its result cannot be known from content.
 
     That is so for a model made by a function: what the function reads is not known.
     """
-    if source.config is None:
+    if job.source.config is None:
         return None
-    request = spec.model_dump(mode="json", exclude={"id"})
     facts = {
-        "spec": request,
-        "config": source.config,
-        "setup": _setup_files(spec),
+        "spec": job.spec.model_dump(mode="json", exclude={"id"}),
+        "config": job.source.config,
+        "setup": _setup_files(job.spec),
         "options": {name: sorted(v) if isinstance(v, frozenset) else v for name, v in options.items()},
-        "environment": environment_facts(),
+        "environment": environment_facts(job.library),
     }
     return digest(json.dumps(facts, sort_keys=True, default=str))
 
 
-def environment_facts() -> dict[str, Any]:
+def environment_facts(library: Library) -> dict[str, Any]:
     """Releases, machine, rules and the auditor itself."""
     return {
-        "releases": {name: _release(name) for name in LIBRARIES},
+        "releases": {name: _release(name) for name in (*library.releases, OWN)},
         "python": platform.python_version(),
         "machine": [sys.platform, platform.machine()],
         "variables": {k: v for k, v in sorted(os.environ.items()) if k.startswith(RELEVANT)},

@@ -14,6 +14,7 @@ from ..trace.records import Failure, Lane, Record, Shape, Site, Trace
 from .observations import Departure, Observation, ProcessDeath
 
 if TYPE_CHECKING:
+    from ..library.library import Library
     from ..trace.trace_graph import TraceGraph
 
 
@@ -114,6 +115,7 @@ class Facts:
     axes: Axes
     names: tuple[str, ...]
     mode: str
+    library: Library
     static: StaticFacts | None = None
     probe: ProbeFacts | None = None
     probe_lost: str = ""

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..facts.facts import Facts
-from ..request.model_source import ModelSource
+from ..request.job import Job
 from ..schema.result import Finding, Fix
-from ..schema.spec import AuditSpec
 from ..source.parsed_module import Sources
 from .patch.diffs import unified
 from .patch.family import SourceEdit, proposals
@@ -34,8 +33,7 @@ class FixOptions:
 
 
 def find_fixes(
-    spec: AuditSpec,
-    source: ModelSource,
+    job: Job,
     facts: Facts,
     findings: Sequence[Finding],
     options: FixOptions | None = None,
@@ -49,27 +47,25 @@ def find_fixes(
     wanted = [f for f in findings if f.status == "open" and f.severity.value != "note"]
     if not wanted:
         return {}
-    common = _common(spec, source, facts, tuple(findings), chosen)
+    common = _common(job, facts, tuple(findings), chosen)
     return {
-        f.fingerprint: tuple(sorted((*common, *_upgrades(f)), key=lambda x: x.status != "verified"))
+        f.fingerprint: tuple(sorted((*common, *_upgrades(job, f)), key=lambda x: x.status != "verified"))
         for f in wanted
     }
 
 
-def _common(
-    spec: AuditSpec, source: ModelSource, facts: Facts, findings: tuple[Finding, ...], options: FixOptions
-) -> list[Fix]:
+def _common(job: Job, facts: Facts, findings: tuple[Finding, ...], options: FixOptions) -> list[Fix]:
     try:
-        Request.of(spec, source)
+        Request.of(job)
     except ValueError as error:
         return _untried(facts, findings, str(error)) if options.patches else []
     found: list[Fix] = []
     if options.patches:
-        found += _library_patch(spec, source, facts, findings)
+        found += _library_patch(job, facts, findings)
     serious = any(f.status == "open" and f.verdict.value in REPAIRED for f in findings)
     proven = any(f.status == "verified" for f in found)
     if options.setups and serious and (options.always_setups or not proven):
-        change = set_up_fix(spec, source, findings)
+        change = set_up_fix(job, findings)
         found += [change] if change is not None else []
     return found
 
@@ -80,13 +76,9 @@ def _proposals(facts: Facts, findings: Sequence[Finding]) -> dict[int, tuple[Sou
     return {n: edits for n, edits in found.items() if edits}
 
 
-def _library_patch(
-    spec: AuditSpec, source: ModelSource, facts: Facts, findings: tuple[Finding, ...]
-) -> Iterator[Fix]:
+def _library_patch(job: Job, facts: Facts, findings: tuple[Finding, ...]) -> Iterator[Fix]:
     proposed = _proposals(facts, findings)
-    patch = (
-        Search(spec, source, findings, facts.setup_failure is not None).patch(proposed) if proposed else None
-    )
+    patch = Search(job, findings, facts.setup_failure is not None).patch(proposed) if proposed else None
     if patch is not None:
         yield Fix(
             title=patch.title(),
@@ -109,7 +101,7 @@ def _untried(facts: Facts, findings: tuple[Finding, ...], why: str) -> list[Fix]
     ]
 
 
-def _upgrades(finding: Finding) -> tuple[Fix, ...]:
+def _upgrades(job: Job, finding: Finding) -> tuple[Fix, ...]:
     from ..library.installed import environment
 
-    return tuple(upgrades(finding, environment()))
+    return tuple(upgrades(finding, environment(job.library)))

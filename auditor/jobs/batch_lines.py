@@ -55,13 +55,15 @@ def audit_line(line: Line, options: Mapping[str, Any]) -> str:
 
     `options` are those of an audit and `store`, the cache; without one nothing is kept or looked up.
     """
+    from ..request.job import resolved_job
     from ..schema.audit_options import AuditOptions
     from .cached_audit import audit_cached
 
     request = AuditOptions(**{name: value for name, value in options.items() if name != "store"})
     try:
         spec = AuditSpec.read_line(line.text)
-        result = audit_cached(spec.model_copy(update={"id": line.id}), request, options.get("store"))
+        job = resolved_job(spec.model_copy(update={"id": line.id}), request)
+        result = audit_cached(job, options.get("store"))
     except LibraryRefusal as error:
         result = failed(line, error.line, Verdict.REFUSED)
     except AuditError as error:

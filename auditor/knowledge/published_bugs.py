@@ -22,7 +22,7 @@ def with_explanations(finding: Finding, environment: Environment) -> Finding:
 
 
 def _fits(bug: dict[str, Any], finding: Finding, environment: Environment) -> bool:
-    release = environment.adapters.split("+")[0]
+    release = getattr(environment, bug.get("package", "adapters"), "").split("+")[0]
     if not release or not SpecifierSet(bug["releases"]).contains(release):
         return False
     places = {(p.file, p.code) for p in (finding.primary, *finding.related)}
@@ -30,7 +30,7 @@ def _fits(bug: dict[str, Any], finding: Finding, environment: Environment) -> bo
 
 
 def _text(bug: dict[str, Any]) -> str:
-    fixed = f" Fixed in adapters {bug['fixed_in']}." if bug.get("fixed_in") else ""
+    fixed = f" Fixed in {bug.get('package', 'adapters')} {bug['fixed_in']}." if bug.get("fixed_in") else ""
     return f"Published as {bug['reference']}: {bug['summary']}.{fixed}"
 
 

@@ -15,9 +15,8 @@ from typing import Any
 from ..errors import AuditError
 from ..facts.facts import ProbeFacts, StaticFacts
 from ..facts.observations import Ending, ProcessDeath
-from ..request.model_source import ModelSource
+from ..request.job import Job
 from ..runtime.worker_pool import end_with_parent
-from ..schema.spec import AuditSpec
 from ..trace.records import Site
 
 TIME_LIMIT = 90.0
@@ -35,17 +34,16 @@ class Probe:
 
     process: Any
     results: Connection
-    spec: AuditSpec
-    source: ModelSource
+    job: Job
     started: float
 
     @classmethod
-    def start(cls, spec: AuditSpec, source: ModelSource) -> Probe:
+    def start(cls, job: Job) -> Probe:
         """Start the child. It inherits what is imported where the system can fork."""
         from . import run_checks as child  # noqa: F401 - once here instead of in every child
 
-        process, results = _spawn(_child, spec, source)
-        return cls(process, results, spec, source, time.perf_counter())
+        process, results = _spawn(_child, job)
+        return cls(process, results, job, time.perf_counter())
 
     def cancel(self) -> None:
         """End the child at once."""
@@ -73,7 +71,7 @@ class Probe:
         death = _death(self.process)
         self.cancel()
         note = multiprocessing.get_context(_method()).Array("c", NOTE_SIZE, lock=False)
-        process, results = _spawn(_noting_child, self.spec, self.source, note)
+        process, results = _spawn(_noting_child, self.job, note)
         _receive(results, time.perf_counter() + TIME_LIMIT / 2)
         process.kill()
         process.join()
@@ -135,13 +133,13 @@ def _death(process: Any) -> ProcessDeath:
     return ProcessDeath(ending=Ending.EXIT, exit_code=code)
 
 
-def _child(sender: Connection, spec: AuditSpec, source: ModelSource) -> None:
+def _child(sender: Connection, job: Job) -> None:
     end_with_parent()
     _be_quiet()
     from .run_checks import probe
 
     try:
-        outcome: Any = probe(spec, source, lambda facts: sender.send(_SoFar(facts)))
+        outcome: Any = probe(job, lambda facts: sender.send(_SoFar(facts)))
     except AuditError as error:
         outcome = error
     except Exception as error:
@@ -153,7 +151,7 @@ def _child(sender: Connection, spec: AuditSpec, source: ModelSource) -> None:
     os._exit(0)  # the interpreter's teardown costs a second and may meet corrupted memory
 
 
-def _noting_child(sender: Connection, spec: AuditSpec, source: ModelSource, note: Any) -> None:
+def _noting_child(sender: Connection, job: Job, note: Any) -> None:
     end_with_parent()
     _be_quiet()
     from .run_checks import noted_run
@@ -161,7 +159,7 @@ def _noting_child(sender: Connection, spec: AuditSpec, source: ModelSource, note
     def write(module: str, site: Site) -> None:
         note.value = "\n".join((module, site.file, str(site.line), site.function)).encode()[: NOTE_SIZE - 1]
 
-    noted_run(spec, source, write)
+    noted_run(job, write)
     sender.send("done")
     os._exit(0)
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from ..schema.spec import AuditSpec
 from ..source.installed_source import package_root
+from .job import Job
 
 SIZES = ("max_position_embeddings", "n_positions")
 """What transformers calls the rows of the table in a configuration."""
@@ -32,24 +32,24 @@ class _Table:
     """Whether positions are counted from behind the row of the padding token."""
 
 
-def check_length(spec: AuditSpec, config: Mapping[str, Any]) -> None:
+def check_length(job: Job, config: Mapping[str, Any]) -> None:
     """Raise UsageError for a sequence that is certainly longer than the table of positions of the model."""
     part, folder = _reader(config)
-    if part is None or (part is not config and spec.head):
+    if part is None or (part is not config and job.spec.head):
         return
     name, rows = _size(part, folder)
     if rows is None or part.get("position_embedding_type", "absolute") != "absolute":
         return
-    first = _first_position(spec, part, folder)
-    if spec.tokens() + first <= rows:  # reading the model's source would take longer than all the rest
+    first = _first_position(job, part, folder)
+    if job.tokens + first <= rows:  # reading the model's source would take longer than all the rest
         return
     table = _table(folder)
     longest = rows - (first if table is not None and table.padded else 0)
-    if table is None or spec.tokens() <= longest:
+    if table is None or job.tokens <= longest:
         return
     start = f", and the first position is {first}" if longest != rows else ""
     raise UsageError(
-        f"a sequence of {spec.tokens()} tokens is longer than the model allows",
+        f"a sequence of {job.tokens} tokens is longer than the model allows",
         why=f"{name} is {rows}{start}",
         do=f"use --seq-len {longest} or less" if longest > 0 else "",
     )
@@ -70,10 +70,10 @@ def _reader(config: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, Path]:
     return config, folder
 
 
-def _first_position(spec: AuditSpec, config: Mapping[str, Any], folder: Path) -> int:
+def _first_position(job: Job, config: Mapping[str, Any], folder: Path) -> int:
     """The row of the first token in a table that keeps one for padding, unless the caller numbers them."""
-    shortened = spec.mask in ("right", "left") and spec.rows() == 1
-    if shortened or "position_ids" in spec.inputs:
+    shortened = job.spec.mask in ("right", "left") and job.rows == 1
+    if shortened or "position_ids" in job.spec.inputs:
         return 0
     padding = _number(config, "pad_token_id", folder)
     return 0 if padding is None else padding + 1

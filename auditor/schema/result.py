@@ -136,7 +136,9 @@ class Seconds(_Model):
 
 
 class Environment(_Model):
-    """Versions that the audit ran with."""
+    """Versions that the audit ran with; another adapter library has a field of its own name."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     adapters: str = ""
     transformers: str = ""

@@ -26,7 +26,6 @@ from .stack_sites import current_site, is_deliberate, stack_sites, told, traceba
 from .tensors import tensors_in, tensors_in_call
 from .token_ids import ordinary_token
 
-LIBRARY = "adapters"
 MAX_RECORDS = 150_000
 """More than any model needs for a few tokens: a loop that waits for a value that meta cannot give."""
 
@@ -48,7 +47,7 @@ class Recorder(MetaValues):
     """Records ops while it is active; use `recording(...)`, which also follows the module calls.
 
     `values=True` keeps a copy of what every op returned (probe runs of small models); `names` are those of
-    the model, where many runs need them.
+    the model, where many runs need them; a `raise` in `package` is a refusal on purpose.
     """
 
     def __init__(
@@ -58,6 +57,7 @@ class Recorder(MetaValues):
         repairs: Repairs | None = None,
         values: bool = False,
         names: Names | None = None,
+        package: str = "",
     ) -> None:
         super().__init__()
         self.trace = Trace()
@@ -67,6 +67,7 @@ class Recorder(MetaValues):
         self.values: list[Any] | None = [] if values else None
         self.module_outputs: dict[tuple[str, int], Any] = {}
         self._repairs = repairs
+        self._package = package
         self._names, self._paths = names or names_in(model)
         self._calls: dict[str, int] = defaultdict(int)
         self._stack = [ModuleCall("", -1)]
@@ -210,7 +211,11 @@ class Recorder(MetaValues):
         """What the module should have returned; None when nobody knows, or when it refused on purpose."""
         if not hasattr(error, "audit_module"):
             error.audit_module = call.path  # type: ignore[attr-defined]
-        if self._repairs is None or is_deliberate(error.__traceback__, LIBRARY) or len(self._stack) <= 2:
+        if (
+            self._repairs is None
+            or is_deliberate(error.__traceback__, self._package)
+            or len(self._stack) <= 2
+        ):
             return None
         out = self._repairs.module_output((call.path, call.number), (args, kwargs))
         if out is None:
@@ -239,7 +244,7 @@ class Recorder(MetaValues):
             site=self.trace.records[record].site if record is not None else (sites[0] if sites else None),
             module=module,
             record=record,
-            deliberate=is_deliberate(error.__traceback__, LIBRARY),
+            deliberate=is_deliberate(error.__traceback__, self._package),
             repaired=repaired,
             frames=sites,
         )

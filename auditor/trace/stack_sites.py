@@ -62,7 +62,11 @@ def is_deliberate(traceback: TracebackType | None, package: str) -> bool:
         return False
     last = chain[-1]
     file = relative_file(last.tb_frame.f_code.co_filename) or ""
-    return file.startswith(package + "/") and last.tb_frame.f_code.co_code[last.tb_lasti] == _RAISE
+    return (
+        bool(package)
+        and file.startswith(package + "/")
+        and last.tb_frame.f_code.co_code[last.tb_lasti] == _RAISE
+    )
 
 
 def _chain(traceback: TracebackType | None) -> Iterator[TracebackType]:

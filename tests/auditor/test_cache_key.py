@@ -11,6 +11,7 @@ import pytest
 
 import adapter_audit.auditor.cache.content_key as module
 from adapter_audit.auditor.cache.content_key import cache_key, hash_file, hash_touched
+from adapter_audit.auditor.request.job import Job
 from adapter_audit.auditor.request.model_source import ModelSource
 from adapter_audit.auditor.schema.spec import AuditSpec
 
@@ -31,7 +32,7 @@ def fresh() -> Iterator[None]:
 
 
 def key(spec: AuditSpec = SPEC, source: ModelSource = SOURCE, **options: object) -> str | None:
-    return cache_key(spec, source, OPTIONS | options)
+    return cache_key(Job.of(spec, source), OPTIONS | options)
 
 
 def test_the_same_facts_are_the_same_key() -> None:
@@ -59,6 +60,7 @@ def test_a_model_made_by_a_function_has_no_key() -> None:
         {"gradient_checkpointing": True},
         {"head": "SequenceClassification"},
         {"model": "n"},
+        {"library": "adapters"},
     ],
 )
 def test_every_field_of_a_spec_counts(change: dict[str, object]) -> None:
@@ -184,10 +186,11 @@ def test_a_touched_name_is_looked_for_where_imports_look() -> None:
 
 def test_a_key_needs_no_heavy_import() -> None:
     code = (
-        "import sys; from adapter_audit.auditor.jobs.cached_audit import AuditOptions, lookup, Store\n"
+        "import sys; from adapter_audit.auditor.jobs.cached_audit import lookup, Store\n"
+        "from adapter_audit.auditor.request.job import resolved_job\n"
         "from adapter_audit.auditor.schema.spec import AuditSpec; from pathlib import Path\n"
         "spec = AuditSpec(model='t5-base', compose='parallel:2')\n"
-        "assert lookup(spec, AuditOptions(), Store(Path('no/such/cache'))) is None\n"
+        "assert lookup(resolved_job(spec), Store(Path('no/such/cache'))) is None\n"
         "print([n for n in ('torch', 'transformers', 'adapters', 'networkx', 'libcst') if n in sys.modules])"
     )
     done = subprocess.run(

@@ -25,7 +25,9 @@ FAMILY = """
 import json, os, random, sys, time
 from pathlib import Path
 # before the libraries are loaded
-from adapter_audit.auditor.jobs.cached_audit import AuditOptions, audit_cached
+from adapter_audit.auditor.jobs.cached_audit import audit_cached
+from adapter_audit.auditor.request.job import resolved_job
+from adapter_audit.auditor.schema.audit_options import AuditOptions
 from adapter_audit.auditor.cache.store import Store
 from adapter_audit.auditor.schema.spec import AuditSpec
 import torch, adapters, transformers
@@ -43,7 +45,8 @@ def work(seed, rounds):
         for _ in range(rounds):
             for spec in choice.sample(specs, len(specs)):
                 started = time.process_time()
-                verdict = audit_cached(spec, AuditOptions(static_only=True), store).verdict.value
+                job = resolved_job(spec, AuditOptions(static_only=True))
+                verdict = audit_cached(job, store).verdict.value
                 answer = [Path(spec.model).name, spec.adapter, verdict, time.process_time() - started]
                 print(json.dumps(answer), file=out)
 

@@ -12,24 +12,22 @@ from hypothesis import strategies as st
 from trees import names, trees
 
 from adapter_audit.auditor.errors import UsageError
-from adapter_audit.auditor.library.adapters_library import AdaptersBackend
+from adapter_audit.auditor.library.adapters import LIBRARY
 from adapter_audit.auditor.schema.composition import (
     KINDS,
     MAX_COUNT,
     MAX_DEPTH,
     Block,
-    ComposeError,
     Node,
     adapter_names,
     as_block,
     default_names,
-    from_saved,
     lane_count,
     lane_reference,
-    load_saved,
-    parse,
     walk,
 )
+from adapter_audit.auditor.schema.composition_parser import ComposeError, parse
+from adapter_audit.auditor.schema.saved_setup import from_saved, load_saved
 
 
 @given(trees())
@@ -55,7 +53,7 @@ def test_space_is_free(tree: Block, data: st.DataObject) -> None:
 @given(trees())
 def test_library_round_trip(tree: Block) -> None:
     """Into blocks of `adapters.composition` and back, and over their saved form."""
-    backend = AdaptersBackend()
+    backend = LIBRARY
     block = backend.block(tree)
     assert isinstance(block, AdapterCompositionBlock)
     expected = normalised(tree)

@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter_audit.auditor.errors import UsageError
-from adapter_audit.auditor.schema.composition import KINDS, NUMBERED, Block, Node, as_block, load_saved, parse
-from adapter_audit.auditor.schema.spec import AuditSpec, check_sizes
+from adapter_audit.auditor.request.job import requested_job
+from adapter_audit.auditor.schema.composition import KINDS, NUMBERED, Block, Node, as_block
+from adapter_audit.auditor.schema.composition_parser import parse
+from adapter_audit.auditor.schema.saved_setup import load_saved
+from adapter_audit.auditor.schema.spec import AuditSpec
 
 PIECES = st.sampled_from(
     [*KINDS, "(", ")", ",", ";", ":", '"', "\\", " ", "a", "b", "5", "0.5", "1e9", "-", "²", "\x00", "9" * 30]
@@ -73,9 +76,7 @@ VALUES = st.recursive(
 @given(VALUES | st.dictionaries(st.sampled_from(list(AuditSpec.model_fields)), VALUES))
 def test_any_data_is_a_spec_or_one_line(data: Any) -> None:
     try:
-        spec = AuditSpec.read(data)
-        spec.check()
-        check_sizes(spec)
+        requested_job(AuditSpec.read(data), sizes_must_fit=True)
     except UsageError as error:
         check(error)
 
@@ -88,10 +89,10 @@ def test_any_data_is_a_spec_or_one_line(data: Any) -> None:
 def test_any_composition_has_sizes(compose: str, batch: int | None, tokens: int | None) -> None:
     try:
         spec = AuditSpec.read({"model": "m", "compose": compose, "batch": batch, "seq_len": tokens})
-        spec.check()
-        assert spec.rows() >= 1
-        assert spec.tokens() >= 0
-        check_sizes(spec)
+        job = requested_job(spec)
+        assert job.rows >= 1
+        assert job.tokens >= 1
+        requested_job(spec, sizes_must_fit=True)
     except UsageError as error:
         check(error)
 

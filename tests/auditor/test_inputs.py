@@ -20,7 +20,9 @@ from adapter_audit.auditor.build.inputs import (
     task_ids,
 )
 from adapter_audit.auditor.errors import UsageError
-from adapter_audit.auditor.schema.composition import parse
+from adapter_audit.auditor.request.job import Job
+from adapter_audit.auditor.request.model_source import ModelSource
+from adapter_audit.auditor.schema.composition_parser import parse
 from adapter_audit.auditor.schema.spec import AuditSpec
 from adapter_audit.auditor.trace.token_ids import special_ids
 
@@ -40,7 +42,7 @@ ALL = (
 
 def made(model: Any, rows: int = 3, compose: str = "parallel:2", **fields: object) -> dict[str, Any]:
     spec = AuditSpec.read({"model": "m", "compose": compose} | fields)
-    return input_maker(model, spec, parse(compose)).make(rows)
+    return input_maker(model, Job.of(spec, ModelSource("m", "test"))).make(rows)
 
 
 @pytest.mark.parametrize("toy", ALL, ids=lambda f: f.__name__)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from adapter_audit.auditor.errors import LibraryRefusal
-from adapter_audit.auditor.library.method_check import check_config, known_methods
-from adapter_audit.auditor.library.method_fields import UNREADABLE, read_methods
+from adapter_audit.auditor.library.adapters.method_check import check_config, known_methods
+from adapter_audit.auditor.library.adapters.method_fields import UNREADABLE, read_methods
 
 RIGHT = (
     "lora",
@@ -127,7 +127,7 @@ def test_saved_adapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_nothing_heavy_is_imported() -> None:
     program = (
-        "import sys\nfrom adapter_audit.auditor.library.method_check import known_methods\n"
+        "import sys\nfrom adapter_audit.auditor.library.adapters.method_check import known_methods\n"
         "assert known_methods()\nassert not {'torch', 'adapters', 'transformers'} & set(sys.modules)\n"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -13,6 +13,7 @@ from adapter_audit.auditor.assess.conclude import overall_verdict, run_rules, su
 from adapter_audit.auditor.errors import AuditError, BuildError, LibraryRefusal, UsageError
 from adapter_audit.auditor.facts.facts import Axes, Facts
 from adapter_audit.auditor.library import installed as environment
+from adapter_audit.auditor.library.registry import library_named
 from adapter_audit.auditor.probe import child_process as process
 from adapter_audit.auditor.schema.audit_options import AuditOptions
 from adapter_audit.auditor.schema.result import Confidence, Finding, Location, Severity, Verdict, fingerprint
@@ -150,7 +151,7 @@ def test_libraries_that_are_missing_or_out_of_range(
     have = {"torch": "2.13.0", "transformers": "4.57.6", "adapters": "1.3.0"} | versions
     monkeypatch.setattr(environment, "_version", have.__getitem__)
     with pytest.raises(BuildError) as caught:
-        environment.check_environment()
+        environment.check_installed(library_named(None))
     assert words in caught.value.line
 
 
@@ -166,7 +167,7 @@ def test_versions_of_what_is_not_there_are_empty(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr("importlib.metadata.version", missing)
     environment._version.cache_clear()
-    assert environment.environment().torch == ""
+    assert environment.environment(library_named(None)).torch == ""
     environment._version.cache_clear()
 
 
@@ -242,9 +243,9 @@ def test_what_is_ignored_has_no_say() -> None:
 
 
 def facts(**more: Any) -> Facts:
-    from adapter_audit.auditor.schema.composition import parse
+    from adapter_audit.auditor.schema.composition_parser import parse
 
-    return Facts(parse("parallel(a,b)"), Axes(2, 3, 7, 5), ("a", "b"), "forward", **more)
+    return Facts(parse("parallel(a,b)"), Axes(2, 3, 7, 5), ("a", "b"), "forward", library_named(None), **more)
 
 
 def test_one_sentence_in_plain_words() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter_audit.auditor import toys
-from adapter_audit.auditor.library.adapters_library import AdaptersBackend
+from adapter_audit.auditor.library.adapters import LIBRARY
 from adapter_audit.auditor.probe.precision import TOLERANCE, KeepDouble, deviation
 from adapter_audit.auditor.probe.weights import randomise_adapter, randomise_base
 
@@ -105,7 +105,7 @@ def test_base_weights_are_seeded_and_well_conditioned() -> None:
 def test_fresh_adapters_get_an_effect_and_differ(method: str) -> None:
     model = toys.bert()
     adapters.init(model)
-    backend = AdaptersBackend()
+    backend = LIBRARY
     for name in ("a", "b"):
         model.add_adapter(name, config=method)
     ids = torch.arange(12).reshape(2, 6)

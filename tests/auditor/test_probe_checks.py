@@ -20,7 +20,7 @@ from adapter_audit.auditor.probe.checks.masked_tokens import MaskedTokens
 from adapter_audit.auditor.probe.checks.split_parts import SplitParts
 from adapter_audit.auditor.probe.measuring_bench import MeasuringBench
 from adapter_audit.auditor.probe.value_check import NotApplicable, ValueCheck, all_checks
-from adapter_audit.auditor.request.model_source import resolve
+from adapter_audit.auditor.request.job import resolved_job
 from adapter_audit.auditor.schema.spec import AuditSpec
 from adapter_audit.rules._support.registry import rules_of
 from adapter_audit.rules.base import AuditRule
@@ -40,7 +40,7 @@ def settled() -> Any:
 
 def bench(toy: str, **fields: Any) -> MeasuringBench:
     spec = AuditSpec.read({"model": f"{TOYS}{toy}", **fields})
-    return MeasuringBench(spec, resolve(spec.model, offline=True))
+    return MeasuringBench(resolved_job(spec))
 
 
 def seen(subject: MeasuringBench, check: type[ValueCheck]) -> list[Any]:

@@ -12,7 +12,7 @@ from adapter_audit.auditor import audit, toys
 from adapter_audit.auditor.assess.static_half import static_half
 from adapter_audit.auditor.build.subject import build
 from adapter_audit.auditor.facts.facts import StaticFacts
-from adapter_audit.auditor.request.model_source import resolve
+from adapter_audit.auditor.request.job import resolved_job
 from adapter_audit.auditor.schema.spec import AuditSpec
 from adapter_audit.auditor.trace import recorder as recorder_module
 from adapter_audit.auditor.trace.align.repair import Repairs
@@ -66,7 +66,7 @@ def recorded(model: nn.Module, rows: int, device: str = "meta", **options: Any) 
 
 def static(model: str, **fields: object) -> StaticFacts:
     spec = AuditSpec.read({"model": model, "compose": "parallel:2"} | fields)
-    return static_half(build(spec, resolve(spec.model)))
+    return static_half(build(resolved_job(spec)))
 
 
 def test_keys_tell_calls_lines_and_turns_apart() -> None:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trees import plain_names, trees
 
-from adapter_audit.auditor.schema.composition import Block, Node, adapter_names, lane_count, parse, walk
+from adapter_audit.auditor.schema.composition import Block, Node, adapter_names, lane_count, walk
+from adapter_audit.auditor.schema.composition_parser import parse
 from adapter_audit.auditor.schema.references import references, row_tree
 
 

@@ -10,18 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter_audit.auditor.errors import UsageError
-from adapter_audit.auditor.schema.composition import parse
-from adapter_audit.auditor.schema.spec import AuditSpec, check_sizes
+from adapter_audit.auditor.request.job import Job, requested_job
+from adapter_audit.auditor.schema.composition_parser import parse
+from adapter_audit.auditor.schema.spec import AuditSpec
 
 
 def spec(**fields: object) -> AuditSpec:
     return AuditSpec.read({"model": "m", "compose": "parallel:2"} | fields)
 
 
+def job(**fields: object) -> Job:
+    return requested_job(spec(**fields))
+
+
 @given(st.integers(2, 40))
 def test_default_batch_hides_nothing(lanes: int) -> None:
     """One row broadcasts, and a multiple of N looks as if it were replicated."""
-    rows = spec(compose=f"parallel:{lanes}").rows()
+    rows = job(compose=f"parallel:{lanes}").rows
     assert rows >= 3
     assert rows % lanes
 
@@ -29,24 +34,22 @@ def test_default_batch_hides_nothing(lanes: int) -> None:
 @given(st.sampled_from(["batchsplit", "split"]), st.integers(2, 6), st.integers(6, 60))
 def test_open_sizes_are_shared_out(kind: str, parts: int, total: int) -> None:
     size = {"batch": total} if kind == "batchsplit" else {"seq_len": total}
-    numbers = spec(compose=f"{kind}:{parts}", **size).composition().numbers
+    numbers = job(compose=f"{kind}:{parts}", **size).tree.numbers
     assert numbers is not None
     assert sum(numbers) == total
     assert max(numbers) - min(numbers) <= 1
 
 
 def test_sizes_follow_the_composition() -> None:
-    assert spec(compose="batchsplit(a,b;2,3)").rows() == 5
-    assert spec(compose="split(a,b;4,7)").tokens() == 11
-    assert spec(compose="batchsplit:4").rows() == sum(
-        spec(compose="batchsplit:4").composition().numbers or ()
-    )
+    assert job(compose="batchsplit(a,b;2,3)").rows == 5
+    assert job(compose="split(a,b;4,7)").tokens == 11
+    open_sizes = job(compose="batchsplit:4")
+    assert open_sizes.rows == sum(open_sizes.tree.numbers or ())
 
 
 def test_methods() -> None:
-    request = spec(adapter="seq_bn", adapters={"b": "ia3"})
-    assert (request.method_of("a"), request.method_of("b")) == ("seq_bn", "ia3")
-    assert spec().method_of("a") == "lora"
+    assert job(adapter="seq_bn", adapters={"b": "ia3"}).methods == {"a": "seq_bn", "b": "ia3"}
+    assert job().methods == {"a": "lora", "b": "lora"}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +100,7 @@ def test_any_json_is_a_spec_or_a_usage_error(data: object) -> None:
 
 def test_adapters_that_are_not_in_the_composition() -> None:
     with pytest.raises(UsageError, match="names an adapter that is not in the composition"):
-        spec(adapters={"z": "lora"}).check()
+        job(adapters={"z": "lora"})
 
 
 @pytest.mark.parametrize(
@@ -109,7 +112,7 @@ def test_adapters_that_are_not_in_the_composition() -> None:
 )
 def test_sizes_that_do_not_fit(fields: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError) as caught:
-        check_sizes(spec(**fields))
+        requested_job(spec(**fields), sizes_must_fit=True)
     assert words in caught.value.line
 
 
@@ -120,7 +123,7 @@ def test_saved_set_up(tmp_path: Path) -> None:
     file = tmp_path / "adapter_setup.json"
     file.write_text(json.dumps(saved))
     expected = parse("stack(a,parallel(b,c))")
-    assert spec(compose=str(file)).composition() == spec(compose=str(tmp_path)).composition() == expected
+    assert job(compose=str(file)).tree == job(compose=str(tmp_path)).tree == expected
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe", b"{"])
@@ -129,4 +132,4 @@ def test_saved_set_ups_that_cannot_be_read(tmp_path: Path, content: bytes | None
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(UsageError, match="adapter_setup"):
-        spec(compose=str(file)).composition()
+        job(compose=str(file))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from adapter_audit.auditor.assess.static_half import static_half
 from adapter_audit.auditor.build.subject import build
-from adapter_audit.auditor.request.model_source import resolve
+from adapter_audit.auditor.request.job import resolved_job
 from adapter_audit.auditor.schema.result import AuditResult, Verdict
 from adapter_audit.auditor.schema.spec import AuditSpec
 from adapter_audit.auditor.trace.align.repair import Repairs
@@ -258,7 +258,7 @@ def test_views_and_writes_are_never_remembered() -> None:
 
 def traced_bert() -> Trace:
     spec = AuditSpec.read({"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2"})
-    return static_half(build(spec, resolve(spec.model))).trace
+    return static_half(build(resolved_job(spec))).trace
 
 
 @pytest.fixture(scope="module")

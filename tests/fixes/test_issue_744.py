@@ -107,12 +107,12 @@ def test_installed_files_survive_a_kill(seconds: float) -> None:
     before = installed_digest()
     code = (
         "from adapter_audit.auditor.schema.spec import AuditSpec;"
-        "from adapter_audit.auditor.request.model_source import resolve;"
+        "from adapter_audit.auditor.request.job import resolved_job;"
         "from adapter_audit.auditor.fixes import find_fixes;"
         "from adapter_audit.auditor.fixes.trial.reaudit import facts_and_result;"
         "spec = AuditSpec.read({'model': 'adapter_audit.auditor.toys:t5', 'compose': 'parallel:2',"
-        " 'adapter': 'lora[leave_out=[0]]'}); source = resolve(spec.model);"
-        "facts, result = facts_and_result(spec, source); find_fixes(spec, source, facts, result.findings)"
+        " 'adapter': 'lora[leave_out=[0]]'}); job = resolved_job(spec);"
+        "facts, result = facts_and_result(job); find_fixes(job, facts, result.findings)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code], start_new_session=True, stderr=subprocess.DEVNULL

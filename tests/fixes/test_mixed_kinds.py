@@ -11,7 +11,7 @@ from adapter_audit.auditor.fixes.patch.adapters_of_file import concerned, kinds_
 from adapter_audit.auditor.fixes.patch.general.each_child_by_itself import FAMILY as EACH_CHILD
 from adapter_audit.auditor.fixes.patch.general.each_kind_by_itself import FAMILY as EACH_KIND
 from adapter_audit.auditor.fixes.patch.general.mask_what_is_padded import masking
-from adapter_audit.auditor.schema.composition import parse
+from adapter_audit.auditor.schema.composition_parser import parse
 from adapter_audit.auditor.schema.result import Cause, Confidence, Finding, Invariant, Location, Severity
 from adapter_audit.auditor.source.parsed_module import Module, Sources, apply_edits
 

@@ -34,6 +34,7 @@ def with_release(version: str) -> list[str]:
 OLD, FIXED = with_release("1.0.0"), with_release("1.0.1")
 FIXING = """
 import json, sys
+from adapter_audit.auditor.request.job import Job
 from adapter_audit.auditor.request.model_source import ModelSource
 from adapter_audit.auditor.fixes import find_fixes, write_overlay
 from adapter_audit.auditor.fixes.trial.reaudit import facts_and_result
@@ -41,8 +42,9 @@ from adapter_audit.auditor.schema.spec import AuditSpec
 config = json.loads(sys.argv[1])
 spec = AuditSpec.read({"model": "tiny", "compose": "parallel(a,b,c)", "adapter": "lora"})
 source = ModelSource("tiny", "directory", config=config)
-facts, result = facts_and_result(spec, source)
-fixes = find_fixes(spec, source, facts, result.findings)
+job = Job.of(spec, source)
+facts, result = facts_and_result(job)
+fixes = find_fixes(job, facts, result.findings)
 print(result.verdict.value, write_overlay([f for own in fixes.values() for f in own], sys.argv[2]))
 """
 

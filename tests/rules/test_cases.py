@@ -14,6 +14,7 @@ from packaging.specifiers import SpecifierSet
 
 from adapter_audit.auditor import audit
 from adapter_audit.auditor.library.installed import environment
+from adapter_audit.auditor.library.registry import library_named
 from adapter_audit.rules._support.case_check import audit_objections
 from adapter_audit.rules._support.registry import rules_of
 from adapter_audit.rules.base import AuditRule, Case
@@ -59,4 +60,4 @@ def test_every_rule_turns_red_here(rule: AuditRule) -> None:
 
 
 def test_environment_is_the_one_that_cases_are_chosen_for() -> None:
-    assert environment().adapters == RELEASE
+    assert environment(library_named(None)).adapters == RELEASE

@@ -8,13 +8,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...library.adapters_library import AdaptersBackend
 from ...source.parsed_module import Module, calls
 from ...source.source_files import absolute_file
 from .library_names import LIBRARY
 
 if TYPE_CHECKING:
     from ...facts.facts import Facts
+    from ...library.library import Library
 
 LOOK_UP = "match"
 """The library's `adapters_config.match(name, config_type=..., location_key=...)`."""
@@ -36,14 +36,14 @@ def concerned(facts: Facts, module: Module) -> frozenset[str]:
         name
         for name in facts.names
         if name not in facts.methods
-        or any(_has(part, *one) for part in _parts(facts.methods[name]) for one in wanted)
+        or any(_has(part, *one) for part in _parts(facts.library, facts.methods[name]) for one in wanted)
     )
 
 
 def kinds_of(facts: Facts, name: str) -> frozenset[str]:
     """Names of the classes of an adapter's configuration; empty where it is not known."""
     return (
-        frozenset(type(part).__name__ for part in _parts(facts.methods[name]))
+        frozenset(type(part).__name__ for part in _parts(facts.library, facts.methods[name]))
         if facts.methods
         else frozenset()
     )
@@ -72,8 +72,7 @@ def _has(part: Any, kind: str, field: str) -> bool:
     return not field or bool(getattr(part, field, True))
 
 
-@cache
-def _parts(config: str) -> tuple[Any, ...]:
+def _parts(library: Library, config: str) -> tuple[Any, ...]:
     """The library's objects that a configuration is a union of."""
-    loaded = AdaptersBackend().configuration(config)
+    loaded = library.configuration(config)
     return tuple(getattr(loaded, "configs", (loaded,)))

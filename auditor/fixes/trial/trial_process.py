@@ -18,9 +18,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from ...request.model_source import ModelSource
+from ...request.job import Job
 from ...schema.result import AuditResult, Invariant
-from ...schema.spec import AuditSpec
 from ...source.parsed_module import Edit
 from ..patch.family import SourceEdit
 
@@ -34,6 +33,8 @@ class Request:
 
     spec: dict[str, Any]
     model: dict[str, Any]
+    package: str = ""
+    """The library's."""
     patched: Mapping[str, str] = field(default_factory=dict)
     also: tuple[dict[str, Any], ...] = ()
     """Specs that are probed, too, when the audit is clean."""
@@ -44,14 +45,15 @@ class Request:
     """Say what families propose for what is still found."""
     strict: bool = True
     """Whether a warning stands in the way of what is asked beside the audit."""
-    ways: tuple[str, ...] = ()
-    """How the library is told what to do (see `ways`)."""
+    variants: tuple[str, ...] = ()
+    """How the library is told what to do (see `setup.library_variants`)."""
     merges: Mapping[str, Any] = field(default_factory=dict)
-    """A spec whose Average blocks are merged (see `merging`); empty for none."""
+    """A spec whose Average blocks are merged (see `setup.merged_adapters`); empty for none."""
 
     @classmethod
-    def of(cls, spec: AuditSpec, source: ModelSource, **fields: Any) -> Request:
-        """A request for a spec. Raises ValueError for a model that only exists in this process."""
+    def of(cls, job: Job, **fields: Any) -> Request:
+        """A request for a job. Raises ValueError for a model that only exists in this process."""
+        source = job.source
         if source.config is None and ":" not in source.name:
             raise ValueError("the model exists in this process only and cannot be built again")
         model = {
@@ -59,7 +61,7 @@ class Request:
             "origin": source.origin,
             "config": source.config and dict(source.config),
         }
-        return cls(spec.model_dump(mode="json", exclude_none=True), model, **fields)
+        return cls(job.spec.plain(), model, package=job.library.package, **fields)
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def _child(sender: Connection, request: Request, folder: str) -> None:
     own = request.model["name"].split(":")[0].split(".")[0] if ":" in request.model["name"] else ours
     packages = {ours, own, *(file.split("/")[0] for file in request.patched)}
     if request.patched:
-        forget(packages | {"adapters"})
+        forget(packages | {request.package})
         substitute(request.patched, Path(folder))
     try:
         reaudit = importlib.import_module(f"{__package__}.reaudit")  # the fresh one

@@ -30,7 +30,7 @@ class StrengthEffect(ValueCheck):
         """One for each method."""
         if bench.spec.mode != "forward":
             raise NotApplicable
-        methods = {bench.spec.method_of(name): name for name in bench.names}
+        methods = {bench.job.methods.get(name, name): name for name in bench.names}
         for name in methods.values():
             alone = bench.known(name)
             if alone.failure is not None:

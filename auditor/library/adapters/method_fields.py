@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from ..source.installed_source import package_root
+from .adapters_source import SOURCE
 
 TABLE = "ADAPTER_CONFIG_MAP"
 UNREADABLE = "<not written as a plain value>"
@@ -43,14 +43,7 @@ class Method:
 @cache
 def read_methods() -> dict[str, Method]:
     """Name -> method, of the library's table; empty when it cannot be read, without what cannot be read."""
-    root = package_root("adapters")
-    file = root / "configuration" / "adapter_config.py" if root is not None else None
-    if file is None or not file.is_file():
-        return {}
-    try:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-    except SyntaxError:
-        return {}
+    tree = SOURCE.tree("configuration/adapter_config.py")
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     return {name: _method(call, classes) for name, call in _entries(tree)}
 

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..errors import LibraryRefusal
+from ...errors import LibraryRefusal
 from .method_fields import UNREADABLE, Method, Part, read_methods
 
 

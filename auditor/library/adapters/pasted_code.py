@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from ..schema.composition import KINDS, NUMBERED, Node
+from collections.abc import Sequence
+
+from ...schema.composition import KINDS, NUMBERED, Block, Node
+from ...schema.references import Reference
 
 
 def python(tree: Node, sizes: str = "", *, times: bool = False, package: str = "ac.") -> str:
@@ -28,3 +31,25 @@ def times_number(weights: tuple[float, ...] | None, count: int) -> tuple[float, 
     """Weights of an Average that sum to the number of its children."""
     given = weights or (1.0,) * count
     return tuple(count * w / sum(given) for w in given)
+
+
+def one_after_the_other(parts: Sequence[Reference], *, whole: bool) -> str:
+    """A loop that runs each part alone: on the whole batch, or on its own rows only."""
+    setups = [python(_lone_adapter(part.tree), package="") for part in parts]
+    if whole:
+        loop, batch = f"for setup in ({', '.join(setups)}):\n", "inputs"
+    else:
+        pairs = ", ".join(f"({s}, {list(part.rows)})" for s, part in zip(setups, parts, strict=True))
+        loop, batch = f"for setup, rows in ({pairs}):\n", "{k: v[rows] for k, v in inputs.items()}"
+    return (
+        "from adapters.composition import *\n\n"
+        f"outputs = []\n{loop}"
+        "    model.set_active_adapters(setup)\n"
+        f"    outputs.append(model(**{batch}))\n"
+    )
+
+
+def _lone_adapter(tree: Node) -> Node:
+    """A Stack of one adapter as that adapter."""
+    lone = isinstance(tree, Block) and tree.kind == "stack" and len(tree.children) == 1
+    return tree.children[0] if lone and isinstance(tree, Block) else tree
