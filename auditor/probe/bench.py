@@ -180,7 +180,7 @@ class Bench:
         """What a reference gave on the whole batch; its rows are those that count.
 
         Not on its rows alone: a batch with other padding takes other paths through mask code, and what
-        comes of that is no fault of the composition (`check_padding` looks at it).
+        comes of that is no fault of the composition (`checks.part_padding` looks at it).
         """
         return self.known(reference.tree)
 

@@ -121,7 +121,7 @@ class Recorder(MetaValues):
 
     def _end(self, record: Record, out: Any) -> None:
         outputs = tensors_in(out)
-        self._put(replace(record, shapes=tuple([tuple(t.shape) for t in outputs])))
+        self._put(record.returned(tuple([tuple(t.shape) for t in outputs])))
         for tensor in outputs:
             self._made[id(tensor)] = record.index
         self._outputs.append((record.index, outputs))

@@ -9,7 +9,7 @@ themselves) take their state from their operands.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ..records import Key, Lane, Record, Shape, Trace
 
@@ -62,8 +62,9 @@ def classify(trace: Trace, table: TwinTable) -> None:
     """Give every record its `lane`, `twin` and `twin_expanded`, in order."""
     for index, record in enumerate(trace.records):
         twin = table.twin(record.key)
-        aligned = replace(record, twin=twin, twin_expanded=table.twin_expanded(record.key, twin))
-        trace.records[index] = replace(aligned, lane=_state(aligned, trace, table))
+        expanded = table.twin_expanded(record.key, twin)
+        lane = _state(record.aligned(twin, expanded), trace, table)
+        trace.records[index] = record.aligned(twin, expanded, lane)
 
 
 def _state(record: Record, trace: Trace, table: TwinTable) -> Lane:
