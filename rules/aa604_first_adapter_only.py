@@ -59,15 +59,36 @@ class FirstAdapterOnly(SourceRule):
     confidence = Confidence.LIKELY
     verdict = Verdict.NO_EFFECT
     cases = (
-        Case(bad=True, source=_LAYER.format(body="return self.layers[setup.first()](hidden_states)")),
         Case(
             bad=True,
+            code="self.layers[setup.first()]",
+            says="`setup.first()` stands for all adapters",
+            severity=Severity.WARNING,
+            source=_LAYER.format(body="return self.layers[setup.first()](hidden_states)"),
+        ),
+        Case(
+            bad=True,
+            code="self.layers[setup.first()]",
+            says="`setup.first()` stands for all adapters",
+            severity=Severity.WARNING,
             source=_LAYER.format(
                 body="if len(setup) > 0:\n            return self.layers[setup.first()](hidden_states)"
             ),
         ),
-        Case(bad=True, source=_LAYER.format(body="return self.layers[setup[0]](hidden_states)")),
-        Case(bad=True, source=_LAYER.format(body="return self.layers[setup.children[0]](hidden_states)")),
+        Case(
+            bad=True,
+            code="self.layers[setup[0]]",
+            says="`setup[0]` stands for all adapters",
+            severity=Severity.WARNING,
+            source=_LAYER.format(body="return self.layers[setup[0]](hidden_states)"),
+        ),
+        Case(
+            bad=True,
+            code="self.layers[setup.children[0]]",
+            says="`setup.children[0]` stands for all adapters",
+            severity=Severity.WARNING,
+            source=_LAYER.format(body="return self.layers[setup.children[0]](hidden_states)"),
+        ),
         Case(bad=False, source=_LAYER.format(body="return self.compose(setup, hidden_states)")),
         Case(
             bad=False,

@@ -62,19 +62,33 @@ class RefusedComposition(SourceRule):
     confidence = Confidence.CERTAIN
     verdict = Verdict.REFUSED
     cases = (
-        Case(bad=True, source='import adapters.composition as ac\nac.Parallel("a", ac.Fuse("b", "c"))\n'),
         Case(
             bad=True,
+            code='ac.Parallel("a", ac.Fuse("b", "c"))',
+            says="Parallel cannot hold a Fuse",
+            source='import adapters.composition as ac\nac.Parallel("a", ac.Fuse("b", "c"))\n',
+        ),
+        Case(
+            bad=True,
+            code='ac.BatchSplit("a", batch_sizes=[1, 2])',
+            says="BatchSplit has 1 children but 2 batch_sizes",
             source='import adapters.composition as ac\nac.BatchSplit("a", batch_sizes=[1, 2])\n',
         ),
         Case(
             bad=True,
+            code='Stack("c", Parallel("d", inner))',
+            says="Average is nested too deep",
             source=(
                 "from adapters.composition import Average, Parallel, Stack\n"
                 'inner = Average("a", "b")\nmodel.active_adapters = Stack("c", Parallel("d", inner))\n'
             ),
         ),
-        Case(bad=True, source='from adapters.composition import Split\nSplit("a", "b")\n'),
+        Case(
+            bad=True,
+            code='Split("a", "b")',
+            says="Split needs splits=",
+            source='from adapters.composition import Split\nSplit("a", "b")\n',
+        ),
         Case(bad=False, source='from adapters.composition import *\nParallel("a", Stack("b", "c"))\n'),
         Case(bad=False, source="import adapters.composition as ac\nac.Split(*names, splits=[1, 2])\n"),
         Case(bad=False, source='from joblib import Parallel\nParallel("a", Fuse("b", "c"))\n'),

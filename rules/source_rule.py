@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from adapter_audit.auditor.schema.verdicts import Confidence, Severity, Verdict
+from adapter_audit.auditor.schema.verdicts import Confidence, Invariant, Severity, Verdict
 from adapter_audit.auditor.source.parsed_module import Edit
 
 from .base import Fidelity, Rule
@@ -42,7 +42,7 @@ class Flaw:
 class SourceRule(Rule):
     """Base of the rules that read Python source."""
 
-    invariant: ClassVar[str] = "source"
+    invariant: ClassVar[Invariant] = Invariant.SOURCE
     requires: ClassVar[Fidelity] = "source"
 
     def check(self, source: SourceFile) -> Iterator[Flaw]:

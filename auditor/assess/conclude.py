@@ -111,7 +111,7 @@ def _unknowns(facts: Facts) -> tuple[str, ...]:
     if facts.probe_lost:
         found.append(facts.probe_lost.splitlines()[0])
     if facts.probe is not None:
-        if not facts.probe.died:
+        if facts.probe.death is None:
             found = []  # executed with real values: the shape trace's open questions are answered
         found += [f"{check}: {why}" for check, why in facts.probe.skipped.items()]
     return tuple(found)

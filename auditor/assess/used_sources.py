@@ -35,8 +35,8 @@ def _sites(facts: Facts) -> Iterator[Site]:
         failures += [*facts.static.trace.failures, *facts.static.reference_failures.values()]
     if facts.probe is not None:
         failures += [facts.probe.failure, *facts.probe.reference_failures.values()]
-        if facts.probe.last_site is not None:
-            yield facts.probe.last_site
+        if facts.probe.death is not None and facts.probe.death.site is not None:
+            yield facts.probe.death.site
     for failure in failures:
         if failure is not None:
             yield from failure.frames

@@ -55,7 +55,7 @@ def run_with_files(job: Job, *, files: bool = True) -> tuple[AuditResult, frozen
     timer = Timer()
     subject, facts = gather(job, timer)
     activity = () if subject.setup_failure else job.library.activity(subject.model, facts.names)
-    died = bool(facts.probe_lost) or (facts.probe is not None and bool(facts.probe.died))
+    died = bool(facts.probe_lost) or (facts.probe is not None and facts.probe.death is not None)
     kept = files and not died and not options.releases
     used = used_source_files(subject.model, facts, job.library.package) if kept else frozenset[str]()
     subject.release()

@@ -20,6 +20,7 @@ from ..trace.records import Failure
 from ..trace.runs import Inputs, RunOptions, execute, named_tensors, on_device_of, recorded_run
 from .precision import SINGLE_TOLERANCE, TOLERANCE, KeepDouble
 from .shrink import HEAD_SIZES_TRIED, shrink
+from .value_check import NotApplicable
 from .weights import moved, randomise_adapter, randomise_base
 from .witness import Witness
 
@@ -40,10 +41,6 @@ class Ran:
     outputs: Tensors = field(default_factory=dict)
     failure: Failure | None = None
     gradients: Tensors = field(default_factory=dict)
-
-
-class NotApplicable(Exception):
-    """A check has nothing to say about this composition."""
 
 
 class Bench:
@@ -183,7 +180,7 @@ class Bench:
         """What a reference gave on the whole batch; its rows are those that count.
 
         Not on its rows alone: a batch with other padding takes other paths through mask code, and what
-        comes of that is no fault of the composition (`check_padding` looks at it).
+        comes of that is no fault of the composition (`checks.part_padding` looks at it).
         """
         return self.known(reference.tree)
 

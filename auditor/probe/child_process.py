@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import AuditError
 from ..facts.facts import ProbeFacts, StaticFacts
+from ..facts.observations import Ending, ProcessDeath
 from ..request.job import Job
 from ..runtime.silent_process import silence
 from ..runtime.worker_pool import end_with_parent
@@ -67,7 +68,7 @@ class Probe:
 
     def _autopsy(self, so_far: ProbeFacts) -> ProbeFacts:
         """Run the composition once more, each op noted before it runs, to see where the child dies."""
-        died = _ending(self.process)
+        death = _death(self.process)
         self.cancel()
         note = multiprocessing.get_context(_method()).Array("c", NOTE_SIZE, lock=False)
         process, results = _spawn(_noting_child, self.job, note)
@@ -76,7 +77,8 @@ class Probe:
         process.join()
         module, file, line, function = (note.value.decode("utf-8", "replace").split("\n") + [""] * 4)[:4]
         site = Site(file, int(line), function) if line.isdigit() else None
-        return replace(so_far, died=died, last_site=site, last_module=module)
+        death = replace(death, site=site, module=module)
+        return replace(so_far, observations=(*so_far.observations, death))
 
 
 @dataclass(frozen=True)
@@ -121,14 +123,14 @@ def _receive(results: Connection, until: float) -> tuple[ProbeFacts, Any]:
         results.close()
 
 
-def _ending(process: Any) -> str:
+def _death(process: Any) -> ProcessDeath:
     process.join(0.5)
     code = process.exitcode
     if code is None:
-        return f"it did not end within {TIME_LIMIT:g} seconds"
+        return ProcessDeath(ending=Ending.TIME, seconds=TIME_LIMIT)
     if code < 0:
-        return f"it was ended by {signal.Signals(-code).name}"
-    return f"it ended with exit code {code}"
+        return ProcessDeath(ending=Ending.SIGNAL, signal=signal.Signals(-code).name)
+    return ProcessDeath(ending=Ending.EXIT, exit_code=code)
 
 
 def _child(sender: Connection, job: Job) -> None:

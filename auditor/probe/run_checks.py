@@ -7,13 +7,15 @@ from collections.abc import Callable
 
 import torch
 
-from ..facts.facts import Discrepancy, ProbeFacts
+from ..facts.facts import ProbeFacts
+from ..facts.observations import Observation
 from ..request.job import Job
 from ..trace.recorder import Recorder
 from ..trace.records import Failure, Record, Site
 from ..trace.runs import recorded_run
-from .bench import Bench, NotApplicable
-from .checks.all_checks import CHECKS
+from .bench import Bench
+from .measuring_bench import MeasuringBench
+from .value_check import NotApplicable, all_checks
 
 
 def probe(job: Job, tell: Callable[[ProbeFacts], None] | None = None) -> ProbeFacts:
@@ -24,26 +26,26 @@ def probe(job: Job, tell: Callable[[ProbeFacts], None] | None = None) -> ProbeFa
     Raises AuditError when the model cannot be built.
     """
     _settle()
-    bench = Bench(job)
+    bench = MeasuringBench(job)
     composed = bench.known(bench.tree)
     if composed.failure and _same(composed.failure, bench.raw_failure):
         why = f"the bare model fails in the same way ({composed.failure.kind}: {composed.failure.message})"
         return ProbeFacts(skipped={"the composition": why}, notes=tuple(bench.notes))
-    found: list[Discrepancy] = []
+    found: list[Observation] = []
     done: list[str] = []
-    for check in CHECKS:
+    for check in all_checks():
         try:
-            news = check(bench)
+            news = list(check.observe(bench))
         except NotApplicable:
             continue
         found += news
-        done.append(check.__name__.removeprefix("check_"))
+        done.append(check.name)
         if news and tell is not None:
-            tell(ProbeFacts(discrepancies=tuple(found), checks=tuple(done), notes=tuple(bench.notes)))
+            tell(ProbeFacts(observations=tuple(found), checks=tuple(done), notes=tuple(bench.notes)))
     return ProbeFacts(
         failure=composed.failure,
         reference_failures=bench.reference_failures(),
-        discrepancies=tuple(found),
+        observations=tuple(found),
         checks=tuple(done),
         notes=tuple(bench.notes),
     )

@@ -108,3 +108,21 @@ def quoted(name: str) -> str:
     if NAME.fullmatch(name):
         return name
     return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def replaced(tree: Node, old: Node, new: Node) -> Node:
+    """The tree with that very node replaced by another one."""
+    if tree is old:
+        return new
+    if isinstance(tree, str):
+        return tree
+    return replace(tree, children=tuple(replaced(c, old, new) for c in tree.children))
+
+
+def unnested(tree: Node) -> Node:
+    """The tree with every block of one child replaced by that child; a Fuse of one is more than its child."""
+    if isinstance(tree, str):
+        return tree
+    children = tuple(unnested(child) for child in tree.children)
+    alone = len(children) == 1 and tree.kind != "fuse"
+    return children[0] if alone else replace(tree, children=children)

@@ -10,12 +10,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .verdicts import Confidence, Severity, Verdict
+from .verdicts import Cause, Confidence, Invariant, Severity, Verdict
 
 __all__ = [
     "SCHEMA_VERSION",
     "Activity",
     "AuditResult",
+    "Cause",
     "Confidence",
     "Coverage",
     "Environment",
@@ -24,6 +25,7 @@ __all__ = [
     "Fix",
     "GraphData",
     "GraphNode",
+    "Invariant",
     "Location",
     "Related",
     "Seconds",
@@ -91,7 +93,10 @@ class Finding(_Model):
 
     rule: str
     name: str
-    invariant: str
+    invariant: Invariant
+    """What does not hold."""
+    cause: Cause | None = None
+    """What kind of thing went wrong, where the rule tells; repairs are chosen by it."""
     severity: Severity
     confidence: Confidence
     message: str

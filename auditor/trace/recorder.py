@@ -10,7 +10,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -62,6 +62,8 @@ class Recorder(MetaValues):
         super().__init__()
         self.trace = Trace()
         self.token = ordinary_token(getattr(model, "config", None))
+        self.calls: dict[int, tuple[Any, Any, Any]] = {}
+        """Record -> the torch operator and its arguments, of every op that returned."""
         self.values: list[Any] | None = [] if values else None
         self.module_outputs: dict[tuple[str, int], Any] = {}
         self._repairs = repairs
@@ -93,12 +95,13 @@ class Recorder(MetaValues):
         try:
             out = self.run(op, args, kwargs, tensors)
         except Exception as error:
-            out = self._repair_op(record, error, args)
+            record, out = self._repair_op(record, error, args)
             if out is None:
                 raise
         else:
-            out = self._consequence(record, out, args)
-        self._end(record, out, (func, args, kwargs))
+            record, out = self._consequence(record, out, args)
+        self._end(record, out)
+        self.calls[record.index] = (func, args, kwargs)
         return out
 
     def _begin(self, name: str, mutable: bool, tensors: list[torch.Tensor]) -> Record:
@@ -116,15 +119,19 @@ class Recorder(MetaValues):
         self.trace.records.append(record)
         return record
 
-    def _end(self, record: Record, out: Any, call: Any) -> None:
+    def _end(self, record: Record, out: Any) -> None:
         outputs = tensors_in(out)
-        record.shapes = tuple([tuple(t.shape) for t in outputs])
-        record.call = call
+        self._put(record.returned(tuple([tuple(t.shape) for t in outputs])))
         for tensor in outputs:
             self._made[id(tensor)] = record.index
         self._outputs.append((record.index, outputs))
         if self.values is not None:
             self.values.append([t.detach().clone() for t in outputs])
+
+    def _put(self, record: Record) -> Record:
+        """Keep what is known of an op by now."""
+        self.trace.records[record.index] = record
+        return record
 
     def _operand(self, tensor: torch.Tensor) -> Operand:
         producer, source = self._made.get(id(tensor)), ""
@@ -142,35 +149,34 @@ class Recorder(MetaValues):
         self._indexed = len(self._outputs)
         return self._made_at.get(_identity(tensor))
 
-    def _repair_op(self, record: Record, error: Exception, args: Any) -> Any:
-        """What the op should have returned; None when nobody knows.
+    def _repair_op(self, record: Record, error: Exception, args: Any) -> tuple[Record, Any]:
+        """The record of the failure, and what the op should have returned; None when nobody knows.
 
         Raised again by the caller: a frame that raises its own argument is a cycle with all that it sees.
         """
         out = self._repairs.op_output(record.key, args) if self._repairs is not None else None
         follows = record.key[:4] in self._mended
-        record.error = "" if follows and out is not None else f"{type(error).__name__}: {error}"
+        text = "" if follows and out is not None else f"{type(error).__name__}: {error}"
+        record = self._put(replace(record, error=text, repaired=out is not None))
         if out is None:
             error.audit_record = record.index  # type: ignore[attr-defined]
-            return None
-        record.repaired = True
+            return record, None
         self._mended.add(record.key[:4])
         if not follows:
             failure = self._failure(error, record.index, repaired=True, module=record.key.module)
             self.trace.failures.append(failure)
-        return out
+        return record, out
 
-    def _consequence(self, record: Record, out: Any, args: Any) -> Any:
+    def _consequence(self, record: Record, out: Any, args: Any) -> tuple[Record, Any]:
         """Composite ops go on with sizes that they read before the repair: keep to the twin's shape."""
         if not self._mended or record.key[:4] not in self._mended or self._repairs is None:
-            return out
+            return record, out
         if not isinstance(out, torch.Tensor) or self._repairs.fits(record.key, tuple(out.shape)):
-            return out
+            return record, out
         expected = self._repairs.op_output(record.key, args)
         if expected is None:
-            return out
-        record.repaired = True
-        return expected
+            return record, out
+        return replace(record, repaired=True), expected
 
     def unknown(self, site: Site) -> None:
         """Note a question that nobody can answer on meta."""
@@ -212,7 +218,7 @@ class Recorder(MetaValues):
             return None
         record = getattr(error, "audit_record", None)
         if record is not None:
-            self.trace.records[record].repaired = True
+            self._put(replace(self.trace.records[record], repaired=True))
         module = getattr(error, "audit_module", call.path)
         self.trace.failures.append(self._failure(error, record, repaired=True, module=module))
         return out

@@ -5,7 +5,6 @@ from __future__ import annotations
 from adapter_audit.auditor.facts.facts import Facts, Failure, Lane
 from adapter_audit.auditor.schema.result import Confidence, Related
 from adapter_audit.auditor.source.source_files import source_line
-from adapter_audit.auditor.trace.align.twins import operand_lane
 from adapter_audit.auditor.trace.op_kinds import RESHAPES
 
 
@@ -16,7 +15,7 @@ def first_stop(facts: Facts) -> tuple[Failure | None, Confidence]:
     reports the disagreement). When both stop, the traced one is reported, since its operands are known.
     """
     traced = facts.static.trace.failures[0] if facts.static and facts.static.trace.failures else None
-    if facts.probe is None or facts.probe.died:
+    if facts.probe is None or facts.probe.death is not None:
         return traced, Confidence.CERTAIN
     if facts.probe.failure is None:
         return None, Confidence.CONFIRMED
@@ -43,8 +42,7 @@ def operand_lanes(facts: Facts, failure: Failure) -> list[Lane]:
     if failure.record is None or facts.static is None:
         return []
     trace = facts.static.trace
-    record = trace.records[failure.record]
-    return [operand_lane(trace, record, i) for i in range(len(record.operands))]
+    return trace.operand_lanes(trace.records[failure.record])
 
 
 def is_meeting(facts: Facts, failure: Failure) -> bool:

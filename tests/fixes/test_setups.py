@@ -15,7 +15,7 @@ from adapter_audit.auditor.library.adapters.pasted_code import python
 from adapter_audit.auditor.request.job import Job, requested_job, resolved_job
 from adapter_audit.auditor.request.model_source import ModelSource
 from adapter_audit.auditor.schema.composition_parser import parse
-from adapter_audit.auditor.schema.result import AuditResult, Verdict
+from adapter_audit.auditor.schema.result import AuditResult, Invariant, Verdict
 from adapter_audit.auditor.schema.spec import AuditSpec
 
 
@@ -85,6 +85,12 @@ def test_set_up_is_verified_by_an_audit() -> None:
     assert fix.title == "run the adapters one after the other"
 
 
+CHANGED = Outcome(
+    others={"spec": "AA204: adapters.init alone changes the output"},
+    broken=frozenset({Invariant.INIT_PARITY}),
+)
+
+
 def test_init_that_changes_the_model_is_seen_also_where_the_set_up_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -93,8 +99,7 @@ def test_init_that_changes_the_model_is_seen_also_where_the_set_up_fails(
     def run(request: Request) -> Outcome:
         repaired = "zero-added" in request.variants
         if not request.audit:
-            others = {"spec": "" if repaired else "AA204: adapters.init alone changes the output"}
-            return Outcome(others=others)
+            return Outcome(others={"spec": ""}) if repaired else CHANGED
         return Outcome(AuditResult(verdict=Verdict.COMPATIBLE, spec={}))
 
     monkeypatch.setattr(setups, "run", run)
@@ -112,7 +117,7 @@ def test_init_that_changes_the_model_for_good_leaves_no_set_up(monkeypatch: pyte
 
     def run(request: Request) -> Outcome:
         assert not request.audit, "no option gets as far as an audit"
-        return Outcome(others={"spec": "AA204: adapters.init alone changes the output"})
+        return CHANGED
 
     monkeypatch.setattr(setups, "run", run)
     spec = AuditSpec.read(

@@ -214,7 +214,7 @@ def finding(verdict: Verdict, severity: Severity = Severity.ERROR, status: Any =
     return Finding(
         rule="AA101",
         name="n",
-        invariant="i",
+        invariant="lanes",
         severity=severity,
         confidence=Confidence.CERTAIN,
         message="it is so",

@@ -9,6 +9,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from adapter_audit.auditor import audit
+from adapter_audit.auditor.schema.verdicts import Cause as FindingCause
 
 TOYS = "adapter_audit.auditor.toys"
 
@@ -145,3 +146,4 @@ def test_lost_keyword_is_named(cause: Cause) -> None:
     """Where a method of the prepared model no longer takes a keyword, its head is the cause."""
     (finding,) = [f for f in audit(cause.spec, offline=True).findings if f.rule == "AA204"]
     assert "`past_key_values` is no longer taken here" in finding.message
+    assert (finding.cause, finding.primary.op) == (FindingCause.KEYWORD_LOST, "forward")

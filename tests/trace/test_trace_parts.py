@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import pickle
 from collections import namedtuple
+from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import networkx as nx
@@ -18,10 +20,11 @@ from adapter_audit.auditor.request.job import resolved_job
 from adapter_audit.auditor.schema.result import AuditResult, Verdict
 from adapter_audit.auditor.schema.spec import AuditSpec
 from adapter_audit.auditor.trace.align.repair import Repairs
-from adapter_audit.auditor.trace.align.twins import TwinTable, classify, operand_lane
+from adapter_audit.auditor.trace.align.twins import TwinTable, classify
 from adapter_audit.auditor.trace.fx_graph import fx_graph, graph_data
 from adapter_audit.auditor.trace.meta import kernel_cache as kernels
 from adapter_audit.auditor.trace.operators import operator
+from adapter_audit.auditor.trace.recorder import Recorder
 from adapter_audit.auditor.trace.records import Key, Lane, Operand, Record, Shape, Site, Trace
 from adapter_audit.auditor.trace.trace_graph import TraceGraph
 from adapter_audit.reports.report import render
@@ -85,8 +88,14 @@ def test_ops_without_twin_follow_their_operands() -> None:
 
 def test_weights_are_constant_and_inputs_shared() -> None:
     trace = trace_of(((3, 4), ()))
-    trace.records[0].operands = (Operand((4,), None, "layer.bias"), Operand((3, 4), None))
-    assert [operand_lane(trace, trace.records[0], i) for i in (0, 1)] == [Lane.CONSTANT, Lane.SHARED]
+    operands = (Operand((4,), None, "layer.bias"), Operand((3, 4), None))
+    assert trace.operand_lanes(replace(trace.records[0], operands=operands)) == [Lane.CONSTANT, Lane.SHARED]
+
+
+def test_a_record_stays_as_it_is() -> None:
+    (record,) = trace_of(((3, 4), ())).records
+    with pytest.raises(FrozenInstanceError):
+        record.lane = Lane.LEAKED  # type: ignore[misc]
 
 
 def chain() -> Trace:
@@ -112,9 +121,7 @@ def chain() -> Trace:
         Lane.SHARED,
         Lane.LEAKED,
     ]
-    for record, state in zip(trace.records, states, strict=True):
-        record.lane = state
-    return trace
+    return Trace([replace(r, lane=state) for r, state in zip(trace.records, states, strict=True)])
 
 
 def test_root_cause_queries() -> None:
@@ -137,13 +144,14 @@ def test_root_cause_queries() -> None:
 
 def test_a_leak_behind_a_repair_is_a_leak_of_its_own() -> None:
     trace = chain()
-    trace.records[4].repaired, trace.records[4].lane = True, Lane.EXPANDED
+    trace.records[4] = replace(trace.records[4], repaired=True, lane=Lane.EXPANDED)
     assert [r.index for r in TraceGraph(trace).leak_roots([7])] == [3, 7]
 
 
 def test_constants_are_not_part_of_a_slice() -> None:
     trace = chain()
-    trace.records[5].lane = trace.records[6].lane = Lane.CONSTANT
+    for index in (5, 6):
+        trace.records[index] = replace(trace.records[index], lane=Lane.CONSTANT)
     assert set(TraceGraph(trace).slice(7).nodes) == {0, 1, 2, 3, 4, 7}
 
 
@@ -248,14 +256,31 @@ def test_views_and_writes_are_never_remembered() -> None:
     assert kernels.call(operator(aten.add_.Tensor), (base, 1), {}) is base
 
 
-@pytest.fixture(scope="module")
-def bert_trace() -> Trace:
+def traced_bert() -> Trace:
     spec = AuditSpec.read({"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2"})
     return static_half(build(resolved_job(spec))).trace
 
 
-def test_fx_graph(bert_trace: Trace) -> None:
-    graph = fx_graph(bert_trace)
+@pytest.fixture(scope="module")
+def bert_trace() -> Trace:
+    return traced_bert()
+
+
+def test_no_record_holds_a_tensor(bert_trace: Trace) -> None:
+    assert b"torch" not in pickle.dumps(bert_trace)
+
+
+def test_fx_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorders: list[Recorder] = []
+
+    def kept(*arguments: Any, **options: Any) -> Recorder:
+        recorders.append(Recorder(*arguments, **options))
+        return recorders[-1]
+
+    monkeypatch.setattr("adapter_audit.auditor.assess.static_half.Recorder", kept)
+    bert_trace = traced_bert()
+    assert recorders[-1].trace is bert_trace
+    graph = fx_graph(bert_trace, recorders[-1].calls)
     graph.lint()
     calls = [n for n in graph.nodes if n.op == "call_function"]
     assert len(calls) == len(bert_trace.records)

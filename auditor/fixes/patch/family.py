@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ...knowledge.known_patches import known_patches
 from ...knowledge.library_names import ADAPTERS
+from ...schema.verdicts import STOPS, Cause
 from ...source.parsed_module import Edit, Sources
 
 if TYPE_CHECKING:
@@ -84,7 +85,9 @@ def proposals(facts: Facts, finding: Finding, sources: Sources) -> tuple[SourceE
     Where values depart, or the library itself stops, families of one rank are heard first about that file.
     """
     where = finding.primary.file or ""
-    local = finding.rule == "AA201" or (finding.rule == "AA105" and where.startswith(f"{ADAPTERS.package}/"))
+    local = finding.cause is Cause.LANE_DEPARTS or (
+        finding.cause in STOPS and where.startswith(f"{ADAPTERS.package}/")
+    )
     found = [(family.rank, edit) for family in families() for edit in family.propose(facts, finding, sources)]
 
     def place(ranked: tuple[int, SourceEdit]) -> tuple[bool, int, bool]:

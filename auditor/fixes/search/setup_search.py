@@ -12,20 +12,19 @@ from itertools import islice
 
 from ...request.job import Job
 from ...schema.composition import as_block
-from ...schema.result import AuditResult, Finding, Fix
+from ...schema.result import AuditResult, Finding, Fix, Invariant
 from ..setup.candidates import bases, options
 from ..setup.setup_change import SetUp
 from ..trial.trial_process import Outcome, Request, run
 
 MAX_TRIED = 28
-INIT_CHANGES = "AA204"
 PLAIN = "seq_bn"
 """A method that every model takes."""
 
 
 def set_up_fix(job: Job, findings: Sequence[Finding] = ()) -> Fix | None:
     """The first set-up whose audits all find the wanted results; None when there is none."""
-    if not any(f.rule == INIT_CHANGES and f.status == "open" for f in findings):
+    if not any(f.invariant is Invariant.INIT_PARITY and f.status == "open" for f in findings):
         with contextlib.suppress(_InitChanges):  # where the set-up fails, the audit could not say so
             return _first(job, None, look_at_init=True)
     return _first(job, _base(job))
@@ -42,7 +41,7 @@ def _first(job: Job, base: SetUp | None, *, look_at_init: bool = False) -> Fix |
     """
     for option in islice(options(job, base), MAX_TRIED):
         outcome = _probed(option)
-        if look_at_init and any(INIT_CHANGES in why for why in outcome.others.values()):
+        if look_at_init and Invariant.INIT_PARITY in outcome.broken:
             raise _InitChanges
         results = _audited(option) if _is_good(outcome) else None
         if results is not None:
@@ -67,7 +66,7 @@ def _base(job: Job) -> SetUp | None:
     )
     for base in bases(alone, str((job.source.config or {}).get("hidden_act", "gelu"))):
         outcome = _probed(base)
-        if not outcome.trouble and not any(INIT_CHANGES in why for why in outcome.others.values()):
+        if not outcome.trouble and Invariant.INIT_PARITY not in outcome.broken:
             return base
     return None
 

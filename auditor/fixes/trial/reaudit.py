@@ -28,7 +28,14 @@ from .trial_process import Request
 def answer(request: Request) -> dict[str, Any]:
     """Everything that was asked for. Raises AuditError when the model cannot be built."""
     job = job_of(request.spec, request.model, request.variants)
-    reply: dict[str, Any] = {"result": "", "proposals": {}, "others": {}, "alone": {}, "merging": ""}
+    reply: dict[str, Any] = {
+        "result": "",
+        "proposals": {},
+        "others": {},
+        "broken": [],
+        "alone": {},
+        "merging": "",
+    }
     clean = True
     if request.audit:
         facts, result = facts_and_result(job)
@@ -37,7 +44,8 @@ def answer(request: Request) -> dict[str, Any]:
         reply["proposals"] = _proposals(facts, result) if request.propose and not clean else {}
     if clean:
         for other in request.also:
-            reply["others"][str(other)] = _probe_trouble(_same_on(job, other))
+            reply["others"][str(other)], broken = _probe_trouble(_same_on(job, other))
+            reply["broken"] += broken
         if request.alone:
             reply["alone"] = outputs_alone(job)
         if request.merges and not any(reply["others"].values()):
@@ -89,15 +97,15 @@ def _proposals(facts: Facts, result: AuditResult) -> dict[int, list[dict[str, An
     return {n: [asdict(edit) for edit in edits] for n, edits in found.items() if edits}
 
 
-def _probe_trouble(job: Job) -> str:
-    """What the probe has against another configuration; empty when nothing."""
+def _probe_trouble(job: Job) -> tuple[str, list[str]]:
+    """What the probe has against another configuration, and the invariants that it breaks; empty for none."""
     from ...probe import Probe
 
     probed = Probe.start(job).wait(None)
-    if probed.died:
-        return probed.died
+    if probed.death is not None:
+        return str(probed.death), []
     if probed.failure is not None:
-        return f"{probed.failure.kind}: {probed.failure.message}"
+        return f"{probed.failure.kind}: {probed.failure.message}", []
     facts = Facts(
         tree=job.tree,
         axes=Axes(job.lanes, job.rows, job.tokens, 0),
@@ -107,7 +115,8 @@ def _probe_trouble(job: Job) -> str:
         probe=probed,
     )
     findings, _ = run_rules(facts, AuditOptions())
-    return "; ".join(f"{f.rule}: {f.message}" for f in objections(findings, strict=False))
+    against = objections(findings, strict=False)
+    return "; ".join(f"{f.rule}: {f.message}" for f in against), [f.invariant.value for f in against]
 
 
 def outputs_alone(job: Job) -> dict[str, Any]:

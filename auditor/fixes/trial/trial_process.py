@@ -20,7 +20,7 @@ from typing import Any
 
 from ...request.job import Job
 from ...runtime.silent_process import silence
-from ...schema.result import AuditResult
+from ...schema.result import AuditResult, Invariant
 from ...source.parsed_module import Edit
 from ..patch.family import SourceEdit
 
@@ -74,6 +74,8 @@ class Outcome:
     """Number of the finding in the result -> proposals for it, on the patched text."""
     others: Mapping[str, str] = field(default_factory=dict)
     """Other specs -> what went wrong there; empty when they went well."""
+    broken: frozenset[Invariant] = frozenset()
+    """What does not hold in the other specs."""
     alone: Mapping[str, Any] = field(default_factory=dict)
     """Adapter (`""`: none) -> outputs by name as arrays, or the failure's kind as text."""
     merging: str = ""
@@ -110,7 +112,8 @@ def _outcome(reply: dict[str, Any]) -> Outcome:
         return Outcome(trouble=reply["trouble"])
     result = AuditResult.model_validate_json(reply["result"]) if reply["result"] else None
     proposals = {n: tuple(_edit(e) for e in edits) for n, edits in reply["proposals"].items()}
-    return Outcome(result, proposals, reply["others"], reply["alone"], reply["merging"])
+    broken = frozenset(map(Invariant, reply["broken"]))
+    return Outcome(result, proposals, reply["others"], broken, reply["alone"], reply["merging"])
 
 
 def _edit(data: dict[str, Any]) -> SourceEdit:

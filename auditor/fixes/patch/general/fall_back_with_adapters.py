@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ....knowledge.library_names import ADAPTERS
+from ....schema.verdicts import Invariant
 from ....source.parsed_module import Edit, Module, Sources
 from ..family import SourceEdit
 
@@ -29,7 +30,7 @@ class FallBackWithAdapters:
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """All such classes of the library's files that ran."""
-        if finding.invariant != "attention parity" or facts.static is None:
+        if finding.invariant is not Invariant.ATTENTION_PARITY or facts.static is None:
             return
         for file in sorted({r.site.file for r in facts.static.trace.records}):
             module = sources.module(file) if file.startswith(ADAPTERS.models) else None

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ....knowledge.library_names import ADAPTERS
+from ....schema.verdicts import Cause
 from ....source.parsed_module import Edit, Module, Sources
 from ..family import SourceEdit
 from ..suspects import frames_of
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from ....facts.facts import Facts
     from ....schema.result import Finding
 
-TAKEN_FOR_NAMES = ("unhashable type", "expected str instance")
+BLOCK = "CompositionBlock"
+"""Part of the annotation of a parameter that is a set-up."""
 
 
 class NamesOfBlocks:
@@ -31,7 +33,7 @@ class NamesOfBlocks:
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """The nearest place on the stack where children of a set-up are taken for names."""
-        if not any(text in finding.message for text in TAKEN_FOR_NAMES):
+        if finding.cause is not Cause.BLOCK_FOR_NAME:
             return
         for site in frames_of(facts, finding):
             module = sources.module(site.file)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....knowledge.library_names import ADAPTERS
+from ....schema.verdicts import Cause, Invariant
 from ....source.parsed_module import Edit, Module, Sources, calls
 from ....source.source_files import absolute_file
 from ..family import SourceEdit
@@ -30,9 +31,9 @@ class NotInPlace:
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """In the function of the finding; for the backward pass, in the library's functions that ran."""
         places: dict[str, set[int]] = {}
-        if finding.invariant == "purity" and finding.primary.file:
+        if finding.invariant is Invariant.PURITY and finding.primary.file:
             places[finding.primary.file] = {finding.primary.line or 0}
-        elif "modified by an inplace operation" in finding.message and facts.static is not None:
+        elif finding.cause is Cause.WRITTEN_IN_PLACE and facts.static is not None:
             for record in facts.static.trace.records:
                 if record.key.op.split(".")[1].endswith("_") and record.site.file.startswith(
                     f"{ADAPTERS.package}/"

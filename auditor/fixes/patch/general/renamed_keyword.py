@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from ....knowledge.library_names import ADAPTERS
+from ....schema.verdicts import Invariant
 from ....source.parsed_module import Edit, Module, Sources
 from ..family import SourceEdit
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 ALIKE = 0.85
 """How alike two spellings of one name are (ratio of difflib)."""
-ABOUT_MODEL = ("init parity", "cache parity", "padding")
+ABOUT_MODEL = frozenset({Invariant.INIT_PARITY, Invariant.CACHE_PARITY, Invariant.PADDING})
 """Invariants that an ignored argument breaks for any adapter, or for none at all."""
 
 

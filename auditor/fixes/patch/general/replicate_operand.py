@@ -15,8 +15,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ....knowledge.library_names import ADAPTERS
+from ....schema.verdicts import Cause
 from ....source.parsed_module import Edit, Module, Sources, calls
-from ....trace.align.twins import operand_lane
 from ....trace.records import Lane, Record, Site
 from ..family import SourceEdit
 from ..operands import first_tensor_name, is_plain, operand_groups
@@ -66,7 +66,7 @@ def _is_reported(facts: Facts, finding: Finding, record: Record | None) -> bool:
     sizes does, when nothing is there to replicate."""
     if record is not None and _roles(facts, record) is not None:
         return True
-    return finding.rule != "AA201" and "(0)" not in finding.message
+    return finding.cause not in (Cause.LANE_DEPARTS, Cause.EMPTY_OPERAND)
 
 
 def _at(facts: Facts, record: Record | None, site: Site, sources: Sources) -> Iterator[SourceEdit]:
@@ -149,7 +149,7 @@ def _roles(facts: Facts, record: Record) -> tuple[int, int] | None:
     """Positions of the shared and of the expanded operand of the op, where the trace tells."""
     assert facts.static is not None
     trace = facts.static.trace
-    lanes = [operand_lane(trace, record, i) for i in range(len(record.operands))]
+    lanes = trace.operand_lanes(record)
     if Lane.SHARED in lanes and Lane.EXPANDED in lanes:
         return lanes.index(Lane.SHARED), lanes.index(Lane.EXPANDED)
     rows = [o.shape[0] if o.shape else 0 for o in record.operands]

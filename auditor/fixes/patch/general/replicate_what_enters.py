@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ....knowledge.library_names import ADAPTERS
+from ....schema.verdicts import SIZES, Cause
 from ....source.parsed_module import Edit, Module, Sources
 from ..family import SourceEdit
 from ..library_imports import imports
@@ -48,8 +49,7 @@ class ReplicateWhatEnters:
 
 def _is_about_sizes(finding: Finding) -> bool:
     """Rows that differ; a part of a state that has none left divides by zero."""
-    stops = finding.rule == "AA105" and ("size" in finding.message or "ZeroDivision" in finding.message)
-    return finding.rule == "AA101" or stops
+    return finding.cause in SIZES | {Cause.OPERANDS_MEET, Cause.NOTHING_LEFT}
 
 
 def _is_done(module: Module, found: list[tuple[ast.stmt, list[str]]]) -> bool:
