@@ -16,10 +16,14 @@ import torch
 
 from ..errors import UsageError
 from ..knowledge.library_names import TRANSFORMERS
+from ..library.prediction_heads import HeadLabels, LabelKind
 from ..request.job import Job
-from ..schema.composition import Block, walk
+from ..schema.composition import Block, Node, walk
 from ..trace.runs import Inputs
 from ..trace.token_ids import special_ids
+
+WHOLE_SEQUENCE = (LabelKind.ROW, LabelKind.ROW_CLASSES, LabelKind.SPAN)
+"""Heads of encoder-decoders that need the same sequence on both sides, to find its end or its answer."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class InputMaker:
     makes_decoder: bool = False
     """The task head feeds the decoder with the encoder's input itself, and counts on its length."""
     dtype: torch.dtype = torch.float32
+    heads: tuple[HeadLabels, ...] = ()
+    """What the losses of heads need that the model chooses from."""
 
     @property
     def given(self) -> Mapping[str, Any] | None:
@@ -82,7 +88,7 @@ class InputMaker:
             return
         if "decoder_inputs_embeds" in wanted:
             inputs["decoder_inputs_embeds"] = self._embeds(generator, rows, tokens)
-        elif "labels" not in self.job.spec.inputs or "decoder_input_ids" in wanted:
+        elif self.heads or "labels" not in self.job.spec.inputs or "decoder_input_ids" in wanted:
             inputs["decoder_input_ids"] = self._ids(generator, rows, tokens, [tokens] * rows)
         if "decoder_attention_mask" in wanted:
             # a mask of ones is left out by transformers: who gives one has padding, unless they say "full"
@@ -122,21 +128,41 @@ class InputMaker:
         return counted + step * (1 + gap)
 
     def _labels(self, rows: int, tokens: int, generator: torch.Generator) -> Inputs:
+        if self.heads:
+            return self._labels_of_heads(rows, tokens, generator)
         if "start_positions" in self.signature:
-            return {
-                "start_positions": torch.arange(rows) % tokens,
-                "end_positions": torch.full((rows,), tokens - 1),
-            }
+            return _spans(rows, tokens)
         if "labels" not in self.signature:
             return {}
         name = (self.job.spec.head or "") + (getattr(self.config, "architectures", None) or [""])[0]
         if any(task in name for task in TRANSFORMERS.row_label_tasks):
             return {"labels": torch.arange(rows) % max(1, self.config.num_labels)}
         if any(task in name for task in TRANSFORMERS.token_label_tasks):
-            each = torch.arange(tokens) + torch.arange(rows).unsqueeze(1)
-            return {"labels": each % max(1, self.config.num_labels)}
-        length = decoder_length(tokens) if self.decodes else tokens
-        return {"labels": self._ids(generator, rows, length, [length] * rows)}
+            return {"labels": _classes(rows, tokens) % max(1, self.config.num_labels)}
+        return {"labels": self._text(rows, tokens, generator)}
+
+    def _labels_of_heads(self, rows: int, tokens: int, generator: torch.Generator) -> Inputs:
+        """Labels that all active heads can take. Raises UsageError where there are none."""
+        kinds = {head.kind for head in self.heads}
+        inputs = _spans(rows, tokens) if LabelKind.SPAN in kinds else {}
+        kinds -= {LabelKind.SPAN}
+        if len(kinds) > 1:
+            raise UsageError("the heads take different labels", do="leave labels out of the inputs")
+        classes = max(1, min((head.classes for head in self.heads if head.classes), default=1))
+        if LabelKind.ROW in kinds:
+            inputs["labels"] = torch.arange(rows) % classes
+        if LabelKind.ROW_CLASSES in kinds:
+            inputs["labels"] = _classes(rows, classes) % 2
+        if LabelKind.TOKEN in kinds:
+            inputs["labels"] = _classes(rows, tokens) % classes
+        if LabelKind.TEXT in kinds:
+            inputs["labels"] = self._text(rows, tokens, generator)
+        return inputs
+
+    def _text(self, rows: int, tokens: int, generator: torch.Generator) -> torch.Tensor:
+        """Token ids, [B, T] for a decoder that is fed, [B, S] otherwise."""
+        length = decoder_length(tokens) if self.decodes and not self.makes_decoder else tokens
+        return self._ids(generator, rows, length, [length] * rows)
 
     def _ids(self, generator: torch.Generator, rows: int, tokens: int, lengths: list[int]) -> torch.Tensor:
         vocabulary = self.embedding[0] if self.embedding else getattr(self.config, "vocab_size", 32)
@@ -165,6 +191,19 @@ class InputMaker:
         return torch.randn(*shape, generator=generator, dtype=torch.float32).to(self.dtype)
 
 
+def _spans(rows: int, tokens: int) -> Inputs:
+    """The first and the last token of an answer, for each row."""
+    return {
+        "start_positions": torch.arange(rows) % tokens,
+        "end_positions": torch.full((rows,), tokens - 1),
+    }
+
+
+def _classes(rows: int, columns: int) -> torch.Tensor:
+    """Another order of numbers in each row, [B, columns]."""
+    return torch.arange(columns) + torch.arange(rows).unsqueeze(1)
+
+
 def _as(value: Any, dtype: torch.dtype) -> Any:
     floats = isinstance(value, torch.Tensor) and value.is_floating_point()
     return value.detach().to("cpu", dtype) if floats else value
@@ -179,6 +218,7 @@ def input_maker(model: Any, job: Job, dtype: torch.dtype = torch.float32) -> Inp
                 f"the input {name!r} does not exist for this model",
                 why=f"its forward takes {', '.join(sorted(signature))}",
             )
+    heads = job.library.heads.labels(model) if job.library.heads is not None else ()
     return InputMaker(
         model.config,
         signature,
@@ -186,8 +226,10 @@ def input_maker(model: Any, job: Job, dtype: torch.dtype = torch.float32) -> Inp
         job,
         _embedding(model),
         _decodes(model, signature),
-        any(task in type(model).__name__ for task in TRANSFORMERS.whole_sequence_tasks),
+        any(task in type(model).__name__ for task in TRANSFORMERS.whole_sequence_tasks)
+        or any(head.kind in WHOLE_SEQUENCE for head in heads),
         dtype,
+        heads,
     )
 
 
@@ -262,12 +304,37 @@ def task_ids(tree: Block, rows: int) -> torch.Tensor:
 
 def repeat_rows(inputs: Mapping[str, Any], times: int) -> Inputs:
     """The batch `times` times over, lane-major."""
-    return {
-        k: v.repeat(times, *[1] * (v.dim() - 1)) if isinstance(v, torch.Tensor) and v.dim() else v
-        for k, v in inputs.items()
-    }
+    return {k: _repeated(v, times) for k, v in inputs.items()}
+
+
+def _repeated(value: Any, times: int) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.repeat(times, *[1] * (value.dim() - 1)) if value.dim() else value
+    return value * times if isinstance(value, list) else value
 
 
 def take_rows(inputs: Mapping[str, Any], rows: torch.Tensor) -> Inputs:
-    """Only these rows of the batch."""
-    return {k: v[rows] if isinstance(v, torch.Tensor) and v.dim() else v for k, v in inputs.items()}
+    """Only these rows of the batch; a list has one item for each row."""
+    return {k: _taken(v, rows) for k, v in inputs.items()}
+
+
+def _taken(value: Any, rows: torch.Tensor) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value[rows] if value.dim() else value
+    return [value[row] for row in rows.tolist()] if isinstance(value, list) else value
+
+
+def tasks_of(tree: Block, given: Any) -> list[int] | None:
+    """The task of each row as its child's number: given as numbers, or as the children's names."""
+    if given is None:
+        return None
+    tasks: list[Any] = given.tolist() if isinstance(given, torch.Tensor) else list(given)
+    children = next((list(b.children) for b in walk(tree) if b.kind == "multitask"), [])
+    return [_task(task, children) for task in tasks]
+
+
+def _task(task: Any, children: list[Node]) -> int:
+    """A name that no child has is the library's to complain about."""
+    if isinstance(task, int):
+        return task
+    return children.index(task) if task in children else 0

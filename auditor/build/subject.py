@@ -21,6 +21,7 @@ from ..request.job import Job
 from ..request.model_source import ModelSource
 from ..request.position_table import check_length
 from ..schema.composition import Block, Node
+from ..schema.heads import Heads
 from ..schema.spec import AuditSpec
 from ..trace.meta.device import ValuelessDevice, values_on_meta
 from ..trace.meta.dispatch import MetaValues
@@ -41,6 +42,8 @@ class Subject:
     model: Any
     inputs: InputMaker | None = None
     setup_failure: Failure | None = None
+    heads: Heads | None = None
+    """The prediction heads that the composition runs with; None for a model without any to choose from."""
 
     @property
     def tree(self) -> Block:
@@ -57,13 +60,26 @@ class Subject:
         """What the model's parts are called, once the adapters are in."""
         return names_in(self.model)
 
-    def activate(self, tree: Node | None) -> None:
-        """Make a composition active (None: no adapter), with the skipped layers, as the mode needs it."""
+    def activate(self, tree: Node | None, head: str | None = None) -> None:
+        """Make a composition active (None: no adapter), with the skipped layers, as the mode needs it.
+
+        `head` is the only one to be active, where there are some to choose from.
+        """
         library, skipped = self.library, self.job.spec.skip_layers
         if self.job.spec.mode == "train" and tree is not None:
             library.activate(self.model, tree, skipped)  # validates for the model type
             library.start_training(self.model, tree)
         library.activate(self.model, tree, skipped)
+        if self.heads is not None and library.heads is not None:
+            library.heads.use(self.model, Heads((head,)) if head else self._heads_for(tree))
+
+    def _heads_for(self, tree: Node | None) -> Heads:
+        """The composition's heads; the first of them on other trees, unless each of them serves all rows."""
+        assert self.heads is not None
+        if tree == self.tree or (tree is None and self.heads.sizes):
+            return self.heads
+        divided = self.heads.sizes or len(self.heads.names) == self.job.lanes
+        return Heads(self.heads.names[:1]) if divided else self.heads
 
     def run_options(self) -> RunOptions:
         """How `trace.runs.execute` is to run what is active now."""
@@ -126,10 +142,10 @@ def _all_to_meta(model: torch.nn.Module) -> None:
 
 def _bare_on(device: str, job: Job) -> Any:
     """Some constructors read small tensors (drop path rates, rotary frequencies), which meta refuses."""
+    skips = device == "meta" and job.source.factory is None  # what a function makes is its own matter
     try:
-        with _no_initial_weights(device):
-            model = bare_model(job)
-        return _tied(model) if device == "meta" else model
+        with _no_initial_weights() if skips else contextlib.nullcontext():
+            return _tied(bare_model(job)) if skips else bare_model(job)
     except BuildError as error:
         if device != "meta" or "meta" not in str(error):
             raise
@@ -137,10 +153,8 @@ def _bare_on(device: str, job: Job) -> Any:
         return bare_model(job)
 
 
-def _no_initial_weights(device: str) -> contextlib.AbstractContextManager[Any]:
+def _no_initial_weights() -> contextlib.AbstractContextManager[Any]:
     """Initial values of meta tensors are nothing, and most of the time of building a large model."""
-    if device != "meta":
-        return contextlib.nullcontext()
     from transformers.modeling_utils import no_init_weights
 
     skipping: contextlib.AbstractContextManager[Any] = no_init_weights()
@@ -161,15 +175,33 @@ def set_up(subject: Subject) -> Failure | None:
         library.prepare(model)
         missing = {n: method for n, method in job.methods.items() if not library.has_adapter(model, n)}
         library.add(model, missing, job.tree)
+        _add_heads(subject)
         if job.spec.gradient_checkpointing:
             _enable_checkpointing(model, library.package)
         model.eval()
-        subject.activate(job.tree)
+        _activate_with_heads(subject)
     except UsageError:
         raise
     except Exception as error:
         return failure_of(error, library.package)
     return None
+
+
+def _add_heads(subject: Subject) -> None:
+    """Each adapter's head, under the adapter's name: so it becomes active with the adapter."""
+    heads, job = subject.library.heads, subject.job
+    if heads is not None:
+        heads.add(subject.model, {n: head for n, head in job.spec.heads.items() if n in job.names})
+
+
+def _activate_with_heads(subject: Subject) -> None:
+    """The composition, with the heads that a model in hand has active, or with those that follow from it."""
+    heads = subject.library.heads
+    chosen = heads.active(subject.model) if heads is not None and subject.job.source.in_hand else None
+    subject.activate(subject.tree)
+    subject.heads = chosen or (heads.active(subject.model) if heads is not None else None)
+    if chosen is not None:
+        subject.activate(subject.tree)
 
 
 def _enable_checkpointing(model: Any, package: str) -> None:
@@ -200,6 +232,8 @@ def import_classes(job: Job) -> None:
     job.library.load()
     if job.source.factory is None:
         config = make_config(job.source)
+        if job.spec.heads:
+            return
         mapping = getattr(model_class(job.spec, config), "_model_mapping", {})
         if type(config) in mapping:
             mapping[type(config)]  # imports the class that stands behind an automatic one
@@ -208,7 +242,7 @@ def import_classes(job: Job) -> None:
 def bare_model(job: Job) -> Any:
     """The model without adapters, on the current default device."""
     source = job.source
-    return _from_factory(source) if source.factory else _from_config(job.spec, make_config(source))
+    return _from_factory(source) if source.factory else _from_config(job, make_config(source))
 
 
 def _from_factory(source: ModelSource) -> Any:
@@ -245,9 +279,11 @@ def make_config(source: ModelSource) -> Any:
     return config
 
 
-def _from_config(spec: AuditSpec, config: Any) -> Any:
-    cls = model_class(spec, config)
-    options = {"attn_implementation": spec.attn} if spec.attn else {}
+def _from_config(job: Job, config: Any) -> Any:
+    options = {"attn_implementation": job.spec.attn} if job.spec.attn else {}
+    if job.spec.heads and job.library.heads is not None:
+        return job.library.heads.model(config, **options)
+    cls = model_class(job.spec, config)
     try:
         if hasattr(cls, "from_config"):
             return cls.from_config(config, **options)

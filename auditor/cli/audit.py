@@ -30,7 +30,14 @@ from .project import Project, project_options
 @click.option("--seq-len", type=click.IntRange(1), help="S, tokens per row.")
 @click.option("--mask", type=click.Choice(get_args(Mask)), default="none", show_default=True)
 @click.option("--attn", type=click.Choice(get_args(Attention)), help="Attention implementation.")
-@click.option("--head", metavar="NAME", help="Task head, e.g. SequenceClassification.")
+@click.option(
+    "--head",
+    "heads",
+    multiple=True,
+    metavar="NAME",
+    help="Task head, e.g. SequenceClassification; or one of an adapter, e.g. "
+    "a=classification[num_labels=3], repeatable.",
+)
 @click.option("--with", "inputs", metavar="NAMES", help=f"Extra inputs: {', '.join(get_args(ExtraInput))}.")
 @click.option("--skip-layers", metavar="LAYERS", help="Layers without adapters, e.g. 0,3.")
 @click.option("--gradient-checkpointing", is_flag=True)
@@ -127,7 +134,8 @@ def _give_fix(result: AuditResult, kind: str, directory: str | None) -> None:
 
 def make_spec(model: str, options: dict[str, Any]) -> AuditSpec:
     """The spec that the options describe; raises UsageError."""
-    everyone, own = _adapters(options["adapters"])
+    everyone, own = _named_values("--adapter", options["adapters"], "lora[r=4]")
+    head, heads = _named_values("--head", options["heads"], "classification[num_labels=3]")
     return AuditSpec.read(
         {
             "model": model,
@@ -139,7 +147,8 @@ def make_spec(model: str, options: dict[str, Any]) -> AuditSpec:
             "mask": options["mask"],
             "mode": options["mode"],
             "attn": options["attn"],
-            "head": options["head"],
+            "head": head,
+            "heads": heads,
             "inputs": [n.strip() for n in options["inputs"].split(",") if n.strip()]
             if options["inputs"]
             else [],
@@ -149,22 +158,22 @@ def make_spec(model: str, options: dict[str, Any]) -> AuditSpec:
     )
 
 
-def _adapters(values: tuple[str, ...]) -> tuple[str | None, dict[str, str]]:
-    """`CONF` for all, `name=CONF` for one: an `=` before any bracket or slash names an adapter."""
+def _named_values(option: str, values: tuple[str, ...], example: str) -> tuple[str | None, dict[str, str]]:
+    """`CONF` for all, `name=CONF` for one adapter: an `=` before any bracket or slash names an adapter."""
     everyone, own = None, {}
     for value in values:
         if not value.strip():
-            raise UsageError("--adapter is empty", do="write for example lora[r=8]")
+            raise UsageError(f"{option} is empty", do=f"write for example {example}")
         name, separator, config = value.partition("=")
         if separator and not set(name) & set("[|/"):
             if not config:
                 raise UsageError(
-                    f"--adapter {value} has no configuration", do="write for example a=lora[r=4]"
+                    f"{option} {value} has no configuration", do=f"write for example a={example}"
                 )
             own[name.strip()] = config
         elif everyone is not None:
             raise UsageError(
-                "--adapter gives two configurations for all adapters", do="write name=CONF for one"
+                f"{option} gives two configurations for all adapters", do="write name=CONF for one"
             )
         else:
             everyone = value

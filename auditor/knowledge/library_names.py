@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, TypeVar
@@ -91,6 +92,12 @@ class AdaptersNames:
     """Functions that give the active composition."""
     set_up_pickers: Names
     """Methods that pick one adapter of a composition."""
+    head_outputs: str
+    """Output that holds those of several active heads, one after the other."""
+    head_methods: Mapping[str, str]
+    """Type of a prediction head, as in its configuration -> the method of a model that adds one."""
+    head_labels: Mapping[str, str]
+    """Type of a prediction head -> what its loss compares with (`prediction_heads.LabelKind`)."""
 
 
 def _typed(kind: type[T], data: dict[str, Any]) -> T:

@@ -10,6 +10,7 @@ from ..schema.composition import Block, Node
 from ..schema.references import Reference
 from ..schema.result import Activity
 from ..source.package_source import PackageSource
+from .prediction_heads import PredictionHeads
 
 Watch = Callable[[str, Any, Any, Callable[[Node, Any], Any]], None]
 """Gets the path of an adapter layer, its state before and after, and a way to run another composition."""
@@ -52,6 +53,8 @@ class Library(Protocol):
     source: ClassVar[PackageSource]
     """The index of its source."""
     tables: ClassVar[SupportTables]
+    heads: ClassVar[PredictionHeads | None]
+    """Heads that its models choose from; None for a library that knows none."""
 
     def load(self) -> None:
         """Import what the others will need: importing a library takes seconds."""

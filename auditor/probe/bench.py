@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
-from ..build.inputs import input_maker, take_rows
+from ..build.inputs import input_maker, take_rows, tasks_of
 from ..build.subject import Subject, bare_model, build, failure_of, make_config
 from ..library.library import Library
 from ..request.job import Job
-from ..schema.composition import Node, lane_count, walk
+from ..schema.composition import Node, as_block, lane_count, walk
 from ..schema.references import Reference, references
 from ..schema.spec import AuditSpec
 from ..trace.records import Failure
@@ -72,8 +72,8 @@ class Bench:
         for seed, name in enumerate(self.names):
             randomise_adapter(self.own_parameters(name), seed)
         self._let_beams_move()
-        tasks = self.inputs.get("task_ids")
-        self.references = references(self.tree, self.rows, tasks.tolist() if tasks is not None else None)
+        tasks = tasks_of(self.tree, self.inputs.get("task_ids"))
+        self.references = references(self.tree, self.rows, tasks, self.subject.heads)
 
     def _small_subject(self) -> Subject:
         """The small model with the adapters; a wider one where their sizes do not fit it."""
@@ -126,10 +126,14 @@ class Bench:
         *,
         use_cache: bool = True,
         mode: str | None = None,
+        head: str | None = None,
     ) -> Ran:
-        """Run a composition (None: no adapter) on the given or all rows, in the asked mode or another one."""
+        """Run a composition (None: no adapter) on the given or all rows, in the asked mode or another one.
+
+        With its own heads, or with one of them.
+        """
         try:
-            self.subject.activate(tree)
+            self.subject.activate(tree, head)
         except Exception as error:
             return Ran(failure=failure_of(error, self.library.package))
         given = self._fit(tree, self.inputs if inputs is None else inputs)
@@ -152,12 +156,12 @@ class Bench:
             self._moved[key] = self.run_with(chosen)
         return self._moved[key]
 
-    def known(self, tree: Node | None, rows: tuple[int, ...] | None = None) -> Ran:
+    def known(self, tree: Node | None, rows: tuple[int, ...] | None = None, head: str | None = None) -> Ran:
         """`run` on all or some of the rows, done once for each choice."""
         rows = None if rows == tuple(range(self.rows)) else rows
-        found = self._known.get((tree, rows))
+        found = self._known.get((tree, rows, head))
         if found is None:
-            found = self._known[(tree, rows)] = self.run(tree, self.inputs_of(rows))
+            found = self._known[(tree, rows, head)] = self.run(tree, self.inputs_of(rows), head=head)
         return found
 
     def composed(self) -> Ran:
@@ -167,31 +171,30 @@ class Bench:
             raise NotApplicable
         return ran
 
-    def lane_of(self, outputs: Tensors, lane: int, lanes: int) -> Tensors:
-        """One lane's rows of the outputs that have a row for each lane and row."""
-        rows = slice(lane * self.rows, (lane + 1) * self.rows)
-        return {n: v[rows] for n, v in outputs.items() if v.dim() and v.shape[0] == self.rows * lanes}
-
     def inputs_of(self, rows: tuple[int, ...] | None) -> Inputs:
         """The inputs of some rows (None: all)."""
         return self.inputs if rows is None else take_rows(self.inputs, torch.tensor(rows))
 
-    def reference(self, reference: Reference) -> Ran:
-        """What a reference gave on the whole batch; its rows are those that count.
+    def reference(self, reference: Reference, rows: tuple[int, ...] | None = None) -> Ran:
+        """What a reference gave on the whole batch (or on some rows); its rows are those that count.
 
         Not on its rows alone: a batch with other padding takes other paths through mask code, and what
         comes of that is no fault of the composition (`checks.part_padding` looks at it).
         """
-        return self.known(reference.tree)
+        return self.known(reference.tree, rows, reference.head)
+
+    def is_composition(self, reference: Reference) -> bool:
+        """Whether it is nothing else than the composition itself."""
+        return reference.part is None and as_block(reference.tree) == self.tree
 
     def reference_failures(self) -> Mapping[int, Failure]:
         """Lane -> failure, of references that were run and failed."""
-        ran = {r.lane: self.reference(r) for r in self.references if r.tree != self.tree}
+        ran = {r.lane: self.reference(r) for r in self.references if not self.is_composition(r)}
         return {lane: run.failure for lane, run in ran.items() if run.failure is not None}
 
-    def witnessed(self, tree: Node | None) -> Witness:
+    def witnessed(self, tree: Node | None, head: str | None = None) -> Witness:
         """A recorded run on all rows with the values of every op."""
-        self.subject.activate(tree)
+        self.subject.activate(tree, head)
         return self._witness(self.model, self._fit(tree, self.inputs))
 
     def raw_witnessed(self) -> Witness:
@@ -235,12 +238,12 @@ class Bench:
         """A reference's run that learns from its own rows only (train mode)."""
         if reference.rows == tuple(range(self.rows)):
             return self.reference(reference)
-        self.subject.activate(reference.tree)
+        self.subject.activate(reference.tree, reference.head)
         return self._execute(self.model, self._fit(reference.tree, self.inputs), learn_from=reference.rows)
 
-    def loss_gradients(self, tree: Node, rows: tuple[int, ...] | None) -> Ran:
+    def loss_gradients(self, tree: Node, rows: tuple[int, ...] | None, head: str | None = None) -> Ran:
         """The adapters' gradients of the model's own loss, on all or some rows (train mode)."""
-        self.subject.activate(tree)
+        self.subject.activate(tree, head)
         self.model.train()
         try:
             with self.precision(), torch.enable_grad():

@@ -20,6 +20,7 @@ from .cause.first_departure import first_departure, relation_departure, writing_
 from .cause.init_departure import InitCause, init_cause
 from .other_attention import RunsOtherwise, other_attention, switches
 from .output_gaps import answers, lanes_gap, masked_deviation, worst_output
+from .output_sets import Rows, rows_of
 from .precision import deviation
 from .split_watch import WrongPart, wrong_parts
 from .value_check import NotApplicable
@@ -39,13 +40,21 @@ class MeasuringBench(Bench):
 
     def row_gap(self, ran: Ran, expected: Ran, reference: Reference) -> Gap:
         """The answers in a reference's rows of a composition's run, against the reference's own run."""
-        rows = reference.output_rows(self.rows)
-        return worst_output(self, ran.outputs, expected.outputs, rows, reference.rows)
+        mine = {name: rows.taken() for name, rows in self._in_rows(ran, reference).items()}
+        return worst_output(self, mine, expected.outputs, reference.rows)
 
     def gap(self, ran: Ran, expected: Ran) -> Gap:
         """The answers of two runs without lanes, row by row."""
         rows = self._all_rows()
-        return worst_output(self, ran.outputs, expected.outputs, rows, rows)
+        mine = {n: v[list(rows)] for n, v in ran.outputs.items() if v.dim() and v.shape[0] > max(rows)}
+        return worst_output(self, mine, expected.outputs, rows)
+
+    def set_rows(self, ran: Ran, reference: Reference, output: str) -> tuple[int, int]:
+        """Rows that an output (by its name in a reference's run) has, and those that it should have."""
+        found = self._rows_of(ran, reference).get(output)
+        if found is None:
+            return 0, 0
+        return int(found.value.shape[0]) if found.value.dim() else 0, found.size
 
     def lanes_gap(self, whole: Ran, other: Ran, lanes: int = 1) -> Gap:
         """The answers of two runs with this many lanes, lane by lane; those of the first one count."""
@@ -105,39 +114,39 @@ class MeasuringBench(Bench):
         if not before:
             return True  # the lanes are not there: that is what is wrong
         return any(
-            self._change(ran, other, reference, name, value) > SMALLEST_EFFECT
-            for name, value in answers(before).items()
+            self._change(before[name], other, reference, name) > SMALLEST_EFFECT
+            for name in answers({n: rows.value for n, rows in before.items()})
         )
 
     def first_change(self, ran: Ran, other: Ran, reference: Reference) -> Gap:
         """The first answer with a row for each lane and row that differs in the reference's rows."""
-        total = self.rows * lane_count(self.tree)  # scores of beams, say, have other rows
-        for name, value in answers(self._in_rows(ran, reference)).items():
-            theirs = other.outputs.get(name)
-            alike = theirs is not None and theirs.shape == ran.outputs[name].shape
+        here, there = self._in_rows(ran, reference), self._rows_of(other, reference)
+        for name in answers({n: rows.value for n, rows in here.items()}):
+            mine, theirs = here[name], there.get(name)
+            alike = theirs is not None and theirs.value.shape == mine.value.shape
             if (
                 name.startswith(TRANSFORMERS.pairwise_outputs)
-                or theirs is None
                 or not alike
-                or theirs.shape[0] != total
+                or mine.value.shape[0] != mine.size  # scores of beams, say, have other rows
             ):
                 continue
-            amount = self._change(ran, other, reference, name, value)
+            amount = self._change(mine, other, reference, name)
             if amount > SMALLEST_EFFECT:
                 return name, amount
         return "", 0.0
 
-    def _in_rows(self, ran: Ran, reference: Reference) -> Tensors:
-        rows = reference.output_rows(self.rows)
-        return {n: v[list(rows)] for n, v in ran.outputs.items() if v.dim() and v.shape[0] > max(rows)}
+    def _rows_of(self, ran: Ran, reference: Reference) -> dict[str, Rows]:
+        return rows_of(ran.outputs, reference, self.rows, lane_count(self.tree))
 
-    def _change(self, ran: Ran, other: Ran, reference: Reference, name: str, value: torch.Tensor) -> float:
-        """How far an output moved in the reference's rows, where it is `value` before."""
-        theirs = other.outputs.get(name)
-        if theirs is None or theirs.shape != ran.outputs[name].shape:
+    def _in_rows(self, ran: Ran, reference: Reference) -> dict[str, Rows]:
+        return {name: rows for name, rows in self._rows_of(ran, reference).items() if rows.are_there}
+
+    def _change(self, mine: Rows, other: Ran, reference: Reference, name: str) -> float:
+        """How far an output moved in the reference's rows, where it is `mine` before."""
+        theirs = self._rows_of(other, reference).get(name)
+        if theirs is None or theirs.value.shape != mine.value.shape:
             return float("inf")
-        rows = list(reference.output_rows(self.rows))
-        return masked_deviation(self, name, theirs[rows], value, reference.rows)
+        return masked_deviation(self, name, theirs.taken(), mine.taken(), reference.rows)
 
     def modules_of(self, adapter: str) -> dict[str, list[Parameter]]:
         """An adapter's parameters by the path of the layer that keeps them.
@@ -167,9 +176,16 @@ class MeasuringBench(Bench):
 
     # -- losses and gradients ------------------------------------------------------------------------
 
+    def loss_of(self, ran: Ran, reference: Reference) -> float:
+        """The composition's loss of the set of outputs that a reference is in. NotApplicable without one."""
+        found = self._rows_of(ran, reference).get("loss")
+        if found is None:
+            raise NotApplicable
+        return float(found.value)
+
     def share(self, reference: Reference) -> float:
-        """Of all rows of all lanes, those of a reference."""
-        return len(reference.rows) / (self.rows * lane_count(self.tree))
+        """Of all rows that one loss is the mean of, those of a reference."""
+        return len(reference.rows) / reference.part_size
 
     def rows_with_labels(self, reference: Reference) -> tuple[int, ...] | None:
         """The rows to run a reference on for its loss; None for all. Raises NotApplicable under padding."""

@@ -121,9 +121,17 @@ def _check(job: Job) -> None:
     for what, size in (("rows", job.rows), ("tokens", job.tokens)):
         if size < 1:
             raise UsageError(f"{spec.compose} leaves no {what}", why="all its sizes are 0")
-    for name in spec.adapters:
-        if name not in job.names:
-            raise UsageError(
-                f"--adapter {name}=... names an adapter that is not in the composition",
-                why=f"{spec.compose} has {', '.join(job.names)}",
-            )
+    for option, given in (("--adapter", spec.adapters), ("--head", spec.heads)):
+        for name in given:
+            if name not in job.names:
+                raise UsageError(
+                    f"{option} {name}=... names an adapter that is not in the composition",
+                    why=f"{spec.compose} has {', '.join(job.names)}",
+                )
+    if spec.heads and spec.head:
+        raise UsageError(
+            f"the head {spec.head} and heads of adapters exclude each other",
+            why="a model has the head of its class, or heads under names",
+        )
+    if spec.heads and job.library.heads is None:
+        raise UsageError(f"{job.library.package} has no heads of its own", do="give a task head")

@@ -50,6 +50,8 @@ class AuditSpec(BaseModel):
     skip_layers: tuple[int, ...] | None = None
     gradient_checkpointing: bool = False
     head: str | None = None
+    heads: dict[str, str] = Field(default_factory=dict)
+    """Adapter -> a prediction head of the library's own, which has the adapter's name."""
 
     @classmethod
     def read(cls, data: Any) -> AuditSpec:

@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 import torch
 
 from ..knowledge.library_names import TRANSFORMERS
+from .output_names import own_name
 from .recorder import Recorder, recording
 from .records import Failure, Trace
 
@@ -73,7 +74,8 @@ def _train(model: Any, inputs: Inputs, *, learns: bool, rows: tuple[int, ...] | 
 
 def _teaches(name: str) -> bool:
     """Not the loss, a mean over rows; not what pairs of rows give, which belongs to two adapters at once."""
-    return name != "loss" and not name.startswith(TRANSFORMERS.pairwise_outputs)
+    own = own_name(name)
+    return own != "loss" and not own.startswith(TRANSFORMERS.pairwise_outputs)
 
 
 def _rows(tensor: torch.Tensor, rows: tuple[int, ...] | None) -> torch.Tensor:

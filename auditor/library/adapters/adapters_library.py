@@ -19,6 +19,7 @@ from .adapters_source import SOURCE
 from .experiments import AdapterExperiments
 from .method_check import check_config
 from .pasted_code import one_after_the_other, python
+from .prediction_heads import AdaptersHeads
 from .support_tables import AdaptersTables
 
 _NO_DOWNLOAD = {"try_loading_from_hub": False}
@@ -46,6 +47,7 @@ class AdaptersLibrary(AdapterExperiments):
     generates_with_cache: ClassVar[bool] = True
     source: ClassVar[PackageSource] = SOURCE
     tables: ClassVar[AdaptersTables] = AdaptersTables()
+    heads: ClassVar[AdaptersHeads] = AdaptersHeads()
 
     def load(self) -> None:
         """Import the library with the mixins of all model types; the rest comes with each model."""

@@ -43,7 +43,7 @@ class _Search:
 
     def __init__(self, bench: Bench, reference: Reference, tree: Node) -> None:
         self.bench, self.reference = bench, reference
-        self.alone, self.composed = bench.witnessed(reference.tree), bench.witnessed(tree)
+        self.alone, self.composed = bench.witnessed(reference.tree, reference.head), bench.witnessed(tree)
         self.twins = {record.key: record for record in self.alone.trace.records}
         self.cut = _Cut(bench, reference, lane_count(tree))
         self.agreeing: set[int] = set()
@@ -94,8 +94,9 @@ class _Search:
 
     @cached_property
     def _others(self) -> list[Witness]:
-        trees = {r.tree for r in self.bench.references} - {self.reference.tree}
-        return [self.bench.witnessed(tree) for tree in sorted(trees, key=str)]
+        own = (self.reference.tree, self.reference.head)
+        others = {(r.tree, r.head) for r in self.bench.references} - {own}
+        return [self.bench.witnessed(tree, head) for tree, head in sorted(others, key=str)]
 
     @cached_property
     def _from_weights(self) -> set[int]:
@@ -217,12 +218,24 @@ class _Cut:
     def _one(self, mine: torch.Tensor, twin: torch.Tensor) -> float | None:
         if mine.dim() != twin.dim():
             return None
+        if self._is_of_own_set(mine, twin):
+            return deviation(mine[list(self.reference.part_rows)], twin[list(self.reference.rows)])
         axis = self._batch_axis(mine, twin)
         if axis is None:
             return deviation(mine, twin) if mine.shape == twin.shape else None
         per_row = twin.shape[axis] // self.rows
         own = _rows_along(mine, axis, self.reference.output_rows(self.rows), per_row)
         return deviation(own, _rows_along(twin, axis, self.reference.rows, per_row))
+
+    def _is_of_own_set(self, mine: torch.Tensor, twin: torch.Tensor) -> bool:
+        """Whether it has the rows of the head that serves the reference, one of several heads."""
+        return (
+            self.reference.part is not None
+            and mine.dim() > 0
+            and mine.shape[0] == self.reference.part_size
+            and twin.shape[0] == self.rows
+            and mine.shape[1:] == twin.shape[1:]
+        )
 
     def _batch_axis(self, mine: torch.Tensor, twin: torch.Tensor) -> int | None:
         """The axis of N*B*k rows where the twin has B*k; without lanes, the first axis if it is a batch."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...facts.observations import OutputGap
-from ...schema.composition import adapter_names, as_block, lane_count
+from ...schema.composition import adapter_names
 from ..value_check import NotApplicable, ValueCheck
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ class LaneGap(OutputGap):
 
     lane: int
     adapters: tuple[str, ...]
+    head: str
+    """The head that serves it; empty for a model without heads to choose from."""
     rows: int
     """Rows that the output has; zero where there is no such output."""
     expected_rows: int
@@ -34,7 +36,7 @@ class LaneParity(ValueCheck):
     def observe(self, bench: MeasuringBench) -> Iterator[LaneGap]:
         """One gap for each reference that differs."""
         ran = bench.composed()
-        if len(bench.references) == 1 and as_block(bench.references[0].tree) == bench.tree:
+        if len(bench.references) == 1 and bench.is_composition(bench.references[0]):
             raise NotApplicable
         for reference in bench.references:
             expected = bench.reference(reference)
@@ -42,13 +44,14 @@ class LaneParity(ValueCheck):
                 continue
             output, amount = bench.row_gap(ran, expected, reference)
             if amount > bench.tolerance:
-                made = ran.outputs.get(output)
+                rows, expected_rows = bench.set_rows(ran, reference, output)
                 yield LaneGap(
                     lane=reference.lane,
                     adapters=adapter_names(reference.tree),
                     output=output,
                     deviation=amount,
-                    rows=made.shape[0] if made is not None else 0,
-                    expected_rows=bench.rows * lane_count(bench.tree),
+                    head=reference.head or "",
+                    rows=rows,
+                    expected_rows=expected_rows,
                     departure=bench.first_departure(reference),
                 )

@@ -30,7 +30,7 @@ class LossGradientParity(ValueCheck):
         if bench.spec.mode != "train" or "loss" not in ran.outputs or len(bench.references) == 1:
             raise NotApplicable
         mine = bench.loss_gradients(bench.tree, None)
-        alone = [bench.loss_gradients(r.tree, bench.rows_with_labels(r)) for r in bench.references]
+        alone = [bench.loss_gradients(r.tree, bench.rows_with_labels(r), r.head) for r in bench.references]
         if mine.failure is not None or any(run.failure is not None for run in alone):
             raise NotApplicable
         parameter, amount = bench.gradient_gap(mine, alone, [bench.share(r) for r in bench.references])

@@ -33,7 +33,7 @@ class PartPadding(ValueCheck):
         if not parts or "attention_mask" not in bench.inputs:
             raise NotApplicable
         for part in parts:
-            whole, alone = bench.reference(part), bench.known(part.tree, part.rows)
+            whole, alone = bench.reference(part), bench.reference(part, part.rows)
             if whole.failure is not None or alone.failure is not None:
                 continue
             for output, amount in bench.part_gaps(whole, alone, part):

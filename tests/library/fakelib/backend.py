@@ -44,6 +44,7 @@ class FakeLibrary:
     generates_with_cache: ClassVar[bool] = True
     source: ClassVar[PackageSource] = PackageSource("fakelib")
     tables: ClassVar[FakeTables] = FakeTables()
+    heads: ClassVar[None] = None
 
     def load(self) -> None:
         import fakelib.models  # noqa: F401
