@@ -1,0 +1,115 @@
+"""What the benchmarks of models in hand share: ask the auditor, compare with the truth, count, print."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from oracle.alone import alone
+from oracle.in_hand import Reader, judge_in_hand
+
+Record = dict[str, Any]
+SECONDS = 120.0
+SAME = {"ok": "compatible"}
+"""Words of the oracle that the auditor has another one for."""
+
+
+def truth_of(model: Any, inputs: Mapping[str, Any], mode: str, read: Reader | None = None) -> Record:
+    """The verdict of executing the model, in a process of its own; one that dies is an `abort`."""
+    answer = alone(lambda: judge_in_hand(model, inputs, mode, read).as_dict(), SECONDS)
+    if "raised" in answer:
+        return {"verdict": "unknown", "detail": answer["raised"]}
+    if "died" in answer:
+        kind = "unknown" if answer["died"] == "timeout" else "abort"
+        return {"verdict": kind, "detail": answer["died"]}
+    return answer
+
+
+def audit_of(model: Any, inputs: Mapping[str, Any], mode: str) -> Record:
+    """What `audit_model` says, as plain data, in a process of its own.
+
+    Besides its verdicts: `declined` (one line for the user), `internal-error`, and `not-expressible` where the
+    API has no way to ask for the mode.
+    """
+    answer = alone(lambda: _audit(model, inputs, mode), SECONDS)
+    if "died" in answer:
+        return {"verdict": "internal-error", "summary": f"the audit's process: {answer['died']}"}
+    if "raised" in answer:
+        return {"verdict": "internal-error", "summary": answer["raised"]}
+    return answer
+
+
+def _audit(model: Any, inputs: Mapping[str, Any], mode: str) -> Record:
+    from adapter_audit.auditor import audit_model
+    from adapter_audit.auditor.errors import AuditError
+
+    asked = {} if mode == "forward" else {"mode": mode}
+    try:
+        result = audit_model(model, dict(inputs), **asked)
+    except AuditError as error:
+        return {"verdict": "declined", "summary": str(error)}
+    except TypeError as error:
+        if asked and "'mode'" in str(error):
+            return {"verdict": "not-expressible", "summary": str(error)}
+        raise
+    kept = result.model_dump(mode="json", include={"verdict", "summary", "findings", "unknowns", "skipped"})
+    return dict(kept)
+
+
+def agree(truth: Record, audit: Record) -> bool:
+    """Whether both say the same of a subject."""
+    return bool(SAME.get(truth["verdict"], truth["verdict"]) == audit["verdict"])
+
+
+def places(audit: Record) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
+    """File and line of the open findings: of their primary places, and of all."""
+    primary, every = set(), set()
+    for finding in audit.get("findings") or ():
+        related = finding.get("related") or ()
+        for index, place in enumerate((finding.get("primary"), *related)):
+            if place and place.get("file"):
+                every.add((place["file"], place["line"]))
+                primary |= set() if index else {(place["file"], place["line"])}
+    return primary, every
+
+
+def crash_line(truth: Record, audit: Record) -> str | None:
+    """`primary`, `related` or `missed`: how the line where the subject stopped is named; None without one."""
+    if truth["verdict"] != "crash" or not truth.get("crash_file"):
+        return None
+    primary, every = places(audit)
+    line = (truth["crash_file"], truth["crash_line"])
+    return "primary" if line in primary else "related" if line in every else "missed"
+
+
+def report(records: list[Record], group: str, path: Path) -> int:
+    """Print a table (group x agreement), the kinds of disagreement; write disagreements; returns their number.
+
+    Every record has `truth`, `audit` and the field named by `group`.
+    """
+    decided = [r for r in records if r["truth"]["verdict"] not in ("unknown", "invalid")]
+    wrong = [r for r in decided if not agree(r["truth"], r["audit"])]
+    bad = {id(r) for r in wrong}
+    print(f"\n{'':22}{'agree':>8}{'disagree':>10}{'not expressible':>17}{'undecided':>11}")
+    for name in sorted({str(r[group]) for r in records}):
+        mine = [r for r in records if str(r[group]) == name]
+        asked = [r for r in mine if r in decided]
+        silent = sum(r["audit"]["verdict"] == "not-expressible" for r in asked)
+        no = sum(id(r) in bad for r in asked) - silent
+        print(f"{name:22}{len(asked) - no - silent:8}{no:10}{silent:17}{len(mine) - len(asked):11}")
+    share = 100 * (len(decided) - len(wrong)) / len(decided) if decided else 0.0
+    errors = sum(r["audit"]["verdict"] == "internal-error" for r in records)
+    print(f"agreement {share:.1f} % ({len(decided) - len(wrong)} of {len(decided)}), internal errors {errors}")
+    named = Counter(n for r in decided if (n := crash_line(r["truth"], r["audit"])))
+    print("crash line: " + (", ".join(f"{k} {n}" for k, n in named.most_common()) or "no crash"))
+    for (one, other), count in Counter(
+        (r["truth"]["verdict"], r["audit"]["verdict"]) for r in wrong
+    ).most_common():
+        print(f"  {count:5}  truth {one:12} auditor {other}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(r) + "\n" for r in wrong))
+    print(f"disagreements in {path}")
+    return len(wrong)
