@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from oracle.alone import alone
+from oracle.blame import blame
+from oracle.expr import parse
 from oracle.in_hand import Reader, judge_in_hand
+from oracle.judge import Verdict
+from oracle.subject import activate, adapter_config, to_block
 
 Record = dict[str, Any]
 SECONDS = 120.0
@@ -17,9 +21,20 @@ SAME = {"ok": "compatible"}
 """Words of the oracle that the auditor has another one for."""
 
 
+def warm() -> None:
+    """Import what an audit needs, once for all the processes that are forked afterwards."""
+    from adapter_audit.auditor import audit
+
+    audit({"model": "adapter_audit.auditor.toys:bert", "compose": "stack(a)"})
+
+
 def truth_of(model: Any, inputs: Mapping[str, Any], mode: str, read: Reader | None = None) -> Record:
     """The verdict of executing the model, in a process of its own; one that dies is an `abort`."""
-    answer = alone(lambda: judge_in_hand(model, inputs, mode, read).as_dict(), SECONDS)
+    return _executed(lambda: judge_in_hand(model, inputs, mode, read).as_dict())
+
+
+def _executed(work: Callable[[], Record]) -> Record:
+    answer = alone(work, SECONDS)
     if "raised" in answer:
         return {"verdict": "unknown", "detail": answer["raised"]}
     if "died" in answer:
@@ -34,7 +49,11 @@ def audit_of(model: Any, inputs: Mapping[str, Any], mode: str) -> Record:
     Besides its verdicts: `declined` (one line for the user), `internal-error`, and `not-expressible` where the
     API has no way to ask for the mode.
     """
-    answer = alone(lambda: _audit(model, inputs, mode), SECONDS)
+    return _answered(lambda: _audit(model, inputs, mode))
+
+
+def _answered(work: Callable[[], Record]) -> Record:
+    answer = alone(work, SECONDS)
     if "died" in answer:
         return {"verdict": "internal-error", "summary": f"the audit's process: {answer['died']}"}
     if "raised" in answer:
@@ -55,8 +74,55 @@ def _audit(model: Any, inputs: Mapping[str, Any], mode: str) -> Record:
         if asked and "'mode'" in str(error):
             return {"verdict": "not-expressible", "summary": str(error)}
         raise
-    kept = result.model_dump(mode="json", include={"verdict", "summary", "findings", "unknowns", "skipped"})
-    return dict(kept)
+    return _plain(result)
+
+
+def truth_of_spec(
+    make: Callable[[], Any],
+    inputs: Callable[[Any], Mapping[str, Any]],
+    spec: Record,
+    read: Reader | None = None,
+) -> Record:
+    """The verdict of executing a spec on the model that `make` returns, with what `inputs` makes for it."""
+    return _executed(lambda: _set_up_and_judge(make(), inputs, spec, read).as_dict())
+
+
+def _set_up_and_judge(
+    model: Any, inputs: Callable[[Any], Mapping[str, Any]], spec: Record, read: Reader | None
+) -> Verdict:
+    expr = parse(spec["compose"])
+    try:
+        for name in expr.adapters():
+            model.add_adapter(name, config=adapter_config(spec, name))
+        for node in expr.walk():
+            if node.kind == "fuse":
+                model.add_adapter_fusion(to_block(node))
+        activate(model, expr, spec.get("skip_layers"))
+    except Exception as error:
+        found = blame(error)
+        kind = "refused" if found.refused else "crash"
+        return Verdict(kind, found.text, found.file, found.line, found.code, "activate")
+    return judge_in_hand(model, inputs(model), spec.get("mode", "forward"), read)
+
+
+def audit_of_spec(spec: Record) -> Record:
+    """What `audit` says to a spec, as `audit_of`."""
+    return _answered(lambda: _audit_spec(spec))
+
+
+def _audit_spec(spec: Record) -> Record:
+    from adapter_audit.auditor import audit
+    from adapter_audit.auditor.errors import AuditError
+
+    try:
+        return _plain(audit(spec))
+    except AuditError as error:
+        return {"verdict": "declined", "summary": str(error)}
+
+
+def _plain(result: Any) -> Record:
+    kept = {"verdict", "summary", "findings", "unknowns", "skipped"}
+    return dict(result.model_dump(mode="json", include=kept))
 
 
 def agree(truth: Record, audit: Record) -> bool:

@@ -36,7 +36,7 @@ import transformers
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from agreement import Record, agree, audit_of, report, truth_of  # noqa: E402
+from agreement import Record, agree, audit_of, report, truth_of, warm  # noqa: E402
 from oracle.alone import alone  # noqa: E402
 from oracle.judge import quiet  # noqa: E402
 
@@ -309,6 +309,7 @@ def main() -> None:
     options = parser.parse_args()
     options.work = options.work.resolve()
     quiet()
+    warm()
     prepare(options.suite.resolve())
     found = [c for c in cases(options.suite.resolve()) if options.match in f"{c.module}.{c.owner}.{c.method}"]
     replace_trainers()
