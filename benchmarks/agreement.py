@@ -10,7 +10,7 @@ from typing import Any
 
 from oracle.alone import alone
 from oracle.blame import blame
-from oracle.expr import parse
+from oracle.expr import Expr, parse
 from oracle.in_hand import Reader, judge_in_hand
 from oracle.judge import Verdict
 from oracle.subject import activate, adapter_config, to_block
@@ -98,11 +98,19 @@ def _set_up_and_judge(
             if node.kind == "fuse":
                 model.add_adapter_fusion(to_block(node))
         activate(model, expr, spec.get("skip_layers"))
+        if spec.get("mode") == "train":
+            _start_training(model, expr)
+            activate(model, expr, spec.get("skip_layers"))
     except Exception as error:
         found = blame(error)
         kind = "refused" if found.refused else "crash"
         return Verdict(kind, found.text, found.file, found.line, found.code, "activate")
     return judge_in_hand(model, inputs(model), spec.get("mode", "forward"), read)
+
+
+def _start_training(model: Any, expr: Expr) -> None:
+    has_fusion = any(node.kind == "fuse" for node in expr.walk())
+    (model.train_adapter_fusion if has_fusion else model.train_adapter)(to_block(expr))
 
 
 def audit_of_spec(spec: Record) -> Record:

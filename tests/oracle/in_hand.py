@@ -96,6 +96,7 @@ class _InHand:
         self.heads = copy.copy(getattr(model, "_active_heads", None))
         self.batch = next(int(v.shape[0]) for v in self.inputs.values() if torch.is_tensor(v) and v.dim())
         self.violations: dict[str, str] = {}
+        self.state = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
 
     def verdict(self) -> Verdict:
         _no_dropout(self.model)
@@ -136,12 +137,20 @@ class _InHand:
     def _run(self, inputs: dict[str, Any], weights: torch.Tensor | None = None) -> _Run:
         given = {k: v.clone() if torch.is_tensor(v) else v for k, v in inputs.items()}
         torch.manual_seed(0)
+        self._reset_state()
         with torch.set_grad_enabled(self.mode == "train"):
             output = self._generate(given) if self.mode == "generate" else self.model(**given)
             parts = getattr(output, "head_outputs", None)
             rows = [self.read(part) for part in parts] if parts else [self.read(output)]
             gradients = self._gradients(rows, weights) if self.mode == "train" else {}
         return _Run(rows, gradients)
+
+    def _reset_state(self) -> None:
+        """Statistics that a run has moved are where they were."""
+        with torch.no_grad():
+            for name, buffer in self.model.named_buffers():
+                if name in self.state and buffer.shape == self.state[name].shape:
+                    buffer.copy_(self.state[name])
 
     def _generate(self, given: dict[str, Any]) -> Any:
         config = self.model.generation_config
