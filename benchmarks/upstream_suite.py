@@ -304,6 +304,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=300, help="audits to make (0: all)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--mode", help="audit in this mode, whatever the test does: forward, ...")
+    parser.add_argument("--kind", default="", help="only tests of these kinds: composition,head,gradient,generate")
     parser.add_argument("--match", default="", help="only tests whose name holds this")
     parser.add_argument("--work", type=Path, default=Path("build/upstream-suite"))
     options = parser.parse_args()
@@ -312,6 +313,7 @@ def main() -> None:
     warm()
     prepare(options.suite.resolve())
     found = [c for c in cases(options.suite.resolve()) if options.match in f"{c.module}.{c.owner}.{c.method}"]
+    found = [c for c in found if not options.kind or c.kind in options.kind.split(",")]
     replace_trainers()
     print(f"{len(found)} tests: {dict(Counter(c.kind for c in found))}", flush=True)
     run(chosen(found, options.size, options.seed), options)

@@ -119,12 +119,12 @@ class _InHand:
         verdict = "ok" if not kinds else "no-effect" if kinds == ["effect"] else "wrong"
         return Verdict(verdict, "; ".join(self.violations.values()), violations=kinds)
 
-    def _as_it_is(self) -> _Run:
+    def _as_it_is(self, **more: Any) -> _Run:
         """Run what the caller has made active, with the caller's heads."""
         self.model.set_active_adapters(self.block, skip_layers=self.skipped)
         if self.heads is not None:
             self.model._active_heads = copy.copy(self.heads)
-        return self._run(self.inputs)
+        return self._run(self.inputs | more)
 
     def _reference(self, expr: Expr, head: str | None, weights: torch.Tensor | None = None) -> _Run:
         """Run a composition without lanes for the whole batch; ``weights``: how much each row counts."""
@@ -192,6 +192,8 @@ class _InHand:
         expected = expressions.expected(self.expr, self.batch, tasks)
         self._check_rows(seen, expected)
         self._check_effect(seen)
+        if self.mode == "generate":
+            self._check_cache(seen)
         if self.mode == "train" and _checkpointing(self.model):
             self._check_checkpointing(seen)
         for expr in dict.fromkeys(e for lane in expected for e in lane):
@@ -282,6 +284,21 @@ class _InHand:
             ]
             if not any(g > EFFECTS[self.dtype] for g in gaps):
                 self._violate("effect", f"{name} changes nothing")
+
+    def _check_cache(self, seen: _Run) -> None:
+        """Decoding with a cache is decoding without, where the bare model keeps that promise."""
+
+        def gap(with_cache: _Run, without: _Run) -> float:
+            pairs = zip(with_cache.rows, without.rows, strict=True)
+            return max(_gap(one[key], other[key]) for one, other in pairs for key in other)
+
+        off = gap(seen, self._as_it_is(use_cache=False))
+        if off <= TOLERANCES[self.dtype]:
+            return
+        self.model.set_active_adapters(None)
+        given = {k: v for k, v in self.inputs.items() if k != "task_ids"}
+        if gap(self._run(given), self._run(given | {"use_cache": False})) <= TOLERANCES[self.dtype]:
+            self._violate("cache", f"scores with a cache differ by {off:.2g} from scores without")
 
     def _check_checkpointing(self, seen: _Run) -> None:
         """Training with checkpoints is training without."""
