@@ -13,7 +13,7 @@ from oracle.blame import blame
 from oracle.expr import Expr, parse
 from oracle.in_hand import Reader, judge_in_hand
 from oracle.judge import Verdict
-from oracle.subject import activate, adapter_config, to_block
+from oracle.subject import activate, adapter_config, fusion_of, to_block
 
 Record = dict[str, Any]
 SECONDS = 120.0
@@ -96,7 +96,7 @@ def _set_up_and_judge(
             model.add_adapter(name, config=adapter_config(spec, name))
         for node in expr.walk():
             if node.kind == "fuse":
-                model.add_adapter_fusion(to_block(node))
+                model.add_adapter_fusion(fusion_of(node))
         activate(model, expr, spec.get("skip_layers"))
         if spec.get("mode") == "train":
             _start_training(model, expr)

@@ -38,6 +38,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from agreement import Record, agree, audit_of, report, truth_of, warm  # noqa: E402
 from oracle.alone import alone  # noqa: E402
+from oracle.in_hand import NEW_TOKENS  # noqa: E402
 from oracle.judge import quiet  # noqa: E402
 
 TEST_SECONDS = 400.0
@@ -128,13 +129,14 @@ class Watch:
         return self._within(plain, model, *args, **kwargs)
 
     def generate(self, plain: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) -> Any:
-        """A call of `generate`."""
+        """A call of `generate`, cut to a few tokens."""
         if self.inside:
             return plain(model, *args, **kwargs)
         given = {model.main_input_name: args[0]} if args else {}
         given |= {k: v for k, v in kwargs.items() if torch.is_tensor(v)}
         self._keep(model, given, "generate")
-        return self._within(plain, model, *args, **kwargs)
+        few = {k: v for k, v in kwargs.items() if k != "max_length"} | {"max_new_tokens": NEW_TOKENS}
+        return self._within(plain, model, *args, **few)
 
     def backward(self, plain: Callable[..., Any], loss: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         """A backward pass makes the last call one of training."""

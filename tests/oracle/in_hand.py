@@ -33,6 +33,8 @@ Rows = dict[str, torch.Tensor]
 """Named values of one run, the rows of the batch first."""
 Reader = Callable[[Any], Rows]
 NEW_TOKENS = 4
+HALF_TOLERANCE, HALF_EFFECT = 5e-2, 1e-4
+"""The bounds for half precision: as those of `compare`, for eight bits."""
 _KINDS = {
     blocks.Parallel: "parallel",
     blocks.Stack: "stack",
@@ -55,12 +57,29 @@ def from_block(block: Any) -> Expr:
     return Expr(kind, "", tuple(from_block(child) for child in block.children), numbers)
 
 
+def block_of(expr: Expr, fusions: Mapping[tuple[Any, ...], str]) -> Any:
+    """The library's block, with weights as they are and fusions under the names that they have."""
+    if expr.kind == "adapter":
+        return expr.name
+    children = [block_of(child, fusions) for child in expr.children]
+    if expr.kind == "average":
+        return blocks.Average(*children, weights=list(expr.numbers), normalize_weights=False)
+    if expr.kind == "fuse":
+        return blocks.Fuse(*children, name=fusions.get(tuple(map(str, children))))
+    if expr.kind in ("batchsplit", "split"):
+        return to_block(expr)
+    return next(block for block, kind in _KINDS.items() if kind == expr.kind)(*children)
+
+
 def judge_in_hand(model: Any, inputs: Mapping[str, Any], mode: str, read: Reader | None = None) -> Verdict:
     """Judge what is active in ``model`` with ``inputs``; ``mode`` is forward, train or generate.
 
     ``read`` makes named tensors, rows first, of what the forward returns. The model is not changed. Works in
-    float64, and in the model's own dtype where the model cannot do that.
+    float64, and in float32 where the model cannot do that; a model in half precision runs as it is.
     """
+    own = {p.dtype for p in model.parameters()}
+    if own & {torch.bfloat16, torch.float16}:
+        return _InHand(copy.deepcopy(model), inputs, mode, read or named_rows, torch.bfloat16).verdict()
     verdict = _judge_as(model, inputs, mode, read, torch.float64)
     if verdict.verdict == "crash" and re.search(r"dtype|scalar type|\bDouble\b|Float", verdict.detail):
         return _judge_as(model, inputs, mode, read, torch.float32)
@@ -90,9 +109,13 @@ class _InHand:
         self, model: Any, inputs: Mapping[str, Any], mode: str, read: Reader, dtype: torch.dtype
     ) -> None:
         self.model, self.mode, self.read, self.dtype = model, mode, read, dtype
+        self.tolerance = TOLERANCES.get(dtype, HALF_TOLERANCE)
+        self.effect = EFFECTS.get(dtype, HALF_EFFECT)
         self.inputs = {k: _as(v, dtype) for k, v in inputs.items()}
         self.expr = from_block(model.active_adapters)
         self.block, self.skipped = model.active_adapters, getattr(model.adapters_config, "skip_layers", None)
+        fused = [b for b in _walk(self.block) if isinstance(b, blocks.Fuse)]
+        self.fusions = {tuple(map(str, b.children)): b.name for b in fused}
         self.heads = copy.copy(getattr(model, "_active_heads", None))
         self.batch = next(int(v.shape[0]) for v in self.inputs.values() if torch.is_tensor(v) and v.dim())
         self.violations: dict[str, str] = {}
@@ -128,7 +151,7 @@ class _InHand:
 
     def _reference(self, expr: Expr, head: str | None, weights: torch.Tensor | None = None) -> _Run:
         """Run a composition without lanes for the whole batch; ``weights``: how much each row counts."""
-        self.model.set_active_adapters(to_block(expr), skip_layers=self.skipped)
+        self.model.set_active_adapters(block_of(expr, self.fusions), skip_layers=self.skipped)
         if head is not None:
             self.model.active_head = head
         tasks = any(node.kind == "multitask" for node in expr.walk())
@@ -248,7 +271,7 @@ class _InHand:
                 self._violate("lanes", f"lane {lane} row {row}: {name} has another shape than alone")
                 continue
             gap = relative(value[place], wanted[row], None, wanted)
-            if not gap <= TOLERANCES[self.dtype]:
+            if not gap <= self.tolerance:
                 self._violate("lanes", f"lane {lane} row {row}: {name} differs by {gap:.2g} from alone")
 
     def _place(self, lane: int, row: int, parts: int) -> tuple[int, int]:
@@ -269,7 +292,7 @@ class _InHand:
         for path in sorted(set(one) | set(other)):
             zero = torch.zeros(())
             gap = float((one.get(path, zero) - other.get(path, zero)).abs().max()) / scale
-            if not gap <= TOLERANCES[self.dtype]:
+            if not gap <= self.tolerance:
                 self._violate("gradient", f"the gradient of {path} differs by {gap:.2g} from training alone")
 
     def _check_effect(self, seen: _Run) -> None:
@@ -282,7 +305,7 @@ class _InHand:
                 for key in old
                 if key in new
             ]
-            if not any(g > EFFECTS[self.dtype] for g in gaps):
+            if not any(g > self.effect for g in gaps):
                 self._violate("effect", f"{name} changes nothing")
 
     def _check_cache(self, seen: _Run) -> None:
@@ -293,11 +316,11 @@ class _InHand:
             return max(_gap(one[key], other[key]) for one, other in pairs for key in other)
 
         off = gap(seen, self._as_it_is(use_cache=False))
-        if off <= TOLERANCES[self.dtype]:
+        if off <= self.tolerance:
             return
         self.model.set_active_adapters(None)
         given = {k: v for k, v in self.inputs.items() if k != "task_ids"}
-        if gap(self._run(given), self._run(given | {"use_cache": False})) <= TOLERANCES[self.dtype]:
+        if gap(self._run(given), self._run(given | {"use_cache": False})) <= self.tolerance:
             self._violate("cache", f"scores with a cache differ by {off:.2g} from scores without")
 
     def _check_checkpointing(self, seen: _Run) -> None:
@@ -309,15 +332,21 @@ class _InHand:
         """What gives everything to one child is that child; blocks of equal children are the child."""
         for node in expr.walk():
             if node.kind in ("average", "split") and "effect" not in self.violations:
-                total = sum(node.numbers)
+                whole = sum(node.numbers) if node.kind == "split" else 1.0
                 for index, child in enumerate(node.children):
-                    numbers = tuple(total * (i == index) for i in range(len(node.children)))
+                    numbers = tuple(whole * (i == index) for i in range(len(node.children)))
                     one = Expr(node.kind, "", node.children, numbers)
-                    scale = 1.0 if node.kind == "split" else total
-                    if abs(scale - 1.0) < 1e-6 or node.kind == "split":
-                        self._compare_neutral(_replaced(expr, node, one), _replaced(expr, node, child))
-            if node.kind == "fuse" and all(c.kind == "adapter" for c in node.children):
+                    self._compare_neutral(_replaced(expr, node, one), _replaced(expr, node, child))
+            if node.kind == "fuse" and all(c.kind == "adapter" for c in node.children) and self._is_plain_fusion:
                 self._check_fusion(expr, node)
+
+    @property
+    def _is_plain_fusion(self) -> bool:
+        """Whether the fusion that is active is found by its adapters' names, and has queries and keys."""
+        fused = [b for b in _walk(self.block) if isinstance(b, blocks.Fuse)]
+        named = all(b.name == ",".join(b.children) for b in fused)
+        parts = [m for path, m in self.model.named_modules() if "adapter_fusion_layer." in path]
+        return named and any(hasattr(m, "query") for m in parts)
 
     def _check_fusion(self, expr: Expr, node: Expr) -> None:
         with equal_children(self.model, node) as possible:
@@ -334,7 +363,7 @@ class _InHand:
         one = self._reference(block, head).rows[0]
         other = self._reference(expressions.simplify(alone), head).rows[0]
         gap = max((_gap(one[k], other[k]) for k in other if k in one), default=0.0)
-        if not gap <= TOLERANCES[self.dtype]:
+        if not gap <= self.tolerance:
             self._violate("neutrality", f"{block} differs by {gap:.2g} from {alone}")
 
     def _violate(self, kind: str, text: str) -> None:
@@ -362,6 +391,13 @@ def _values(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
     elif isinstance(value, list | tuple):
         for index, part in enumerate(value):
             yield from _values(f"{name}.{index}", part)
+
+
+def _walk(block: Any) -> Iterator[Any]:
+    yield block
+    for child in getattr(block, "children", ()):
+        if not isinstance(block, str):
+            yield from _walk(child)
 
 
 def _gap(one: torch.Tensor, other: torch.Tensor) -> float:
