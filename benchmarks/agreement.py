@@ -46,8 +46,8 @@ def _executed(work: Callable[[], Record]) -> Record:
 def audit_of(model: Any, inputs: Mapping[str, Any], mode: str) -> Record:
     """What `audit_model` says, as plain data, in a process of its own.
 
-    Besides its verdicts: `declined` (one line for the user), `internal-error`, and `not-expressible` where the
-    API has no way to ask for the mode.
+    Besides its verdicts: `declined` (one line for the user), `internal-error`, and `not-expressible` where
+    the API has no way to ask for the mode.
     """
     return _answered(lambda: _audit(model, inputs, mode))
 
@@ -160,7 +160,7 @@ def crash_line(truth: Record, audit: Record) -> str | None:
 
 
 def report(records: list[Record], group: str, path: Path) -> int:
-    """Print a table (group x agreement), the kinds of disagreement; write disagreements; returns their number.
+    """Print a table (group x agreement) and the disagreements by kind; write them; returns their number.
 
     Every record has `truth`, `audit` and the field named by `group`.
     """
@@ -176,7 +176,9 @@ def report(records: list[Record], group: str, path: Path) -> int:
         print(f"{name:22}{len(asked) - no - silent:8}{no:10}{silent:17}{len(mine) - len(asked):11}")
     share = 100 * (len(decided) - len(wrong)) / len(decided) if decided else 0.0
     errors = sum(r["audit"]["verdict"] == "internal-error" for r in records)
-    print(f"agreement {share:.1f} % ({len(decided) - len(wrong)} of {len(decided)}), internal errors {errors}")
+    print(
+        f"agreement {share:.1f} % ({len(decided) - len(wrong)} of {len(decided)}), internal errors {errors}"
+    )
     named = Counter(n for r in decided if (n := crash_line(r["truth"], r["audit"])))
     print("crash line: " + (", ".join(f"{k} {n}" for k, n in named.most_common()) or "no crash"))
     for (one, other), count in Counter(

@@ -1,9 +1,10 @@
-"""A hundred models of one's own, half of them with a planted lane defect at a known line: does the auditor see it?
+"""A hundred own models, half of them with a planted lane defect at a known line: does the auditor see it?
 
     python benchmarks/own_models.py --size 100
 
-Every model is written as a source file: residual structure, attention, norm, mask and outputs are drawn at random, support
-for Parallel is written by hand. Each comes as a pair, healthy and with one line that is wrong in lanes only.
+Every model is written as a source file: residual structure, attention, norm, mask and outputs are drawn at
+random, support for Parallel is written by hand. Each comes as a pair, healthy and with one line that is wrong
+in lanes only.
 What to expect is known by construction and confirmed by execution (`tests/oracle/in_hand.py`); a pair that
 execution does not confirm is reported and does not count.
 """
@@ -141,7 +142,9 @@ class Defect:
 _FIRST = "attended[:batch].repeat(attended.shape[0] // batch, 1, 1)"
 _ORDER = "torch.arange(attended.shape[0]).view(-1, batch).t().reshape(-1)"
 DEFECTS = {
-    "swap": Defect("AFTER_ATTENTION", "attended = attended.roll(batch, 0) if len(attended) > batch else attended"),
+    "swap": Defect(
+        "AFTER_ATTENTION", "attended = attended.roll(batch, 0) if len(attended) > batch else attended"
+    ),
     "mix": Defect(
         "AFTER_ATTENTION",
         "attended = attended - attended.mean(0, keepdim=True) * (len(attended) > batch)",
@@ -156,7 +159,9 @@ DEFECTS = {
     "interleaved": Defect("RESIDUAL", "hidden.repeat_interleave(attended.shape[0] // hidden.shape[0], 0)"),
     "shared": Defect("RESIDUAL", "hidden", "crash"),
     "mask": Defect("BIAS", "bias", "crash", "mask"),
-    "mask_order": Defect("BIAS", "bias.repeat_interleave(query.shape[0] // bias.shape[0], 0)", "wrong", "mask"),
+    "mask_order": Defect(
+        "BIAS", "bias.repeat_interleave(query.shape[0] // bias.shape[0], 0)", "wrong", "mask"
+    ),
 }
 _HEALTHY = {
     "AFTER_ATTENTION": "pass",
@@ -273,7 +278,8 @@ class Model(PreTrainedModel):
     def forward(self, input_ids, attention_mask=None, **_):
         batch, length = input_ids.shape
         hidden = self.words(input_ids) + self.places(torch.arange(length, device=input_ids.device))
-        bias = torch.full((length, length), -1e4, device=input_ids.device, dtype=hidden.dtype).triu(1)[None, None]
+        bias = torch.full((length, length), -1e4, device=input_ids.device, dtype=hidden.dtype)
+        bias = bias.triu(1)[None, None]
         if attention_mask is not None:
             bias = bias + (1 - attention_mask[:, None, None].to(hidden.dtype)) * -1e4
         for block in self.blocks:
@@ -335,7 +341,9 @@ class Structure:
     def source(self, planted: bool) -> str:
         """The module's text; the planted line ends in a mark."""
         slots = dict(_HEALTHY)
-        text = SOURCE.replace("ATTENTION\n        return self.mix", f"{ATTENTIONS[self.attention]}\n        return self.mix")
+        text = SOURCE.replace(
+            "ATTENTION\n        return self.mix", f"{ATTENTIONS[self.attention]}\n        return self.mix"
+        )
         text = text.replace("STRUCTURE", RESIDUALS[self.residual]).replace("HOOKS", HOOKS[self.residual])
         if planted:
             defect = DEFECTS[self.defect]
@@ -370,7 +378,9 @@ def structures(pairs: int, seed: int) -> list[Structure]:
         output = rng.choice(list(_ODD)) if index % 3 == 2 else rng.choice(["model", "tuple", "dict"])
         norm = rng.choice(list(NORMS))
         needs_mask = DEFECTS[defect].needs == "mask"
-        mode = "train" if norm in ("layer", "rms") and output not in _ODD and rng.random() < 0.3 else "forward"
+        mode = (
+            "train" if norm in ("layer", "rms") and output not in _ODD and rng.random() < 0.3 else "forward"
+        )
         residual = rng.choice(list(RESIDUALS))
         # two bottlenecks side by side are refused: the second meets rows that are not replicated yet
         adapter = rng.choice(ADAPTERS[:2] if residual == "side" else ADAPTERS)
@@ -396,7 +406,16 @@ def structures(pairs: int, seed: int) -> list[Structure]:
 def moving(index: int, norm: str) -> Structure:
     """A model whose state moves in training mode, and nothing is wrong with it."""
     return Structure(
-        index, "sdpa", "pre", norm, "model", "swap", "stack(a,b)", "seq_bn[reduction_factor=4]", "none", "train"
+        index,
+        "sdpa",
+        "pre",
+        norm,
+        "model",
+        "swap",
+        "stack(a,b)",
+        "seq_bn[reduction_factor=4]",
+        "none",
+        "train",
     )
 
 
@@ -443,22 +462,31 @@ def print_score(records: list[Record]) -> None:
     for record in records:
         if record not in confirmed:
             detail = record["truth"]["detail"].strip().splitlines()
-            print(f"  not confirmed: {record['spec']['id']} {record['structure']['defect']} expected "
-                  f"{record['expected']}, is {record['truth']['verdict']} {detail[-1] if detail else ''}")
+            print(
+                f"  not confirmed: {record['spec']['id']} {record['structure']['defect']} expected "
+                f"{record['expected']}, is {record['truth']['verdict']} {detail[-1] if detail else ''}"
+            )
     print(f"{len(confirmed)} of {len(records)} models are what they were made to be")
     plain = [r for r in confirmed if not r["odd"]]
     planted, healthy = ([r for r in plain if r["planted"] is wanted] for wanted in (True, False))
     alarms = ("wrong", "crash", "abort", "no-effect", "refused")
     found = [r for r in planted if r["audit"]["verdict"] == r["expected"]]
-    print(f"planted: {len(planted)}, right verdict {len(found)}, with the right primary line "
-          f"{sum(right_line(r, True) for r in found)}, any line {sum(right_line(r, False) for r in found)}")
-    print(f"healthy: {len(healthy)}, false alarms {sum(r['audit']['verdict'] in alarms for r in healthy)}, "
-          f"other {Counter(r['audit']['verdict'] for r in healthy)}")
+    print(
+        f"planted: {len(planted)}, right verdict {len(found)}, with the right primary line "
+        f"{sum(right_line(r, True) for r in found)}, any line {sum(right_line(r, False) for r in found)}"
+    )
+    print(
+        f"healthy: {len(healthy)}, false alarms {sum(r['audit']['verdict'] in alarms for r in healthy)}, "
+        f"other {Counter(r['audit']['verdict'] for r in healthy)}"
+    )
     odd = [r for r in confirmed if r["odd"]]
+    undecided = sum(r["audit"]["verdict"] == "unknown" for r in odd)
     passed = [r for r in odd if r["planted"] and r["audit"]["verdict"] in ("compatible", "no-effect")]
     alarmed = [r for r in odd if not r["planted"] and r["audit"]["verdict"] in alarms]
-    print(f"odd outputs: {len(odd)}, `unknown` {sum(r['audit']['verdict'] == 'unknown' for r in odd)}, planted ones "
-          f"called compatible {len(passed)} of {sum(r['planted'] for r in odd)}, false alarms {len(alarmed)}")
+    print(
+        f"odd outputs: {len(odd)}, `unknown` {undecided}, planted ones "
+        f"called compatible {len(passed)} of {sum(r['planted'] for r in odd)}, false alarms {len(alarmed)}"
+    )
     for (output, kind, said), count in sorted(
         Counter((r["structure"]["output"], r["planted"], r["audit"]["verdict"]) for r in odd).items()
     ):

@@ -2,8 +2,8 @@
 
     python benchmarks/plugin_models.py --size 300
 
-Every type of `TYPES` is a tiny random model of transformers with an `AdapterModelInterface`. Compositions of several
-methods and blocks run forward, train and generate; the truth is made by running every adapter alone
+Every type of `TYPES` is a tiny random model of transformers with an `AdapterModelInterface`. Compositions of
+several methods and blocks run forward, train and generate; the truth is made by running every adapter alone
 (`tests/oracle/in_hand.py`). `plugin_models:TYPE` is the model that the auditor is given.
 """
 
@@ -212,13 +212,70 @@ LAYOUTS: list[dict[str, str]] = [
 ]
 """Where the parts of a layer are called what; a model gets the first that fits it."""
 
-TYPES = (
-    "apertus arcee biogpt bitnet bloom camembert codegen cohere cohere2 ctrl data2vec-text data2vec-vision deit diffllama "
-    "dinov2 dpr ernie ernie4_5 esm exaone4 falcon gemma glm glm4 gpt_bigcode gpt_neo gpt_neox granite helium "
-    "hunyuan_v1_dense ijepa layoutlm lilt marian megatron-bert ministral mpt nemotron olmo olmo2 olmo3 openai-gpt "
-    "opt pegasus persimmon rembert roberta-prelayernorm roc_bert roformer seed_oss siglip_text_model siglip_vision_model "
-    "smollm3 splinter stablelm starcoder2 vaultgemma vit_mae vit_msn xglm xlm-roberta-xl yolos"
-).split()
+TYPES = [
+    "apertus",
+    "arcee",
+    "biogpt",
+    "bitnet",
+    "bloom",
+    "camembert",
+    "codegen",
+    "cohere",
+    "cohere2",
+    "ctrl",
+    "data2vec-text",
+    "data2vec-vision",
+    "deit",
+    "diffllama",
+    "dinov2",
+    "dpr",
+    "ernie",
+    "ernie4_5",
+    "esm",
+    "exaone4",
+    "falcon",
+    "gemma",
+    "glm",
+    "glm4",
+    "gpt_bigcode",
+    "gpt_neo",
+    "gpt_neox",
+    "granite",
+    "helium",
+    "hunyuan_v1_dense",
+    "ijepa",
+    "layoutlm",
+    "lilt",
+    "marian",
+    "megatron-bert",
+    "ministral",
+    "mpt",
+    "nemotron",
+    "olmo",
+    "olmo2",
+    "olmo3",
+    "openai-gpt",
+    "opt",
+    "pegasus",
+    "persimmon",
+    "rembert",
+    "roberta-prelayernorm",
+    "roc_bert",
+    "roformer",
+    "seed_oss",
+    "siglip_text_model",
+    "siglip_vision_model",
+    "smollm3",
+    "splinter",
+    "stablelm",
+    "starcoder2",
+    "vaultgemma",
+    "vit_mae",
+    "vit_msn",
+    "xglm",
+    "xlm-roberta-xl",
+    "yolos",
+]
 GENERATING = set(transformers.models.auto.modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
 
 
@@ -233,8 +290,8 @@ def _plain(model_type: str) -> nn.Module:
 
 
 def _generates(model_type: str) -> bool:
-    encoders = {*"camembert data2vec-text ernie megatron-bert rembert roberta-prelayernorm".split()}
-    encoders |= {*"roc_bert roformer xlm-roberta-xl marian pegasus".split()}
+    encoders = {"camembert", "data2vec-text", "ernie", "megatron-bert", "rembert", "roberta-prelayernorm"}
+    encoders |= {"roc_bert", "roformer", "xlm-roberta-xl", "marian", "pegasus"}
     return model_type in GENERATING and model_type not in encoders
 
 
@@ -334,11 +391,11 @@ def usable() -> list[str]:
 def _tried(model_type: str) -> Record:
     model = make(model_type)
     with torch.no_grad():
-        model(**inputs_of(model, "forward"))
+        model(**inputs_of(model))
     return {"ok": True}
 
 
-def inputs_of(model: Any, mode: str) -> dict[str, torch.Tensor]:
+def inputs_of(model: Any) -> dict[str, torch.Tensor]:
     """Tokens [B, S] or images [B, 3, H, W]."""
     generator = torch.Generator().manual_seed(4)
     if model.main_input_name == "pixel_values":
@@ -379,7 +436,7 @@ def specs(types: list[str], size: int, seed: int) -> list[Record]:
 def examine(spec: Record) -> Record:
     """The truth and the auditor's answer to one spec."""
     name = spec["model"].split(":")[1]
-    truth = truth_of_spec(globals()[name], partial(inputs_of, mode=spec["mode"]), spec)
+    truth = truth_of_spec(globals()[name], inputs_of, spec)
     given = dict(spec)
     if not hasattr(globals()[name]().config, "vocab_size"):
         given["mask"] = "none"

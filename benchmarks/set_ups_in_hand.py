@@ -1,9 +1,10 @@
-"""Set-ups that a spec cannot say yet, as models in hand: heads, options of blocks, dtypes, inputs; auditor against truth.
+"""Set-ups that a spec cannot say yet, as models in hand: heads, options of blocks, dtypes, inputs.
 
     python benchmarks/set_ups_in_hand.py --size 60
 
-Every case names the fields that a spec would need for it (`WAITING`), so that it can join the grid of `tests/oracle` once the
-spec has them. The truth is made by running every adapter alone (`tests/oracle/in_hand.py`).
+Every case names the fields that a spec would need for it (`WAITING`), so that it can join the grid of
+`tests/oracle` once the spec has them. The truth is made by running every adapter alone
+(`tests/oracle/in_hand.py`).
 """
 
 from __future__ import annotations
@@ -119,7 +120,9 @@ def _tasks(ids: Any) -> tuple[Any, dict[str, Any]]:
 
 def _fused(block: ac.Fuse, names: str, config: str = "dynamic", fused: ac.Fuse | None = None) -> Any:
     model = _bert(names)
-    for fusion in ([fused] if fused else []) + [ac.Fuse(*[c if isinstance(c, str) else c.last() for c in block], name=block.name)]:
+    for fusion in ([fused] if fused else []) + [
+        ac.Fuse(*[c if isinstance(c, str) else c.last() for c in block], name=block.name)
+    ]:
         model.add_adapter_fusion(fusion, config=config)
     return _active(model, block)
 
@@ -176,7 +179,11 @@ def cases(folder: str) -> list[Case]:
     found = [
         Case("stack-parallel-stack", "nested", lambda: _active(_bert("abcd"), nested)),
         Case("stack-parallel-stack-lora", "nested", lambda: _active(_bert("abcd", "lora[r=2]"), nested)),
-        Case("parallel-stacks", "nested", lambda: _active(_bert("abcd"), ac.Parallel(ac.Stack("a", "b", "c"), "d"))),
+        Case(
+            "parallel-stacks",
+            "nested",
+            lambda: _active(_bert("abcd"), ac.Parallel(ac.Stack("a", "b", "c"), "d")),
+        ),
         Case("manual-head", "active_head", lambda: _head_of_other(False)),
         Case("head-of-nan", "active_head", lambda: _head_of_other(True)),
         Case("names", "task_ids", lambda: _tasks(["a", "b", "a"])),

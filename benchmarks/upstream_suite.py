@@ -77,7 +77,8 @@ class Subject:
 def cases(suite: Path) -> list[Case]:
     """The tests whose subject is a composition, a head, a gradient or a generation."""
     found = []
-    for file in sorted((suite / "tests" / "test_methods").rglob("test_on_*.py")) + [
+    for file in [
+        *sorted((suite / "tests" / "test_methods").rglob("test_on_*.py")),
         suite / "tests" / "test_misc" / "test_adapter_composition.py",
         *sorted((suite / "tests" / "test_methods" / "test_on_clip").glob("test_*.py")),
     ]:
@@ -207,17 +208,20 @@ class OneStep:
 
 
 def watched(case: Case) -> tuple[str, list[Subject]]:
-    """Run a test; what became of it (`passed`, `skipped: why`, `failed: why`) and the subjects that it had."""
+    """Run a test; returns `passed`, `skipped: why` or `failed: why`, and the subjects that it had."""
     watch, test = Watch(), case.test()
     OneStep.test = test
     test.get_dataset = lambda *_, **__: [None]  # type: ignore[attr-defined]
     test.get_dataset_with_task_ids = lambda *_, **__: [None]  # type: ignore[attr-defined]
     torch.manual_seed(0)
     random.seed(0)
-    with _patched(torch.nn.Module, "__call__", watch.call), _patched(torch.Tensor, "backward", watch.backward):
-        with _patched(transformers.GenerationMixin, "generate", watch.generate):
-            result = unittest.TestResult()
-            test.run(result)
+    with (
+        _patched(torch.nn.Module, "__call__", watch.call),
+        _patched(torch.Tensor, "backward", watch.backward),
+        _patched(transformers.GenerationMixin, "generate", watch.generate),
+    ):
+        result = unittest.TestResult()
+        test.run(result)
     if result.skipped:
         return f"skipped: {result.skipped[0][1]}", []
     trouble = [*result.errors, *result.failures]
@@ -306,7 +310,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=300, help="audits to make (0: all)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--mode", help="audit in this mode, whatever the test does: forward, ...")
-    parser.add_argument("--kind", default="", help="only tests of these kinds: composition,head,gradient,generate")
+    parser.add_argument(
+        "--kind", default="", help="only tests of these kinds: composition,head,gradient,generate"
+    )
     parser.add_argument("--match", default="", help="only tests whose name holds this")
     parser.add_argument("--work", type=Path, default=Path("build/upstream-suite"))
     options = parser.parse_args()

@@ -337,7 +337,11 @@ class _InHand:
                     numbers = tuple(whole * (i == index) for i in range(len(node.children)))
                     one = Expr(node.kind, "", node.children, numbers)
                     self._compare_neutral(_replaced(expr, node, one), _replaced(expr, node, child))
-            if node.kind == "fuse" and all(c.kind == "adapter" for c in node.children) and self._is_plain_fusion:
+            if (
+                node.kind == "fuse"
+                and all(c.kind == "adapter" for c in node.children)
+                and self._is_plain_fusion
+            ):
                 self._check_fusion(expr, node)
 
     @property
