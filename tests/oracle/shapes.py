@@ -68,7 +68,6 @@ NESTS: dict[str, Template] = {
     "parallel-average": _fixed("parallel(average(a,b),c)"),
     "parallel-batchsplit": _batch("parallel(batchsplit(a,b;{}),c)"),
     "stack-parallel": _fixed("stack(a,parallel(b,c))"),
-    "stack-parallel-stack": _fixed("stack(a,parallel(stack(b,c),d))"),
     "parallel-then-stack": _fixed("stack(parallel(a,b),c)"),
     "batchsplit-3": _batch("batchsplit(a,b,c;{})", 3),
     "batchsplit-stack": _batch("batchsplit(stack(a,b),c;{})"),
@@ -76,16 +75,13 @@ NESTS: dict[str, Template] = {
     "batchsplit-batchsplit": _nested_batchsplit,
     "batchsplit-split": _batchsplit_of_split,
     "stack-batchsplit": _batch("stack(a,batchsplit(b,c;{}))"),
-    "stack-batchsplit-stack": _batch("stack(a,batchsplit(stack(b,c),d;{}))"),
     "stack-3": _fixed("stack(a,b,c)"),
     "stack-average": _fixed("stack(a,average(b,c))"),
     "stack-split": lambda b, s, r: f"stack(a,{_split('b,c', s, r)})",
     "stack-fuse": _fixed("stack(a,fuse(b,c))"),
     "fuse-stack": _fixed("fuse(stack(a,b),c)"),
-    "fuse-stacks": _fixed("fuse(stack(a,b),stack(c,d))"),
     "fuse-then-stack": _fixed("stack(fuse(a,b),c)"),
     "average-weights": _fixed("average(a,b;0.3,0.7)"),
-    "average-negative": _fixed("average(a,b;-0.5,1.5)"),
     "average-3": _fixed("average(a,b,c)"),
     "average-stack": _fixed("average(stack(a,b),c)"),
     "average-batchsplit": _batch("average(batchsplit(a,b;{}),c)"),
@@ -93,6 +89,14 @@ NESTS: dict[str, Template] = {
     "split-average": lambda b, s, r: _split("average(a,b),c", s, r),
 }
 """Nests that the library's table of allowed nestings permits, and variations of the main blocks."""
+
+OPEN: dict[str, Template] = {
+    "stack-parallel-stack": _fixed("stack(a,parallel(stack(b,c),d))"),
+    "stack-batchsplit-stack": _batch("stack(a,batchsplit(stack(b,c),d;{}))"),
+    "fuse-stacks": _fixed("fuse(stack(a,b),stack(c,d))"),
+    "average-negative": _fixed("average(a,b;-0.5,1.5)"),
+}
+"""Nests that the auditor does not judge right yet: met by every model on request, and to become `NESTS`."""
 
 TASKS: dict[str, Template] = {
     "multitask-3": _fixed("multitask(a,b,c)"),
