@@ -236,9 +236,13 @@ def _has_heads(name: str) -> bool:
     return bool(getattr(model, "head_types", ()))
 
 
-def examine(case: Case) -> Record:
-    """The truth and the auditor's answer to one case."""
-    model, inputs = case.make()
+def examine(case: Case) -> Record | None:
+    """The truth and the auditor's answer; None, and a printed line, where the library refuses the set-up."""
+    try:
+        model, inputs = case.make()
+    except ValueError as error:
+        print(f"  {case.name} is no model in hand: {error}")
+        return None
     truth = truth_of(model, inputs, "forward")
     audit = audit_of_spec(case.spec()) if case.spec else audit_of(model, inputs, "forward")
     return {
@@ -266,9 +270,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, (options.work / "all.jsonl").open("w") as log:
         asked = [c for c in cases(folder) if not options.kind or c.kind in options.kind.split(",")]
         for case in asked[: options.size or None]:
-            records.append(examine(case))
-            log.write(json.dumps(records[-1]) + "\n")
-            log.flush()
+            if record := examine(case):
+                records.append(record)
+                log.write(json.dumps(record) + "\n")
+                log.flush()
     print(f"{len(records)} cases in {time.perf_counter() - started:.0f} s")
     report(records, "kind", options.work / "disagreements.jsonl")
 
