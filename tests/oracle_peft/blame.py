@@ -42,5 +42,7 @@ def _raises(filename: str, line: int) -> bool:
 def _raise_lines(filename: str) -> list[tuple[int, int]]:
     tree = ast.parse(Path(filename).read_text(encoding="utf-8"))
     return [
-        (n.lineno, n.end_lineno or n.lineno) for n in ast.walk(tree) if isinstance(n, ast.Raise) and n.exc is not None
+        (n.lineno, n.end_lineno or n.lineno)
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Raise) and n.exc is not None
     ]

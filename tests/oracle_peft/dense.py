@@ -1,4 +1,4 @@
-"""What a weighted combination of low-rank adapters means, from merged weights alone: W + sum of w_i (W_i - W)."""
+"""What a weighted combination of adapters means, from merged weights alone: W + sum of w_i (W_i - W)."""
 
 from __future__ import annotations
 

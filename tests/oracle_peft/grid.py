@@ -1,9 +1,10 @@
 """The cells: which models, tuners, compositions and histories are judged.
 
 A cell is a spec line of the auditor (`model`, `head`, `compose`, `adapters`, `mode`, `batch`, `mask`) and
-`library: peft`, `history` (steps, see `history.STEPS`), `through` (how the adapters got on the model: `PeftModel`,
-`PeftMixedModel` or transformers' own `add_adapter`), `options` (arguments of `add_weighted_adapter`), `task_ids`
-(the call passes them) and `any_order` (the result must not depend on the order of the active adapters).
+`library: peft`, `history` (steps, see `history.STEPS`), `through` (how the adapters got on the model:
+`PeftModel`, `PeftMixedModel` or transformers' own `add_adapter`), `options` (arguments of
+`add_weighted_adapter`), `task_ids` (the call passes them) and `any_order` (the result must not depend on the
+order of the active adapters).
 """
 
 from __future__ import annotations
@@ -19,9 +20,35 @@ Spec = dict[str, Any]
 _ROUND = ("bert", "llama", "t5", "roberta", "opt", "distilbert", "qwen2", "bart", "mistral", "vit", "qwen3")
 _GENERATORS = {"llama": "CausalLM", "t5": "Seq2SeqLM"}
 _ONCE = ("lily", "oft-old", "bone", "bone-bat")
-"""Tuners that are not paired model by model: Lily is another model beside a second adapter, others are old."""
-_PER_ROW = ("lora", "rslora", "dora", "ia3", "oft", "boft", "vera", "loha", "lokr", "hra", "road", "glora", "c3a")
-_ADDITIVE = ("lora", "rslora", "loha", "lokr", "vera", "fourierft", "waveft", "vblora", "randlora", "shira", "ia3")
+"""Not paired model by model: Lily is another model beside a second adapter, the others are old."""
+_PER_ROW = (
+    "lora",
+    "rslora",
+    "dora",
+    "ia3",
+    "oft",
+    "boft",
+    "vera",
+    "loha",
+    "lokr",
+    "hra",
+    "road",
+    "glora",
+    "c3a",
+)
+_ADDITIVE = (
+    "lora",
+    "rslora",
+    "loha",
+    "lokr",
+    "vera",
+    "fourierft",
+    "waveft",
+    "vblora",
+    "randlora",
+    "shira",
+    "ia3",
+)
 _HEADS = ("lora", "road", "ia3", "glora", "vera", "oft")
 
 
@@ -39,6 +66,7 @@ def cells(folder: Path) -> list[Spec]:
         *_heads(),
         *_prompts(),
         *_through(),
+        *_old(),
     ]
     return [spec | {"library": "peft", "model": str(places[spec["model"]])} for spec in found]
 
@@ -98,7 +126,12 @@ def _mixed_decoding() -> Iterator[Spec]:
     for tuner in (*_PER_ROW, "ln_tuning", "trainable_tokens", "miss", "hira", "lora-embedding"):
         model = "t5" if tuner in ("ia3", "vera", "lora-embedding") else "llama"
         yield _cell("mixed", model, tuner, "mixed(fr,de,__base__)", head=_GENERATORS[model], mode="generate")
-    for model, head in (("t5", "Seq2SeqLM"), ("bart", "Seq2SeqLM"), ("gpt2", "CausalLM"), ("qwen2", "CausalLM")):
+    for model, head in (
+        ("t5", "Seq2SeqLM"),
+        ("bart", "Seq2SeqLM"),
+        ("gpt2", "CausalLM"),
+        ("qwen2", "CausalLM"),
+    ):
         for mode in ("generate", "beam"):
             yield _cell("mixed", model, "lora", "mixed(fr,de,__base__)", head=head, mode=mode, suffix="more")
     for tuner in ("rslora", "ia3", "vera", "road", "glora", "oft", "loha", "hra"):
@@ -114,7 +147,9 @@ def _mixed_special() -> Iterator[Spec]:
     for tuner in ("lora", "road", "ia3"):
         yield _cell("mixed-after", "bert", tuner, "mixed(fr,de,__base__)", suffix="merge", history=["merge"])
         yield _cell("mixed-after", "llama", tuner, "mixed(fr,de,__base__)", suffix="set", history=["set(de)"])
-        yield _cell("mixed-after", "opt", tuner, "mixed(fr,de,__base__)", suffix="load", history=["save_load"])
+        yield _cell(
+            "mixed-after", "opt", tuner, "mixed(fr,de,__base__)", suffix="load", history=["save_load"]
+        )
     apart = {"fr": "lora[r=4,target_modules=[query]]", "de": "lora[r=2,target_modules=[value]]"}
     yield {
         "id": "mixed-after/bert/lora-apart",
@@ -132,10 +167,20 @@ def _unknown() -> Iterator[Spec]:
     for tuner in ("lora", "ia3", "prompt_tuning", "prefix_tuning"):
         yield _cell("unknown", "llama", tuner, "mixed(fr,nope)", head="CausalLM", mode="generate")
         yield _cell("unknown", "llama", tuner, "active(nope)", head="CausalLM", suffix="active")
-        yield _cell("unknown", "llama", tuner, "active(fr)", head="CausalLM", suffix="delete", history=["delete(nope)"])
+        yield _cell(
+            "unknown",
+            "llama",
+            tuner,
+            "active(fr)",
+            head="CausalLM",
+            suffix="delete",
+            history=["delete(nope)"],
+        )
     for tuner in ("lora", "oft", "ia3"):
         yield _cell("unknown", "bert", tuner, "active(fr)", suffix="merge", history=["merge(nope)"])
-        yield _cell("unknown", "bert", tuner, "active(fr)", suffix="unload", history=["merge_and_unload(nope)"])
+        yield _cell(
+            "unknown", "bert", tuner, "active(fr)", suffix="unload", history=["merge_and_unload(nope)"]
+        )
     yield _cell("unknown", "bert", "lora", "weighted(fr,nope;1,1;linear)", suffix="weighted")
 
 
@@ -156,7 +201,14 @@ def _weighted() -> Iterator[Spec]:
     """Weighted combinations: weights 1 and 0 are the first adapter; `cat` is the weighted sum of changes."""
     for tuner in ("lora", "rslora", "dora", "lora-pattern", "lora-bias", "lora-embedding"):
         for how in ("linear", "svd", "cat"):
-            yield _cell("weighted", "bert", tuner, f"weighted(fr,de;1,0;{how})", suffix=how, other=_same(tuner, "bert"))
+            yield _cell(
+                "weighted",
+                "bert",
+                tuner,
+                f"weighted(fr,de;1,0;{how})",
+                suffix=how,
+                other=_same(tuner, "bert"),
+            )
     for how in ("ties", "dare_linear", "dare_ties", "magnitude_prune", "ties_svd", "magnitude_prune_svd"):
         for tuner in ("lora", "rslora"):
             yield _cell(
@@ -192,7 +244,18 @@ def _histories() -> Iterator[Spec]:
         yield _cell("disable", model, tuner, "active(fr)", history=["disable", "enable", "set(de)"])
     for model, tuner in _rotate(most, 5):
         yield _cell("save", model, tuner, "active(de)", history=["save_load"])
-    for tuner in ("lora", "dora", "road", "ia3", "oft", "vera", "loha", "ln_tuning", "trainable_tokens", "vblora"):
+    for tuner in (
+        "lora",
+        "dora",
+        "road",
+        "ia3",
+        "oft",
+        "vera",
+        "loha",
+        "ln_tuning",
+        "trainable_tokens",
+        "vblora",
+    ):
         yield _cell("delete", "llama", tuner, "active(fr)", history=["delete(de)"], suffix="other")
         yield _cell("delete", "bert", tuner, "active(fr)", history=["set(de)", "delete(fr)"], suffix="first")
     for tuner in ("lora", "oft", "vera", "ia3", "road", "hra"):
@@ -205,18 +268,34 @@ def _histories() -> Iterator[Spec]:
         spoiled = ["error(mixed(fr,de,__base__))"]
         yield _cell("error", "bert", tuner, "active(fr)", history=spoiled, suffix="mixed")
         yield _cell("error", "llama", tuner, "active(fr)", history=["error"], head="CausalLM", suffix="plain")
-        yield _cell("error", "opt", tuner, "active(fr)", history=["disable", "error", "enable"], suffix="disabled")
+        yield _cell(
+            "error", "opt", tuner, "active(fr)", history=["disable", "error", "enable"], suffix="disabled"
+        )
     for model in ("llama", "t5"):
         spoiled = ["error(mixed(fr,de,__base__))"]
-        yield _cell("error", model, "lora", "active(fr)", history=spoiled, head=_GENERATORS[model], mode="generate")
+        yield _cell(
+            "error", model, "lora", "active(fr)", history=spoiled, head=_GENERATORS[model], mode="generate"
+        )
     for tuner in ("lora", "dora", "ia3", "oft"):
-        yield _cell("swap", "llama", tuner, "active(fr)", history=["hot_swap(fr,de)"], other=_same(tuner, "llama"))
+        yield _cell(
+            "swap", "llama", tuner, "active(fr)", history=["hot_swap(fr,de)"], other=_same(tuner, "llama")
+        )
     for tuner in ("lora", "rslora", "vera"):
-        yield _cell("switch", "bert", tuner, "active(fr)", history=["train_step", "set(de)", "train_step", "set(fr)"])
+        yield _cell(
+            "switch", "bert", tuner, "active(fr)", history=["train_step", "set(de)", "train_step", "set(fr)"]
+        )
     for model in ("llama-tied", "gpt2-tied"):
         for tuner in ("lora", "lora-embedding", "trainable_tokens"):
             yield _cell("tied", model, tuner, "active(fr)", history=["merge", "unmerge"], head="CausalLM")
-            yield _cell("tied", model, tuner, "active(fr)", history=["merge_and_unload"], head="CausalLM", suffix="out")
+            yield _cell(
+                "tied",
+                model,
+                tuner,
+                "active(fr)",
+                history=["merge_and_unload"],
+                head="CausalLM",
+                suffix="out",
+            )
 
 
 def _heads() -> Iterator[Spec]:
@@ -225,18 +304,32 @@ def _heads() -> Iterator[Spec]:
     for tuner in _HEADS:
         yield _cell("head", "bert", tuner, "mixed(fr,de,__base__)", head=task, suffix="mixed")
         yield _cell("head", "bert", tuner, "active(fr)", head=task, suffix="unload", history=["unload"])
-        yield _cell("head", "llama", tuner, "active(fr)", head=task, suffix="out", history=["merge_and_unload(de)"])
-        yield _cell("head", "llama", tuner, "active(de)", head=task, suffix="merged", history=["merge_and_unload"])
-        yield _cell("head", "distilbert", tuner, "active(fr)", head=task, suffix="switch", history=["set(de)", "disable"])
-    for tuner in ("lora", "road"):
-        plain = _same(tuner, "bert")[:-1] + ",task_type=None]"
+        yield _cell(
+            "head", "llama", tuner, "active(fr)", head=task, suffix="out", history=["merge_and_unload(de)"]
+        )
+        yield _cell(
+            "head", "llama", tuner, "active(de)", head=task, suffix="merged", history=["merge_and_unload"]
+        )
+        yield _cell(
+            "head",
+            "distilbert",
+            tuner,
+            "active(fr)",
+            head=task,
+            suffix="switch",
+            history=["set(de)", "disable"],
+        )
+    for tuner in ("lora", "road", "ia3"):
+        own = {"head": task, "extra": "modules_to_save=[classifier],task_type=None"}
+        own["other"] = tuners.text(tuner, models.MODELS["bert"], extra="task_type=None")
         for compose, history, suffix in (
             ("mixed(fr,de)", [], "some"),
             ("mixed(fr,__base__)", [], "some-base"),
             ("active(fr)", ["set(de)", "set(fr)"], "some-switch"),
             ("active(fr,de)", [], "some-both"),
+            ("active(fr)", ["merge_and_unload(de)"], "some-out"),
         ):
-            yield _cell("head", "bert", tuner, compose, head=task, suffix=suffix, history=history, other=plain)
+            yield _cell("head", "bert", tuner, compose, suffix=suffix, history=history, **own)
     for model in ("roberta", "distilbert", "bart", "llama"):
         yield _cell("head", model, "lora", "mixed(fr,de,__base__)", head=task, suffix="mixed")
     yield _cell("head", "bert", "lora", "active(fr,de)", head=task, suffix="both")
@@ -251,7 +344,9 @@ def _heads() -> Iterator[Spec]:
         ("active(de)", ["save_load"], "save"),
         ("active(fr)", ["merge_and_unload(de)"], "out"),
     ):
-        yield _cell("tokens", "llama", "lora", compose, head="CausalLM", suffix=suffix, history=history, extra=tokens)
+        yield _cell(
+            "tokens", "llama", "lora", compose, head="CausalLM", suffix=suffix, history=history, extra=tokens
+        )
 
 
 def _prompts() -> Iterator[Spec]:
@@ -260,15 +355,30 @@ def _prompts() -> Iterator[Spec]:
     for tuner in PROMPTS:
         for model in causal if tuner in ("prompt_tuning", "prefix_tuning", "p_tuning") else ("llama",):
             yield _cell("prompt", model, tuner, "active(fr)", head="CausalLM", mode="generate")
-        yield _cell("prompt", "llama", tuner, "active(fr)", head="CausalLM", history=["set(de)", "disable", "enable"])
+        yield _cell(
+            "prompt", "llama", tuner, "active(fr)", head="CausalLM", history=["set(de)", "disable", "enable"]
+        )
         yield _cell("prompt", "llama", tuner, "mixed(fr,de,__base__)", head="CausalLM", suffix="mixed")
-        yield _cell("prompt", "opt", tuner, "active(de)", head="CausalLM", suffix="save", history=["save_load"])
+        yield _cell(
+            "prompt", "opt", tuner, "active(de)", head="CausalLM", suffix="save", history=["save_load"]
+        )
     for tuner in ("prompt_tuning", "prefix_tuning"):
         yield _cell("prompt", "bert", tuner, "active(fr)", head="SequenceClassification", history=["set(de)"])
         yield _cell("prompt", "t5", tuner, "active(fr)", head="Seq2SeqLM", mode="generate")
         yield _cell("prompt", "bart", tuner, "active(fr)", head="Seq2SeqLM", mode="generate")
-        yield _cell("prompt", "llama", tuner, "active(fr)", head="CausalLM", suffix="delete", history=["delete(de)"])
-        yield _cell("prompt", "llama", tuner, "active(fr)", head="CausalLM", mode="generate", suffix="disable", history=["disable"])
+        yield _cell(
+            "prompt", "llama", tuner, "active(fr)", head="CausalLM", suffix="delete", history=["delete(de)"]
+        )
+        yield _cell(
+            "prompt",
+            "llama",
+            tuner,
+            "active(fr)",
+            head="CausalLM",
+            mode="generate",
+            suffix="disable",
+            history=["disable"],
+        )
     for tuner in ("lora", "ia3", "oft", "vera"):
         for model, head in (("llama", "CausalLM"), ("t5", "Seq2SeqLM")):
             yield _cell("alone", model, tuner, "active(fr)", head=head, mode="generate", history=["set(de)"])
@@ -278,21 +388,73 @@ def _through() -> Iterator[Spec]:
     """The other two ways to put adapters on a model."""
     for tuner in ("lora", "ia3", "oft", "vera", "loha"):
         own = {"through": "add_adapter", "suffix": "own"}
-        yield _cell("through", "llama", tuner, "active(fr)", head="CausalLM", history=["set(de)", "disable", "enable"], **own)
+        yield _cell(
+            "through",
+            "llama",
+            tuner,
+            "active(fr)",
+            head="CausalLM",
+            history=["set(de)", "disable", "enable"],
+            **own,
+        )
         yield _cell("through", "bert", tuner, "active(fr,de)", **own)
         yield _cell("through", "opt", tuner, "mixed(fr,de)", **own)
         yield _cell("through", "llama", tuner, "active(de)", head="CausalLM", mode="generate", **own)
-        head = {"head": "SequenceClassification", "extra": "modules_to_save=[classifier]", "through": "add_adapter"}
+        head = {
+            "head": "SequenceClassification",
+            "extra": "modules_to_save=[classifier]",
+            "through": "add_adapter",
+        }
         history = ["set(de)", "disable", "enable"]
         yield _cell("through", "bert", tuner, "active(fr)", history=history, suffix="own-head", **head)
     yield _cell("through", "bert", "lora", "active(nope)", through="add_adapter", suffix="own-unknown")
-    tokens = {"extra": f"trainable_token_indices=[{tuners.ODD}]", "through": "add_adapter", "head": "CausalLM"}
-    yield _cell("through", "llama", "lora", "active(fr)", suffix="own-tokens", history=["set(de)", "set(fr)"], **tokens)
-    yield _cell("through", "llama", "lora", "active(de)", suffix="own-tokens-off", history=["disable"], **tokens)
+    tokens = {
+        "extra": f"trainable_token_indices=[{tuners.ODD}]",
+        "through": "add_adapter",
+        "head": "CausalLM",
+    }
+    yield _cell(
+        "through",
+        "llama",
+        "lora",
+        "active(fr)",
+        suffix="own-tokens",
+        history=["set(de)", "set(fr)"],
+        **tokens,
+    )
+    yield _cell(
+        "through", "llama", "lora", "active(de)", suffix="own-tokens-off", history=["disable"], **tokens
+    )
     mixes = (("lora", "lokr"), ("lora", "loha"), ("oft", "lora"), ("loha", "lokr"))
     for one, two in mixes:
         second = _same(two, "bert")
         mixed = {"through": "PeftMixedModel", "other": second}
-        yield _cell("through", "bert", one, "active(fr,de)", suffix=f"{two}-merge", history=["merge", "unmerge"], **mixed)
-        yield _cell("through", "bert", one, "active(fr)", suffix=f"{two}-switch", history=["set(de)", "disable", "enable"], **mixed)
+        yield _cell(
+            "through",
+            "bert",
+            one,
+            "active(fr,de)",
+            suffix=f"{two}-merge",
+            history=["merge", "unmerge"],
+            **mixed,
+        )
+        yield _cell(
+            "through",
+            "bert",
+            one,
+            "active(fr)",
+            suffix=f"{two}-switch",
+            history=["set(de)", "disable", "enable"],
+            **mixed,
+        )
     yield _cell("through", "bert", "lora", "mixed(fr,de)", through="PeftMixedModel", suffix="mixed")
+
+
+def _old() -> Iterator[Spec]:
+    """Tuners, or arguments, that only older releases take."""
+    for tuner in ("oft-old", "bone", "bone-bat"):
+        yield _cell("old", "bert", tuner, "mixed(fr,de,__base__)", suffix="mixed")
+        yield _cell("old", "bert", tuner, "active(fr,de)", suffix="both", history=["merge", "unmerge"])
+        yield _cell(
+            "old", "llama", tuner, "active(fr)", suffix="life", history=["set(de)", "merge", "save_load"]
+        )

@@ -1,7 +1,7 @@
-"""The truth about one cell: after every step of its history, each row is what its adapters alone make of it.
+"""The truth about one cell: after every step of its history, each row is what its adapters alone give.
 
-`ok`, `wrong` (runs, other results; or accepts what does not exist), `crash`, `refused` (the library says no on
-purpose), `no-effect` (an adapter changes nothing), `absent` (the release does not have it).
+`ok`, `wrong` (runs, other results; or accepts what does not exist), `crash`, `refused` (a no on purpose),
+`no-effect` (an adapter changes nothing), `absent` (the release does not have it).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .observe import Seen, decode_greedily, difference, make_inputs, see
 
 Spec = dict[str, Any]
 TOLERANCE = 3e-4
-"""Largest relative difference that is no error in float32; the tests see to it that no cell lies close to it."""
+"""Largest relative difference that is no error in float32; tests see to it that no cell lies close to it."""
 SMALLEST_EFFECT = 1e-6
 
 
@@ -123,7 +123,7 @@ def _with_effect(truth: Truth, references: References) -> Truth:
 
 
 class References:
-    """What adapters alone (or together, unmerged, in a fresh model) make of the whole batch; each is run once."""
+    """What adapters alone (or together, unmerged, in a fresh model) make of the batch; each is run once."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec, self.known = spec, dict[Names, Seen]()
@@ -132,7 +132,7 @@ class References:
         self.inputs = make_inputs(subject.build_base(spec), spec, rows)
 
     def inputs_for(self, model: nn.Module) -> dict[str, torch.Tensor]:
-        """The cell's inputs, without what only a peft model takes; copies, since models may write into them."""
+        """The cell's inputs, without what only a peft model takes; copies: models may write into them."""
         plain = not hasattr(model, "base_model_prepare_inputs_for_generation") and not hasattr(
             model, "peft_config"
         )

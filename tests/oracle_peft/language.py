@@ -1,4 +1,4 @@
-"""What a cell says: compositions, histories and adapter configurations as text, read by a few lines of its own.
+"""What a cell says: compositions, histories and adapter configurations as text.
 
 A composition is `mixed(fr,de,__base__;2,1,1)`, `active(fr,de)` or `weighted(fr,de;1,0;linear)`; a step of a
 history is a word with names, `set(de)`; an adapter is `lora[r=4,target_modules=[query,value]]`.

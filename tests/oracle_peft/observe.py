@@ -14,7 +14,7 @@ Spec = dict[str, Any]
 
 @dataclass
 class Seen:
-    """`rows[i]`: the tensors of row i, comparable across models; `gradients`: of adapter parameters, in train."""
+    """`rows[i]`: the tensors of row i, comparable across models; `gradients`: by parameter, in train."""
 
     rows: list[dict[str, torch.Tensor]]
     gradients: dict[str, torch.Tensor] = field(default_factory=dict)
@@ -121,7 +121,7 @@ def _by_row(tensors: dict[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
 
 
 def difference(seen: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> float:
-    """Largest difference relative to the scale of `wanted`; 1 where tokens or shapes differ, infinite for NaN."""
+    """Largest difference relative to the scale of `wanted`; 1 where tokens differ, infinite for NaN."""
     worst = 0.0
     for key, value in wanted.items():
         got = seen.get(key)

@@ -87,7 +87,9 @@ def _release(path: Path | None) -> dict[str, str]:
         "import json; from importlib.metadata import version; "
         "print(json.dumps({n: version(n) for n in ('peft', 'transformers', 'accelerate', 'torch')}))"
     )
-    answer = subprocess.run([sys.executable, "-c", code], env=environment(path), capture_output=True, text=True, check=False)
+    answer = subprocess.run(
+        [sys.executable, "-c", code], env=environment(path), capture_output=True, text=True, check=False
+    )
     if answer.returncode:
         raise RuntimeError(f"no peft to be found in {path}: {answer.stderr.splitlines()[-1]}")
     return dict(json.loads(answer.stdout))

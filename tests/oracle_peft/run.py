@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import collections
-import json
 import sys
 import time
 from pathlib import Path
@@ -35,7 +34,9 @@ def main() -> None:
 
 def _line(cell: dict, truth: dict) -> str:
     stop = truth.get("stop") or {}
-    where = f"{stop['exception']} {stop['file']}:{stop['line']} {stop['message'][:90]}" if stop else truth["why"]
+    where = (
+        f"{stop['exception']} {stop['file']}:{stop['line']} {stop['message'][:90]}" if stop else truth["why"]
+    )
     return (
         f"{truth['truth']:9} {cell['id']:70} {truth['step']:28} "
         f"dev={truth['deviation']:.1e} eff={truth['effect']:.1e} {where}"

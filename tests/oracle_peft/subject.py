@@ -141,11 +141,9 @@ def build(spec: Spec, names: list[str] | tuple[str, ...]) -> nn.Module:
 def activate(model: nn.Module, names: tuple[str, ...], spec: Spec) -> None:
     """Make `names` the active adapters, in this order, by the call the library offers for it."""
     one = names[0] if len(names) == 1 else list(names)
-    if spec.get("through") == "add_adapter" or isinstance(one, str):
+    if isinstance(one, str) or spec.get("through", "PeftModel") != "PeftModel":
         model.set_adapter(one)
-    elif spec.get("through") == "PeftMixedModel":
-        model.set_adapter(one)
-    else:
+    else:  # PeftModel.set_adapter takes one name only
         model.base_model.set_adapter(one)
     for parameter in model.parameters():
         parameter.grad = None

@@ -27,7 +27,9 @@ def test_cells_name_only_adapters_they_have_except_where_that_is_the_question(tm
             if word != "error":
                 used |= {n for n in inside.split(",") if n}
         strange = used - set(cell["adapters"]) - {BASE}
-        assert bool(strange) == (cell["id"].startswith("unknown/") or cell["id"].endswith("-unknown")), cell["id"]
+        assert bool(strange) == (cell["id"].startswith("unknown/") or cell["id"].endswith("-unknown")), cell[
+            "id"
+        ]
 
 
 def test_every_tuner_and_every_kind_of_composition_is_there(tmp_path: Path) -> None:

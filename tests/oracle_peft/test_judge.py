@@ -1,4 +1,4 @@
-"""The oracle's own sanity: known right cells are ok, known wrong ones are not, and a planted error is seen."""
+"""The oracle's own sanity: known right cells are ok, known wrong ones are not, a planted error is seen."""
 
 from __future__ import annotations
 

@@ -31,5 +31,5 @@ def test_adapter_arguments_are_values() -> None:
 
 @pytest.mark.parametrize("wrong", ["parallel(a,b)", "active(a", ""])
 def test_what_is_no_composition_is_refused(wrong: str) -> None:
-    with pytest.raises(ValueError, match="neither a word|not a composition"):
+    with pytest.raises(ValueError, match=r"neither a word|not a composition"):
         compose(wrong)

@@ -10,7 +10,8 @@ LORA = {
     "dora": "lora[r=4,use_dora=True,target_modules=[{all}]]",
     "pissa": "lora[r=4,init_lora_weights=pissa,target_modules=[{all}]]",
     "olora": "lora[r=4,init_lora_weights=olora,target_modules=[{all}]]",
-    "lora-pattern": "lora[r=4,rank_pattern={{'{first}': 6}},alpha_pattern={{'{first}': 3}},target_modules=[{all}]]",
+    "lora-pattern": "lora[r=4,rank_pattern={{'{first}': 6}},alpha_pattern={{'{first}': 3}}"
+    ",target_modules=[{all}]]",
     "lora-bias": "lora[r=4,lora_bias=True,target_modules=[{all}]]",
     "lora-embedding": "lora[r=4,target_modules=[{first},{embedding}]]",
 }

@@ -1,6 +1,6 @@
-"""Judge cells from standard input, one JSON object a line, in forked children: ``python -m oracle_peft.worker``.
+"""Judge cells from standard input, one JSON object a line: ``python -m oracle_peft.worker``.
 
-A child takes many cells, so that imports and first uses are paid once; one that dies or hangs takes one cell along.
+A forked child takes many cells, so that imports are paid once; one that dies or hangs takes one cell along.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Spec = dict[str, Any]
 
 
 def main() -> None:
-    """Read all cells, then answer in order; answers own the real standard output, whatever libraries print."""
+    """Read all cells, then answer in order; answers own the real standard output, whatever others print."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     warnings.simplefilter("ignore")
@@ -90,7 +90,9 @@ def _judge(cells: list[Spec], writer: int) -> None:
         for spec in cells:
             try:
                 answer = judge(spec)
-            except Exception as error:  # an error of the oracle itself: it must be seen, not hidden as a truth
+            except (
+                Exception
+            ) as error:  # an error of the oracle itself: it must be seen, not hidden as a truth
                 traceback.print_exc(file=sys.stderr)
                 last = traceback.extract_tb(error.__traceback__)[-1]
                 answer = _empty("broken", f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})")
