@@ -25,6 +25,11 @@ def stop(error: BaseException) -> dict[str, Any]:
     }
 
 
+def ours(error: BaseException) -> bool:
+    """Whether the oracle itself failed, not what it called."""
+    return Path(traceback.extract_tb(error.__traceback__)[-1].filename).parent == Path(__file__).parent
+
+
 def _relative(filename: str) -> str | None:
     parts = Path(filename).parts
     for library in LIBRARIES:

@@ -18,6 +18,10 @@ Spec = dict[str, Any]
 Names = tuple[str, ...]
 
 
+class NothingFailed(Exception):
+    """The oracle's own step did not do its work."""
+
+
 class State:
     """The model in hand, and `rows`: which adapters must act together on each row of the next call."""
 
@@ -119,7 +123,7 @@ def _error(state: State, inside: str) -> None:
         see(state.model, state.spec, inputs, **more)
     except Exception:  # what is raised is the user's own mistake: the next call counts
         return
-    raise AssertionError("a call with impossible inputs must fail")
+    raise NothingFailed("a call with impossible inputs must fail")
 
 
 def _save_load(state: State, inside: str) -> None:

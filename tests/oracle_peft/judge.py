@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from . import subject
-from .blame import stop
+from .blame import ours, stop
 from .dense import combined
-from .history import Names, State
+from .history import Names, NothingFailed, State
 from .language import BASE, WEIGHTED, call, compose
 from .observe import Seen, decode_greedily, difference, make_inputs, see
 
@@ -29,7 +29,9 @@ SMALLEST_EFFECT = 1e-6
 
 @dataclass
 class Truth:
-    """What was seen; `step` is the first step that departs, `start` before the history."""
+    """What was seen; `step` is the first step that departs: `build`, `start` before the history, or `alone`
+    where the reference itself stops.
+    """
 
     truth: str = "ok"
     step: str = ""
@@ -79,7 +81,7 @@ def _one_step(state: State, step: str, references: References, truth: Truth) -> 
     try:
         state.start() if step == "start" else state.step(step)
         seen = see(state.model, state.spec, references.inputs_for(state.model), **state.call_arguments())
-    except AssertionError:
+    except NothingFailed:
         raise
     except Exception as error:
         _stopped(truth, step, error)
@@ -89,7 +91,11 @@ def _one_step(state: State, step: str, references: References, truth: Truth) -> 
         truth.truth, truth.step = "wrong", step
         truth.why = f"accepted {', '.join(strange)}, which no adapter is called"
         return False
-    gaps = references.gaps(seen, state)
+    try:
+        gaps = references.gaps(seen, state)
+    except Exception as error:
+        _stopped(truth, "alone", error)
+        return False
     truth.deviation = max(truth.deviation, *gaps)
     truth.rows = [row for row, gap in enumerate(gaps) if gap > TOLERANCE]
     if truth.rows:
@@ -109,6 +115,8 @@ def _strangers(spec: Spec, step: str) -> list[str]:
 
 
 def _stopped(truth: Truth, step: str, error: Exception) -> Truth:
+    if ours(error):
+        raise error
     truth.stop = stop(error)
     truth.truth = "refused" if truth.stop["deliberate"] else "crash"
     truth.step = step

@@ -28,6 +28,8 @@ def make_inputs(model: nn.Module, spec: Spec, rows: int) -> dict[str, torch.Tens
         return {"pixel_values": torch.randn(shape, generator=generator)}
     length = spec.get("seq_len", 7)
     ids = torch.randint(3, config.vocab_size, (rows, length), generator=generator)
+    if spec.get("head") == "SequenceClassification" and getattr(config, "is_encoder_decoder", False):
+        ids[:, -1] = config.eos_token_id  # their heads read the row's last end token
     inputs = {"input_ids": ids}
     if spec.get("mask", "none") != "none":
         mask = torch.ones_like(ids)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import json
 import sys
 import time
 from pathlib import Path
@@ -20,6 +21,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="cells whose id contains this")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--show", action="store_true", help="one line for every cell")
+    parser.add_argument("--keep", action="store_true", help="write the truths beside the oracle")
     options = parser.parse_args()
     cells = [c for c in grid.cells(options.cache / "models") if options.only in c["id"]]
     begin = time.perf_counter()
@@ -28,8 +30,23 @@ def main() -> None:
     if options.show:
         for cell, truth in zip(cells, truths, strict=True):
             print(_line(cell, truth))
+    if options.keep:
+        keep(release["peft"], cells, truths)
     print(table(release, cells, truths, seconds))
     sys.exit(any(t["truth"] == "broken" for t in truths))
+
+
+def keep(version: str, cells: list[dict], truths: list[dict]) -> None:
+    """Write what the tests hold the oracle to, one cell a line: truth, step, deviation, effect, stop."""
+    lines = []
+    for cell, truth in sorted(zip(cells, truths, strict=True), key=lambda pair: pair[0]["id"]):
+        kept = {k: v for k, v in truth.items() if v and k != "seconds"}
+        for number in ("deviation", "effect"):
+            kept[number] = float(f"{truth[number]:.1e}")
+        lines.append(f"{json.dumps(cell['id'])}: {json.dumps(kept, sort_keys=True)}")
+    file = Path(__file__).parent / "truths" / f"peft-{version}.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def _line(cell: dict, truth: dict) -> str:

@@ -63,10 +63,9 @@ def build_base(spec: Spec) -> nn.Module:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(_base_values(fill[id(parameter)], parameter))
-    for attribute in ("eos_token_id", "forced_eos_token_id"):
-        if getattr(model, "generation_config", None) is not None:
-            setattr(model.generation_config, attribute, None)
-    model.config.eos_token_id = None
+    if head in ("CausalLM", "Seq2SeqLM"):  # every row decodes the same number of tokens
+        model.config.eos_token_id = None
+        model.generation_config.eos_token_id = model.generation_config.forced_eos_token_id = None
     return model.eval()
 
 
