@@ -26,7 +26,8 @@ def judge_all(
     release = _release(path)
     kept = folder / f"peft-{release['peft']}.jsonl"
     folder.mkdir(parents=True, exist_ok=True)
-    known = _known(kept, release)
+    stamp = _stamp(release)
+    known = _known(kept, stamp)
     todo = sorted((c for c in cells if _key(c) not in known), key=lambda c: (c["model"], c.get("head", "")))
     lock = threading.Lock()
 
@@ -34,7 +35,7 @@ def judge_all(
         for cell, truth in _work(part, path):
             with lock, kept.open("a") as file:
                 known[_key(cell)] = truth
-                line = {"for": _stamp(release), "key": _key(cell), "id": cell["id"], "truth": truth}
+                line = {"for": stamp, "key": _key(cell), "id": cell["id"], "truth": truth}
                 file.write(json.dumps(line) + "\n")
 
     threads = [threading.Thread(target=work, args=(part,)) for part in _parts(todo, jobs)]
@@ -109,8 +110,8 @@ def _key(cell: Spec) -> str:
     return hashlib.sha256(json.dumps([body, config], sort_keys=True).encode()).hexdigest()[:24]
 
 
-def _known(kept: Path, release: dict[str, str]) -> dict[str, dict[str, Any]]:
+def _known(kept: Path, stamp: str) -> dict[str, dict[str, Any]]:
     if not kept.exists():
         return {}
     lines = (json.loads(line) for line in kept.read_text().splitlines())
-    return {line["key"]: line["truth"] for line in lines if line["for"] == _stamp(release)}
+    return {line["key"]: line["truth"] for line in lines if line["for"] == stamp}
