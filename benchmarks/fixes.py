@@ -92,16 +92,15 @@ def _fixes(data: Record) -> Record:
     from adapter_audit.auditor.errors import AuditError
     from adapter_audit.auditor.fixes import find_fixes
     from adapter_audit.auditor.fixes.trial.reaudit import facts_and_result
-    from adapter_audit.auditor.request.model_source import resolve
+    from adapter_audit.auditor.request.job import resolved_job
     from adapter_audit.auditor.schema.spec import AuditSpec
 
     started = time.perf_counter()
     try:
-        spec = AuditSpec.read(data)
-        source = resolve(spec.model)
-        facts, result = facts_and_result(spec, source)
+        job = resolved_job(AuditSpec.read(data))
+        facts, result = facts_and_result(job)
         audited = time.perf_counter()
-        fixes = find_fixes(spec, source, facts, result.findings)
+        fixes = find_fixes(job, facts, result.findings)
     except AuditError as error:
         return {"verdict": "unknown", "findings": [], "fixes": [], "error": error.line}
     distinct = {json.dumps(f.model_dump(), sort_keys=True) for own in fixes.values() for f in own}

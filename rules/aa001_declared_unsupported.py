@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter_audit.auditor.facts.facts import Facts
-from adapter_audit.auditor.schema.result import Confidence, Finding, Severity, Verdict
+from adapter_audit.auditor.schema.result import Cause, Confidence, Finding, Invariant, Severity, Verdict
 
 from ._support.refusals import instead
 from ._support.remedies import one_by_one
@@ -29,12 +29,16 @@ from .base import AuditRule, Case
 class DeclaredUnsupported(AuditRule):
     """A refusal on purpose, at set-up."""
 
-    id, name, invariant = "AA001", "declared-unsupported", "declared"
+    id, name, invariant = "AA001", "declared-unsupported", Invariant.DECLARED
     severity, confidence, verdict = Severity.ERROR, Confidence.CONFIRMED, Verdict.REFUSED
     requires = "config"
     cases = (
         Case(
             bad=True,
+            place="adapters/composition.py",
+            code="raise ValueError(",
+            says="Cannot nest Fuse[a, b] in Parallel",
+            verdict=Verdict.REFUSED,
             spec={
                 "model": "adapter_audit.auditor.toys:bert",
                 "compose": "parallel(fuse(a,b),c)",
@@ -58,5 +62,6 @@ class DeclaredUnsupported(AuditRule):
             yield self.finding(
                 f"the library refuses {facts.tree}: {failure.message or failure.kind}",
                 facts.place(failure.site, failure.module),
+                cause=Cause.REFUSED,
                 fixes=(*one_by_one(facts), *instead(facts)),
             )

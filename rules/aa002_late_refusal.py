@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter_audit.auditor.facts.facts import Facts, Failure
-from adapter_audit.auditor.schema.result import Confidence, Finding, Severity, Verdict
+from adapter_audit.auditor.schema.result import Cause, Confidence, Finding, Invariant, Severity, Verdict
 
 from ._support.failures import executed_at, first_stop
 from ._support.refusals import instead
@@ -32,12 +32,16 @@ from .base import AuditRule, Case
 class LateRefusal(AuditRule):
     """A refusal on purpose, in the forward pass."""
 
-    id, name, invariant = "AA002", "late-refusal", "refusal"
+    id, name, invariant = "AA002", "late-refusal", Invariant.REFUSAL
     severity, confidence, verdict = Severity.ERROR, Confidence.CERTAIN, Verdict.REFUSED
     requires = "meta"
     cases = (
         Case(
             bad=True,
+            place="encoder.layer.0.attention.self.query",
+            code="raise NotImplementedError()",
+            says="the library refuses fuse(a,b) only in the forward pass",
+            verdict=Verdict.REFUSED,
             spec={"model": "adapter_audit.auditor.toys:bert", "compose": "fuse(a,b)", "adapter": "lora"},
         ),
         Case(
@@ -55,6 +59,7 @@ class LateRefusal(AuditRule):
             f"the library refuses {facts.tree} only in the forward pass: {_words(failure)}",
             facts.place(failure.site, failure.module),
             related=executed_at(facts, failure),
+            cause=Cause.REFUSED,
             confidence=confidence,
             fixes=(*one_by_one(facts), *instead(facts)),
         )

@@ -22,9 +22,11 @@ from collections.abc import Iterator
 
 from adapter_audit.auditor.facts.facts import Facts, Failure, Lane, StaticFacts
 from adapter_audit.auditor.schema.result import (
+    Cause,
     Confidence,
     Evidence,
     Finding,
+    Invariant,
     Location,
     Related,
     Severity,
@@ -39,15 +41,25 @@ from .base import AuditRule, Case
 class ExpandedMeetsShared(AuditRule):
     """An expanded operand meets an unexpanded one."""
 
-    id, name, invariant = "AA101", "expanded-meets-shared", "meeting"
+    id, name, invariant = "AA101", "expanded-meets-shared", Invariant.MEETING
     severity, confidence, verdict = Severity.ERROR, Confidence.CERTAIN, Verdict.CRASH
     requires = "meta"
     cases = (
         Case(
-            bad=True, spec={"model": "adapter_audit.auditor.toys.broken:two_defects", "compose": "parallel:2"}
+            bad=True,
+            place="encoder.layer.0",
+            code='states + seen["states"]',
+            says="[6, 7, 32] = [N*B, S, 32] against [3, 7, 32] = [B, S, 32]",
+            verdict=Verdict.CRASH,
+            times=2,
+            spec={"model": "adapter_audit.auditor.toys.broken:two_defects", "compose": "parallel:2"},
         ),
         Case(
             bad=True,
+            place="encoder.block.1.layer.0.SelfAttention",
+            code="scores += position_bias_masked",
+            says="meets one that was never replicated: [6, 4, 7, 7]",
+            verdict=Verdict.CRASH,
             spec={
                 "model": "adapter_audit.auditor.toys:t5",
                 "compose": "parallel:2",
@@ -96,6 +108,7 @@ class ExpandedMeetsShared(AuditRule):
             evidence=_chain(related, facts.location(record)),
             shapes=shapes,
             modules=[f.module for f in group],
+            cause=Cause.OPERANDS_MEET,
             confidence=confidence,
             fixes=one_by_one(facts),
         )

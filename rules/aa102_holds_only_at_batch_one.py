@@ -19,8 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter_audit.auditor.facts.facts import Facts, Lane, StaticFacts
-from adapter_audit.auditor.schema.result import Confidence, Finding, Related, Severity
-from adapter_audit.auditor.trace.align.twins import operand_lane
+from adapter_audit.auditor.schema.result import Cause, Confidence, Finding, Invariant, Related, Severity
 from adapter_audit.auditor.trace.op_kinds import MOVES
 from adapter_audit.auditor.trace.records import Record
 
@@ -30,12 +29,16 @@ from .base import AuditRule, Case
 class HoldsOnlyAtBatchOne(AuditRule):
     """Broadcasting hides a missing replication."""
 
-    id, name, invariant = "AA102", "holds-only-at-batch-one", "meeting"
+    id, name, invariant = "AA102", "holds-only-at-batch-one", Invariant.MEETING
     severity, confidence = Severity.WARNING, Confidence.CERTAIN
     requires = "meta"
     cases = (
         Case(
             bad=True,
+            place="encoder.block.1.layer.0.SelfAttention",
+            code="scores += position_bias_masked",
+            says="[1, 4, 7, 7] = [B, 4, S, S], which was never replicated",
+            severity=Severity.WARNING,
             spec={
                 "model": "adapter_audit.auditor.toys:t5",
                 "compose": "parallel:2",
@@ -79,6 +82,7 @@ class HoldsOnlyAtBatchOne(AuditRule):
             f"{facts.operand_text(record, expanded)} is combined with {facts.operand_text(record, shared)}, "
             "which was never replicated and happens to broadcast",
             facts.location(record),
+            cause=Cause.BROADCASTS,
             axis=f"batch: {facts.location(record).code}",
             related=related,
             modules=[r.key.module for r, _, _ in group],
@@ -92,7 +96,7 @@ class HoldsOnlyAtBatchOne(AuditRule):
 def _broadcasting_pair(static: StaticFacts, record: Record, lanes: int) -> tuple[int, int] | None:
     if record.error or record.key.op in MOVES or len(record.operands) < 2:
         return None
-    states = [operand_lane(static.trace, record, i) for i in range(len(record.operands))]
+    states = static.trace.operand_lanes(record)
     shapes = [o.shape for o in record.operands]
     for e, state in enumerate(states):
         if state is not Lane.EXPANDED or not shapes[e]:

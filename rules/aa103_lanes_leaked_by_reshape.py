@@ -23,9 +23,11 @@ from collections.abc import Iterator
 
 from adapter_audit.auditor.facts.facts import Facts, Failure, Lane, StaticFacts
 from adapter_audit.auditor.schema.result import (
+    Cause,
     Confidence,
     Evidence,
     Finding,
+    Invariant,
     Location,
     Related,
     Severity,
@@ -41,17 +43,28 @@ from .base import AuditRule, Case
 class LanesLeakedByReshape(AuditRule):
     """Lanes leave the batch axis."""
 
-    id, name, invariant = "AA103", "lanes-leaked-by-reshape", "leak"
+    id, name, invariant = "AA103", "lanes-leaked-by-reshape", Invariant.LEAK
     severity, confidence, verdict = Severity.ERROR, Confidence.CERTAIN, Verdict.CRASH
     requires = "meta"
     cases = (
         Case(
             bad=True,
+            place="encoder.block.0.layer.0.SelfAttention",
+            code="return states.view(batch_size, -1, self.n_heads",
+            says="it gives [3, 14, 4, 8] = [B, N*S, 4, 8], expected [N*B, S, 4, 8]",
+            verdict=Verdict.CRASH,
+            times=2,
+            also=("AA210",),
             spec={"model": "adapter_audit.auditor.toys:t5", "compose": "parallel:2"},
             release="<1.0.1",
         ),
         Case(
             bad=True,
+            place="model.encoder.layers.0.self_attn",
+            code="query_states = self.q_proj(hidden_states).view(bsz, -1,",
+            says="it gives [3, 14, 4, 8] = [B, N*S, 4, 8], expected [N*B, S, 4, 8]",
+            verdict=Verdict.CRASH,
+            times=3,
             spec={"model": "adapter_audit.auditor.toys:mbart", "compose": "parallel:2"},
             release=">=1.3,<1.4",
         ),
@@ -94,6 +107,7 @@ class LanesLeakedByReshape(AuditRule):
         return self.finding(
             _message(facts, root, symptom),
             facts.location(root),
+            cause=Cause.LANES_LEAK,
             axis=f"batch: {facts.location(root).code}",
             related=related,
             evidence=chain,

@@ -19,7 +19,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter_audit.auditor.facts.facts import Facts
-from adapter_audit.auditor.schema.result import Confidence, Finding, Location, Severity, Verdict
+from adapter_audit.auditor.schema.result import (
+    Cause,
+    Confidence,
+    Finding,
+    Invariant,
+    Location,
+    Severity,
+    Verdict,
+)
 
 from ._support.remedies import one_by_one
 from .base import AuditRule, Case
@@ -28,12 +36,16 @@ from .base import AuditRule, Case
 class NeverExpanded(AuditRule):
     """The output has not N*B rows."""
 
-    id, name, invariant = "AA104", "never-expanded", "expansion"
+    id, name, invariant = "AA104", "never-expanded", Invariant.EXPANSION
     severity, confidence, verdict = Severity.ERROR, Confidence.CERTAIN, Verdict.WRONG
     requires = "meta"
     cases = (
         Case(
             bad=True,
+            code="output",
+            says="has 3 rows where 2 adapters on 3 rows give 6",
+            verdict=Verdict.WRONG,
+            also=("AA201",),
             spec={
                 "model": "adapter_audit.auditor.toys:bert",
                 "compose": "parallel:2",
@@ -64,6 +76,7 @@ class NeverExpanded(AuditRule):
                 else "it was replicated more than once"
             ),
             Location(module="", op="output", shape=found, axes=facts.axes.describe(found)),
+            cause=Cause.NOT_EXPANDED,
             axis="batch",
             shapes={"output": f"{list(found)}", "expected": f"{list(expected)}"},
             fixes=one_by_one(facts),

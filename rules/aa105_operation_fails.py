@@ -21,7 +21,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter_audit.auditor.facts.facts import Facts, Failure
-from adapter_audit.auditor.schema.result import Confidence, Finding, Location, Severity, Verdict
+from adapter_audit.auditor.facts.stop_causes import cause_of
+from adapter_audit.auditor.schema.result import (
+    Confidence,
+    Finding,
+    Invariant,
+    Location,
+    Severity,
+    Verdict,
+)
 
 from ._support.failures import executed_at, first_stop, is_leak, is_meeting
 from ._support.remedies import one_by_one
@@ -31,16 +39,25 @@ from .base import AuditRule, Case
 class OperationFails(AuditRule):
     """Any other stop."""
 
-    id, name, invariant = "AA105", "operation-fails", "lanes"
+    id, name, invariant = "AA105", "operation-fails", Invariant.LANES
     severity, confidence, verdict = Severity.ERROR, Confidence.CERTAIN, Verdict.CRASH
     requires = "config"
     cases = (
         Case(
             bad=True,
+            place="toys/broken.py",
+            code="torch.linalg.cholesky(",
+            says="an adapter alone stops at the same line: _LinAlgError",
+            verdict=Verdict.CRASH,
             spec={"model": "adapter_audit.auditor.toys.broken:fails_only_for_real", "compose": "parallel:2"},
         ),
         Case(
             bad=True,
+            place="model.layers.0.self_attn.prefix_tuning",
+            code="key_states = torch.cat([prefix_keys, state.key_states]",
+            says="an adapter alone stops at the same line: RuntimeError: Sizes of tensors",
+            verdict=Verdict.CRASH,
+            also=("AA204",),
             spec={
                 "model": "adapter_audit.auditor.toys:llama",
                 "compose": "parallel:2",
@@ -50,6 +67,7 @@ class OperationFails(AuditRule):
         ),
         Case(
             bad=False,
+            also=("AA212",),
             spec={
                 "model": "adapter_audit.auditor.toys:bert",
                 "compose": "parallel:2",
@@ -69,6 +87,7 @@ class OperationFails(AuditRule):
             f"{_where(facts, stop)}: {stop.kind}: {_first_line(stop.message)}",
             _primary(facts, stop),
             related=executed_at(facts, stop),
+            cause=cause_of(stop),
             confidence=confidence,
             shapes=_operands(facts, stop),
             fixes=one_by_one(facts),

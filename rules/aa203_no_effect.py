@@ -20,7 +20,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter_audit.auditor.facts.facts import Facts
-from adapter_audit.auditor.schema.result import Confidence, Finding, Location, Severity, Verdict
+from adapter_audit.auditor.probe.checks.adapter_effect import IdleAdapter
+from adapter_audit.auditor.probe.checks.module_effect import IdleModule
+from adapter_audit.auditor.schema.result import (
+    Cause,
+    Confidence,
+    Finding,
+    Invariant,
+    Location,
+    Severity,
+    Verdict,
+)
 
 from .base import AuditRule, Case
 
@@ -28,12 +38,17 @@ from .base import AuditRule, Case
 class NoEffect(AuditRule):
     """An adapter does nothing."""
 
-    id, name, invariant = "AA203", "no-effect", "effect"
+    id, name, invariant = "AA203", "no-effect", Invariant.EFFECT
     severity, confidence, verdict = Severity.ERROR, Confidence.CONFIRMED, Verdict.NO_EFFECT
     requires = "probe"
+    reads = (IdleAdapter, IdleModule)
     cases = (
         Case(
             bad=True,
+            place="b",
+            code="adapter",
+            says="adapter b changes nothing",
+            verdict=Verdict.NO_EFFECT,
             spec={
                 "model": "adapter_audit.auditor.toys:bert",
                 "compose": "stack(a,b)",
@@ -48,13 +63,25 @@ class NoEffect(AuditRule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """One finding for each adapter; a warning where only some of its modules are idle."""
-        for item in facts.discrepancies("effect", "module"):
-            partly = item.check == "module"
+        for idle in facts.observations(IdleAdapter):
             yield self.finding(
-                f"adapter {item.subject} changes nothing: its rows are the same without it",
-                Location(module=item.subject, op="adapter"),
-                axis=item.subject,
-                lanes=item.lanes,
-                severity=Severity.WARNING if partly else None,
-                verdict=Verdict.COMPATIBLE if partly else None,
+                f"adapter {idle.adapter} changes nothing: its rows are the same without it",
+                Location(module=idle.adapter, op="adapter"),
+                cause=Cause.ADAPTER_IDLE,
+                axis=idle.adapter,
+                lanes=idle.lanes,
+            )
+        for partly in facts.observations(IdleModule):
+            first, *others = partly.modules
+            more = f" (and in {len(others)} more modules)" if others else ""
+            yield self.finding(
+                f"adapter {partly.adapter} in {first}{more} changes nothing: "
+                "its rows are the same without it",
+                Location(module=first, op="adapter"),
+                cause=Cause.MODULE_IDLE,
+                axis=partly.adapter,
+                lanes=partly.lanes,
+                modules=partly.modules,
+                severity=Severity.WARNING,
+                verdict=Verdict.COMPATIBLE,
             )

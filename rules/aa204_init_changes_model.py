@@ -17,27 +17,51 @@ without it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from adapter_audit.auditor.facts.facts import CHANGED, GAINED, LOST, Facts
-from adapter_audit.auditor.schema.result import Confidence, Evidence, Finding, Severity, Verdict
+from adapter_audit.auditor.facts.facts import Facts
+from adapter_audit.auditor.probe.checks.init_parity import (
+    InitChange,
+    LostKeyword,
+    NewParameter,
+    OtherArgument,
+)
+from adapter_audit.auditor.schema.result import (
+    Cause,
+    Confidence,
+    Evidence,
+    Finding,
+    Invariant,
+    Severity,
+    Verdict,
+)
 
-from ._support.values import amount, place_of
+from ._support.values import amount, place_of, stopped
 from .base import AuditRule, Case
 
 
 class InitChangesModel(AuditRule):
     """`adapters.init` alone changes the outputs."""
 
-    id, name, invariant = "AA204", "init-changes-model", "init parity"
+    id, name, invariant = "AA204", "init-changes-model", Invariant.INIT_PARITY
     severity, confidence, verdict = Severity.ERROR, Confidence.CONFIRMED, Verdict.WRONG
     requires = "probe"
+    reads = (InitChange, LostKeyword, NewParameter, OtherArgument)
     cases = (
         Case(
             bad=True,
+            place="encoder.layer.0",
+            code="states * 1.5 if prepared else states",
+            says="adapters.init alone changes last_hidden_state (off by",
+            verdict=Verdict.WRONG,
             spec={"model": "adapter_audit.auditor.toys.broken:changed_by_init", "compose": "parallel:2"},
         ),
         Case(
             bad=True,
+            place="model.layers.0.self_attn",
+            code="attn_output = attn_output.transpose(1, 2)",
+            says="adapters.init alone changes logits (off by 0.66 ",
+            verdict=Verdict.WRONG,
             spec={"model": "adapter_audit.auditor.toys:llama", "compose": "parallel:2"},
             release=">=1.1.1,<1.3",
         ),
@@ -50,23 +74,36 @@ class InitChangesModel(AuditRule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """The output without adapters differs from the bare model's."""
-        for item in facts.discrepancies("init"):
+        for item in facts.observations(InitChange):
             place = place_of(facts, item)
-            what, more = _cause(item.departure.op if item.departure else "")
-            text = f"adapters.init alone changes {item.output} ({amount(item)}), with no adapter active"
+            words = stopped(item.failure) if item.failure is not None else amount(item)
+            told = _told(item)
             yield self.finding(
-                text + more,
+                f"adapters.init alone changes {item.output or 'the result'} ({words}), "
+                f"with no adapter active{told.words}",
                 place,
-                evidence=[Evidence(text=what, location=place)],
+                cause=told.cause,
+                axis=told.axis,
+                evidence=[Evidence(text=told.place, location=place)],
             )
 
 
-def _cause(op: str) -> tuple[str, str]:
-    """What the primary location is, and what there is to add to the message."""
-    keyword, parameter, told = (op.partition(mark)[2] for mark in (LOST, GAINED, CHANGED))
-    if keyword:
-        return "a keyword is lost here", f": `{keyword}` is no longer taken here and falls into `**kwargs`"
-    departs = "the first op that departs from the bare model"
-    if told:
-        return departs, f": in the first op that departs, {told}"
-    return departs, f": {parameter} is there now, and was not before" if parameter else ""
+class _Told(NamedTuple):
+    """What is known about the cause, in words."""
+
+    cause: Cause
+    words: str = ""
+    place: str = "the first op that departs from the bare model"
+    axis: str = ""
+
+
+def _told(item: InitChange) -> _Told:
+    if isinstance(item, LostKeyword):
+        lost = f": `{item.keyword}` is no longer taken here and falls into `**kwargs`"
+        return _Told(Cause.KEYWORD_LOST, lost, "a keyword is lost here", item.keyword)
+    if isinstance(item, NewParameter):
+        return _Told(Cause.PARAMETER_NEW, f": {item.parameter} is there now, and was not before")
+    if isinstance(item, OtherArgument):
+        other = f"{item.argument} is {item.now}, and was {item.before} before"
+        return _Told(Cause.ARGUMENT_OTHER, f": in the first op that departs, {other}")
+    return _Told(Cause.MODEL_CHANGED)

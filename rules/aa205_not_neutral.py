@@ -22,25 +22,47 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter_audit.auditor.facts.facts import Facts
-from adapter_audit.auditor.schema.result import Confidence, Finding, Location, Severity, Verdict
+from adapter_audit.auditor.probe.checks.block_neutrality import Relation, RelationGap
+from adapter_audit.auditor.probe.checks.split_parts import SplitGap
+from adapter_audit.auditor.schema.result import (
+    Cause,
+    Confidence,
+    Finding,
+    Invariant,
+    Location,
+    Severity,
+    Verdict,
+)
 
-from ._support.values import amount, place_of
+from ._support.values import amount, off, place_of
 from .base import AuditRule, Case
+
+SHARED = {"average": "weight", "split": "tokens", "fuse": "attention"}
+"""What a block shares out among its children."""
 
 
 class NotNeutral(AuditRule):
     """A relation between compositions does not hold."""
 
-    id, name, invariant = "AA205", "not-neutral", "neutrality"
+    id, name, invariant = "AA205", "not-neutral", Invariant.NEUTRALITY
     severity, confidence, verdict = Severity.ERROR, Confidence.CONFIRMED, Verdict.WRONG
     requires = "probe"
+    reads = (RelationGap, SplitGap)
     cases = (
         Case(
             bad=True,
+            place="encoder.layer.0.output",
+            code="for s in states], 0) * weights",
+            says="the average of equal adapters (average(a,a)) is not that adapter",
+            verdict=Verdict.WRONG,
             spec={"model": "adapter_audit.auditor.toys:bert", "compose": "average(a,b)", "adapter": "seq_bn"},
         ),
         Case(
             bad=True,
+            place="encoder.layer.0.output",
+            code="up_list = torch.stack(",
+            says="the fuse of equal adapters (fuse(b,b_copy1)) is not that adapter",
+            verdict=Verdict.WRONG,
             spec={
                 "model": "adapter_audit.auditor.toys:bert",
                 "compose": "fuse(a,b)",
@@ -49,6 +71,10 @@ class NotNeutral(AuditRule):
         ),
         Case(
             bad=True,
+            place="encoder.layer.0.output.adapters.a.adapter_down.0",
+            code="down = self.adapter_down(x)",
+            says="the fuse (fuse(a,b)), all its attention on a, is not that adapter",
+            verdict=Verdict.WRONG,
             spec={
                 "model": "adapter_audit.auditor.toys:bert",
                 "compose": "fuse(a,b)",
@@ -57,6 +83,11 @@ class NotNeutral(AuditRule):
         ),
         Case(
             bad=True,
+            place="encoder.layer.0.output",
+            code="batch_idx[0] : batch_idx[1]",
+            says="tokens 4 to 6 of split(a,b;4,3), which belong to b, are not",
+            verdict=Verdict.WRONG,
+            times=2,
             spec={
                 "model": "adapter_audit.auditor.toys.broken:splits_one_token_late",
                 "compose": "split(a,b)",
@@ -65,6 +96,10 @@ class NotNeutral(AuditRule):
         ),
         Case(
             bad=True,
+            place="encoder.layer.0.output",
+            code="layer_norm(hidden_states + input_tensor)",
+            says="the split (split(a,b;7,0)), all its tokens on one adapter, is not",
+            verdict=Verdict.WRONG,
             spec={
                 "model": "adapter_audit.auditor.toys:bert",
                 "compose": "split(a,b)",
@@ -83,15 +118,28 @@ class NotNeutral(AuditRule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """One finding for each relation."""
-        for item in facts.discrepancies("split"):
+        for part in facts.observations(SplitGap):
+            (start, end), who = part.tokens, "+".join(part.adapters)
             yield self.finding(
-                f"{item.subject} are not what the adapter makes of them in this layer: {amount(item)}",
-                place_of(facts, item) if item.departure else Location(module=item.output, op="split"),
+                f"tokens {start} to {end - 1} of {part.split}, which belong to {who}, are "
+                f"not what the adapter makes of them in this layer: {off(part.deviation)}",
+                place_of(facts, part) if part.departure else Location(module=part.module, op="split"),
+                cause=Cause.PART_DEPARTS,
                 axis="tokens",
             )
-        for item in facts.discrepancies("neutrality"):
+        for gap in facts.observations(RelationGap):
             yield self.finding(
-                f"the {item.subject} is not that adapter: {item.output} is {amount(item)}",
-                place_of(facts, item) if item.departure else Location(module="", op=item.subject.split()[0]),
-                axis=item.subject,
+                f"the {_subject(gap)} is not that adapter: {gap.output} is {amount(gap)}",
+                place_of(facts, gap) if gap.departure else Location(module="", op=gap.kind or "block"),
+                cause=Cause.RELATION_BROKEN,
+                axis=": ".join(filter(None, (gap.relation.value, gap.block, gap.adapter))),
             )
+
+
+def _subject(gap: RelationGap) -> str:
+    """The block that should do nothing, in words."""
+    if gap.relation is Relation.ONE_CHILD:
+        return f"block of one child in {gap.block}"
+    if gap.relation is Relation.EQUAL:
+        return f"{gap.kind} of equal adapters ({gap.block})"
+    return f"{gap.kind} ({gap.block}), all its {SHARED[gap.kind]} on {gap.adapter or 'one adapter'},"

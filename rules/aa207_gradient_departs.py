@@ -20,21 +20,38 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter_audit.auditor.facts.facts import Facts
-from adapter_audit.auditor.schema.result import Confidence, Finding, Location, Severity, Verdict
+from adapter_audit.auditor.facts.observations import ParameterGap
+from adapter_audit.auditor.probe.checks.checkpointing_parity import CheckpointingGap
+from adapter_audit.auditor.probe.checks.gradient_parity import GradientGap
+from adapter_audit.auditor.probe.checks.loss_gradient_parity import LossGradientGap
+from adapter_audit.auditor.schema.result import (
+    Cause,
+    Confidence,
+    Finding,
+    Invariant,
+    Location,
+    Severity,
+    Verdict,
+)
 
-from ._support.values import amount
+from ._support.values import off
 from .base import AuditRule, Case
 
 
 class GradientDeparts(AuditRule):
     """An adapter does not get its own gradient."""
 
-    id, name, invariant = "AA207", "gradient-departs", "lanes"
+    id, name, invariant = "AA207", "gradient-departs", Invariant.LANES
     severity, confidence, verdict = Severity.ERROR, Confidence.CONFIRMED, Verdict.WRONG
     requires = "probe"
+    reads = (GradientGap, LossGradientGap, CheckpointingGap)
     cases = (
         Case(
             bad=True,
+            place="encoder.layer.1.attention.self.value.loras.a.lora_B",
+            code="backward",
+            says="is not that of training its adapter alone (off by 0.5 ",
+            verdict=Verdict.WRONG,
             spec={
                 "model": "adapter_audit.auditor.toys.broken:halves_gradients",
                 "compose": "parallel:2",
@@ -43,6 +60,10 @@ class GradientDeparts(AuditRule):
         ),
         Case(
             bad=True,
+            place="transformer.h.1.output_adapters.adapters.b.adapter_up.bias",
+            code="backward",
+            says="is not what the losses of the rows alone give",
+            verdict=Verdict.WRONG,
             spec={
                 "model": "adapter_audit.auditor.toys.broken:learns_from_first_rows",
                 "compose": "batchsplit(a,b;1,2)",
@@ -53,6 +74,10 @@ class GradientDeparts(AuditRule):
         ),
         Case(
             bad=True,
+            place="encoder.layer.0.attention.self.value.loras.a.lora_A",
+            code="backward",
+            says="is another one than without gradient checkpointing",
+            verdict=Verdict.WRONG,
             spec={
                 "model": "adapter_audit.auditor.toys.broken:recomputes_otherwise",
                 "compose": "stack(a)",
@@ -85,11 +110,19 @@ class GradientDeparts(AuditRule):
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:
-        """The worst parameter."""
-        for item in facts.discrepancies("gradient"):
-            what = f"not that of training its adapter alone ({amount(item)})"
+        """The worst parameter of each comparison."""
+        for gap in facts.observations(GradientGap, LossGradientGap, CheckpointingGap):
             yield self.finding(
-                f"the gradient of {item.subject} is {item.detail or what}",
-                Location(module=item.subject, op="backward"),
+                f"the gradient of {gap.parameter} is {_words(gap)}",
+                Location(module=gap.parameter, op="backward"),
+                cause=Cause.GRADIENT_DEPARTS,
                 axis="gradient",
             )
+
+
+def _words(gap: ParameterGap) -> str:
+    if isinstance(gap, LossGradientGap):
+        return "not what the losses of the rows alone give"
+    if isinstance(gap, CheckpointingGap):
+        return "another one than without gradient checkpointing"
+    return f"not that of training its adapter alone ({off(gap.deviation)})"

@@ -18,21 +18,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter_audit.auditor.facts.facts import Facts
-from adapter_audit.auditor.schema.result import Confidence, Finding, Location, Severity, Verdict
+from adapter_audit.auditor.probe.checks.cache_parity import CacheGap
+from adapter_audit.auditor.schema.result import (
+    Cause,
+    Confidence,
+    Finding,
+    Invariant,
+    Location,
+    Severity,
+    Verdict,
+)
 
-from ._support.values import amount
+from ._support.values import off
 from .base import AuditRule, Case
 
 
 class CacheDeparts(AuditRule):
     """Cached decoding differs from full forwards."""
 
-    id, name, invariant = "AA208", "cache-departs", "cache parity"
+    id, name, invariant = "AA208", "cache-departs", Invariant.CACHE_PARITY
     severity, confidence, verdict = Severity.ERROR, Confidence.CONFIRMED, Verdict.WRONG
     requires = "probe"
+    reads = (CacheGap,)
     cases = (
         Case(
             bad=True,
+            code="generate",
+            says="other scores than without it (off by",
+            verdict=Verdict.WRONG,
             spec={
                 "model": "adapter_audit.auditor.toys.broken:forgets_the_cache",
                 "compose": "parallel:2",
@@ -47,8 +60,9 @@ class CacheDeparts(AuditRule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """The scores of some step differ."""
-        for item in facts.discrepancies("cache"):
+        for gap in facts.observations(CacheGap):
             yield self.finding(
-                f"decoding with the cache gives other scores than without it ({amount(item)})",
+                f"decoding with the cache gives other scores than without it ({off(gap.deviation)})",
                 Location(module="", op="generate"),
+                cause=Cause.CACHE_DEPARTS,
             )

@@ -21,26 +21,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter_audit.auditor.facts.facts import Facts
-from adapter_audit.auditor.schema.result import Confidence, Finding, Location, Severity
+from adapter_audit.auditor.probe.checks.masked_tokens import MaskedTokenGap
+from adapter_audit.auditor.probe.checks.part_padding import PaddingGap
+from adapter_audit.auditor.probe.checks.single_row import SingleRowGap
+from adapter_audit.auditor.schema.result import Cause, Confidence, Finding, Invariant, Location, Severity
 
 from ._support.values import amount
 from .base import AuditRule, Case
-
-OTHER = {
-    "masked": "changes with the tokens at padded positions",
-    "alone": "of a row changes when the row is alone in the batch",
-}
 
 
 class PaddingDependence(AuditRule):
     """Other rows' padding changes a row."""
 
-    id, name, invariant = "AA209", "padding-dependence", "padding"
+    id, name, invariant = "AA209", "padding-dependence", Invariant.PADDING
     severity, confidence = Severity.WARNING, Confidence.CONFIRMED
     requires = "probe"
+    reads = (PaddingGap, MaskedTokenGap, SingleRowGap)
     cases = (
         Case(
             bad=True,
+            code="padding",
+            says="rows of a differ when the other rows are left out",
+            severity=Severity.WARNING,
             spec={
                 "model": "adapter_audit.auditor.toys.broken:counts_padding",
                 "compose": "batchsplit(a,b;2,1)",
@@ -50,6 +52,9 @@ class PaddingDependence(AuditRule):
         ),
         Case(
             bad=True,
+            code="padding",
+            says="last_hidden_state changes with the tokens at padded positions",
+            severity=Severity.WARNING,
             spec={
                 "model": "adapter_audit.auditor.toys.broken:sees_padding",
                 "compose": "parallel(a,b)",
@@ -59,6 +64,10 @@ class PaddingDependence(AuditRule):
         ),
         Case(
             bad=True,
+            code="padding",
+            says="of a row changes when the row is alone",
+            severity=Severity.WARNING,
+            also=("AA201",),
             spec={
                 "model": "adapter_audit.auditor.toys.broken:counts_rows",
                 "compose": "parallel(a,b)",
@@ -86,17 +95,20 @@ class PaddingDependence(AuditRule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """The first part whose rows differ."""
-        for item in facts.discrepancies("padding"):
-            yield self.finding(
-                f"rows of {item.subject} differ when the other rows are left out of the batch "
-                f"({amount(item)} in {item.output}): padding changes what the adapter does",
-                Location(module="", op="padding"),
-                axis=item.subject,
+        for part in facts.observations(PaddingGap):
+            who = "+".join(part.adapters)
+            yield self._finding(
+                f"rows of {who} differ when the other rows are left out of the batch "
+                f"({amount(part)} in {part.output}): padding changes what the adapter does",
+                who,
             )
-        for item in facts.discrepancies(*OTHER):
-            what = f"the output {item.output} {OTHER[item.check]}"
-            yield self.finding(
-                f"{what} ({amount(item)}); without adapters it does not",
-                Location(module="", op="padding"),
-                axis=item.check,
-            )
+        for gap in facts.observations(MaskedTokenGap):
+            what = f"the output {gap.output} changes with the tokens at padded positions"
+            yield self._finding(f"{what} ({amount(gap)}); without adapters it does not", "masked")
+        for row in facts.observations(SingleRowGap):
+            what = f"the output {row.output} of a row changes when the row is alone in the batch"
+            yield self._finding(f"{what} ({amount(row)}); without adapters it does not", "alone")
+
+    def _finding(self, message: str, axis: str) -> Finding:
+        place = Location(module="", op="padding")
+        return self.finding(message, place, cause=Cause.PADDING_COUNTS, axis=axis)

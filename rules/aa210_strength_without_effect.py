@@ -19,7 +19,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter_audit.auditor.facts.facts import Facts
-from adapter_audit.auditor.schema.result import Confidence, Finding, Severity
+from adapter_audit.auditor.probe.checks.strength_effect import IdleStrength
+from adapter_audit.auditor.schema.result import Cause, Confidence, Finding, Invariant, Severity
 
 from ._support.values import place_of
 from .base import AuditRule, Case
@@ -28,16 +29,25 @@ from .base import AuditRule, Case
 class StrengthWithoutEffect(AuditRule):
     """`alpha` has no effect."""
 
-    id, name, invariant = "AA210", "strength-without-effect", "effect"
+    id, name, invariant = "AA210", "strength-without-effect", Invariant.EFFECT
     severity, confidence = Severity.WARNING, Confidence.CONFIRMED
     requires = "probe"
+    reads = (IdleStrength,)
     cases = (
         Case(
             bad=True,
+            place="methods/lora.py",
+            code="def forward(self, hidden_states",
+            says="alpha of adapter b changes nothing",
+            severity=Severity.WARNING,
             spec={"model": "adapter_audit.auditor.toys.broken:forgets_alpha", "compose": "parallel:2"},
         ),
         Case(
             bad=True,
+            place="methods/lora.py",
+            code="def forward(self, hidden_states",
+            says="alpha of adapter b changes nothing",
+            severity=Severity.WARNING,
             spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2"},
             release="<1.1",
         ),
@@ -50,9 +60,10 @@ class StrengthWithoutEffect(AuditRule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """One finding for each method."""
-        for item in facts.discrepancies("strength"):
+        for idle in facts.observations(IdleStrength):
             yield self.finding(
-                f"alpha of adapter {item.subject} changes nothing: twice the alpha gives the same output",
-                place_of(facts, item),
+                f"alpha of adapter {idle.adapter} changes nothing: twice the alpha gives the same output",
+                place_of(facts, idle),
+                cause=Cause.STRENGTH_IDLE,
                 axis="alpha",
             )

@@ -20,7 +20,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter_audit.auditor.facts.facts import Facts
-from adapter_audit.auditor.schema.result import Confidence, Finding, Location, Related, Severity, Verdict
+from adapter_audit.auditor.facts.observations import Ending, ProcessDeath
+from adapter_audit.auditor.schema.result import (
+    Cause,
+    Confidence,
+    Finding,
+    Invariant,
+    Location,
+    Related,
+    Severity,
+    Verdict,
+)
 
 from ._support.remedies import one_by_one
 from .base import AuditRule, Case
@@ -29,12 +39,17 @@ from .base import AuditRule, Case
 class ProcessDies(AuditRule):
     """The child process of the probe died."""
 
-    id, name, invariant = "AA211", "process-dies", "lanes"
+    id, name, invariant = "AA211", "process-dies", Invariant.LANES
     severity, confidence, verdict = Severity.ERROR, Confidence.CONFIRMED, Verdict.ABORT
     requires = "probe"
+    reads = (ProcessDeath,)
     cases = (
         Case(
             bad=True,
+            place="encoder.layer.1.output.LayerNorm",
+            code="hidden_states = layer_norm(hidden_states + residual_input)",
+            says="it was ended by SIGABRT",
+            verdict=Verdict.ABORT,
             spec={"model": "adapter_audit.auditor.toys.broken:kills_the_process", "compose": "parallel:2"},
         ),
         Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2"}),
@@ -42,19 +57,18 @@ class ProcessDies(AuditRule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """The probe has no result of its own."""
-        if facts.probe is None or not facts.probe.died:
-            return
-        slow = "seconds" in facts.probe.died
-        last = facts.place(facts.probe.last_site, facts.probe.last_module)
-        swap = _swapped_memory(facts)
-        yield self.finding(
-            f"running the composition killed the process: {facts.probe.died}"
-            + ("; a tensor's memory is exchanged in place (set_), and others share it" if swap else ""),
-            swap or last,
-            related=[Related(role="symptom", **last.model_dump())] if swap and last.file else [],
-            verdict=Verdict.UNKNOWN if slow else None,
-            fixes=one_by_one(facts),
-        )
+        for death in facts.observations(ProcessDeath):
+            last = facts.place(death.site, death.module)
+            swap = _swapped_memory(facts)
+            yield self.finding(
+                f"running the composition killed the process: {death}"
+                + ("; a tensor's memory is exchanged in place (set_), and others share it" if swap else ""),
+                swap or last,
+                cause=Cause.PROCESS_DIED,
+                related=[Related(role="symptom", **last.model_dump())] if swap and last.file else [],
+                verdict=Verdict.UNKNOWN if death.ending is Ending.TIME else None,
+                fixes=one_by_one(facts),
+            )
 
 
 def _swapped_memory(facts: Facts) -> Location | None:

@@ -23,7 +23,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter_audit.auditor.facts.facts import Facts
-from adapter_audit.auditor.schema.result import Confidence, Finding, Severity
+from adapter_audit.auditor.probe.checks.attention_parity import WEIGHTS, AttentionGap
+from adapter_audit.auditor.schema.result import Cause, Confidence, Finding, Invariant, Severity
 
 from ._support.values import amount, place_of
 from .base import AuditRule, Case
@@ -32,12 +33,16 @@ from .base import AuditRule, Case
 class AttentionDeparts(AuditRule):
     """The other attention implementation gives something else."""
 
-    id, name, invariant = "AA212", "attention-departs", "attention parity"
+    id, name, invariant = "AA212", "attention-departs", Invariant.ATTENTION_PARITY
     severity, confidence = Severity.WARNING, Confidence.CONFIRMED
     requires = "probe"
+    reads = (AttentionGap,)
     cases = (
         Case(
             bad=True,
+            code="output",
+            says="with eager attention logits is another one",
+            severity=Severity.WARNING,
             spec={
                 "model": "adapter_audit.auditor.toys.broken:eager_is_other",
                 "compose": "parallel(a,b)",
@@ -58,9 +63,12 @@ class AttentionDeparts(AuditRule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """One finding, at the output: there is no twin under another implementation."""
-        for item in facts.discrepancies("attention"):
+        for gap in facts.observations(AttentionGap):
+            asked = gap.implementation == WEIGHTS
+            way = WEIGHTS if asked else f"{gap.implementation} attention"
             yield self.finding(
-                f"with {item.subject} {item.output} is another one ({amount(item)})",
-                place_of(facts, item),
-                axis=item.subject,
+                f"with {way} {gap.output} is another one ({amount(gap)})",
+                place_of(facts, gap),
+                cause=Cause.ATTENTION_DEPARTS,
+                axis=way,
             )

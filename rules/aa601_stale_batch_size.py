@@ -62,15 +62,34 @@ class StaleBatchSize(SourceRule):
     confidence = Confidence.LIKELY
     verdict = Verdict.WRONG
     cases = (
-        Case(bad=True, source=_attention("query = query.view(bsz, -1, self.heads, self.dim)")),
-        Case(bad=True, source=_attention("query = query.reshape(bsz * self.heads, -1, self.dim)")),
         Case(
             bad=True,
+            code="query.view(bsz, -1, self.heads",
+            says="`bsz` has the batch size of `hidden_states`",
+            source=_attention("query = query.view(bsz, -1, self.heads, self.dim)"),
+        ),
+        Case(
+            bad=True,
+            code="query.reshape(bsz * self.heads",
+            says="`bsz * self.heads` has the batch size",
+            source=_attention("query = query.reshape(bsz * self.heads, -1, self.dim)"),
+        ),
+        Case(
+            bad=True,
+            code="query.view(shape)",
+            says="`shape` has the batch size of `hidden_states`",
             source=_attention("shape = (bsz, -1, self.heads, self.dim)", "query = query.view(shape)"),
         ),
-        Case(bad=True, source=_attention("query = self._shape(self.q_proj(hidden_states), -1, bsz)")),
         Case(
             bad=True,
+            code="self._shape(self.q_proj(hidden_states), -1, bsz)",
+            says="given along with `self.q_proj(hidden_states)`",
+            source=_attention("query = self._shape(self.q_proj(hidden_states), -1, bsz)"),
+        ),
+        Case(
+            bad=True,
+            code="return x.view(bsz, -1",
+            says="is used to reshape `x`",
             source=_attention(
                 "def split(x):", "    return x.view(bsz, -1, self.heads, self.dim)", "query = split(query)"
             ),

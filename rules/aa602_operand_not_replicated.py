@@ -60,9 +60,18 @@ class OperandNotReplicated(SourceRule):
     confidence = Confidence.LIKELY
     verdict = Verdict.CRASH
     cases = (
-        Case(bad=True, source=_attention("scores = torch.matmul(query, key) + mask")),
         Case(
             bad=True,
+            code="torch.matmul(query, key) + mask",
+            says="the argument `mask` may still have the caller's rows",
+            severity=Severity.WARNING,
+            source=_attention("scores = torch.matmul(query, key) + mask"),
+        ),
+        Case(
+            bad=True,
+            code="scores += position_bias",
+            says="the argument `position_bias` may still",
+            severity=Severity.WARNING,
             source=_attention(
                 "(mask,) = adjust_tensors_for_parallel(query, mask)",
                 "scores = torch.matmul(query, key)",

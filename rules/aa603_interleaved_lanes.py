@@ -53,10 +53,30 @@ class InterleavedLanes(SourceRule):
     confidence = Confidence.LIKELY
     verdict = Verdict.WRONG
     cases = (
-        Case(bad=True, source=_LAYER.format(expression="mask.repeat_interleave(n, dim=0)")),
-        Case(bad=True, source=_LAYER.format(expression="torch.repeat_interleave(mask, n, dim=0)")),
-        Case(bad=True, source=_LAYER.format(expression="mask.unsqueeze(1).expand(-1, n, -1).reshape(-1, 8)")),
-        Case(bad=True, source=_LAYER.format(expression="mask.expand(n, -1)")),
+        Case(
+            bad=True,
+            code="mask.repeat_interleave(n, dim=0)",
+            says="side by side; lanes need `repeat`",
+            source=_LAYER.format(expression="mask.repeat_interleave(n, dim=0)"),
+        ),
+        Case(
+            bad=True,
+            code="torch.repeat_interleave(mask, n, dim=0)",
+            says="side by side; lanes need `repeat`",
+            source=_LAYER.format(expression="torch.repeat_interleave(mask, n, dim=0)"),
+        ),
+        Case(
+            bad=True,
+            code="mask.unsqueeze(1).expand(",
+            says="does not lay the rows of `mask.unsqueeze(1)` out",
+            source=_LAYER.format(expression="mask.unsqueeze(1).expand(-1, n, -1).reshape(-1, 8)"),
+        ),
+        Case(
+            bad=True,
+            code="mask.expand(n, -1)",
+            says="does not lay the rows of `mask` out",
+            source=_LAYER.format(expression="mask.expand(n, -1)"),
+        ),
         Case(bad=False, source=_LAYER.format(expression="mask.repeat(n, 1)")),
         Case(bad=False, source=_LAYER.format(expression="mask.repeat_interleave(2, dim=1)")),
         Case(

@@ -33,14 +33,13 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from adapter_audit.auditor.knowledge.library_names import ADAPTERS
+
 from .base import Case
 from .source_rule import Confidence, Flaw, Severity, SourceRule, Verdict
 
 if TYPE_CHECKING:
     from adapter_audit.auditor.lint.source_file import SourceFile
-
-_GETTERS = frozenset({"get_active_setup", "_get_active_setup", "active_setup", "parse_composition"})
-_PICKERS = frozenset({"first", "last"})
 
 _LAYER = """
 from adapters.composition import Stack
@@ -60,15 +59,36 @@ class FirstAdapterOnly(SourceRule):
     confidence = Confidence.LIKELY
     verdict = Verdict.NO_EFFECT
     cases = (
-        Case(bad=True, source=_LAYER.format(body="return self.layers[setup.first()](hidden_states)")),
         Case(
             bad=True,
+            code="self.layers[setup.first()]",
+            says="`setup.first()` stands for all adapters",
+            severity=Severity.WARNING,
+            source=_LAYER.format(body="return self.layers[setup.first()](hidden_states)"),
+        ),
+        Case(
+            bad=True,
+            code="self.layers[setup.first()]",
+            says="`setup.first()` stands for all adapters",
+            severity=Severity.WARNING,
             source=_LAYER.format(
                 body="if len(setup) > 0:\n            return self.layers[setup.first()](hidden_states)"
             ),
         ),
-        Case(bad=True, source=_LAYER.format(body="return self.layers[setup[0]](hidden_states)")),
-        Case(bad=True, source=_LAYER.format(body="return self.layers[setup.children[0]](hidden_states)")),
+        Case(
+            bad=True,
+            code="self.layers[setup[0]]",
+            says="`setup[0]` stands for all adapters",
+            severity=Severity.WARNING,
+            source=_LAYER.format(body="return self.layers[setup[0]](hidden_states)"),
+        ),
+        Case(
+            bad=True,
+            code="self.layers[setup.children[0]]",
+            says="`setup.children[0]` stands for all adapters",
+            severity=Severity.WARNING,
+            source=_LAYER.format(body="return self.layers[setup.children[0]](hidden_states)"),
+        ),
         Case(bad=False, source=_LAYER.format(body="return self.compose(setup, hidden_states)")),
         Case(
             bad=False,
@@ -81,7 +101,7 @@ class FirstAdapterOnly(SourceRule):
 
     def check(self, source: SourceFile) -> Iterator[Flaw]:
         """Yield every pick from a set-up whose kind the function never asks for."""
-        if not any(getter in source.text for getter in _GETTERS):
+        if not any(getter in source.text for getter in ADAPTERS.set_up_getters):
             return
         for function in ast.walk(source.tree):
             if isinstance(function, ast.FunctionDef):
@@ -118,7 +138,7 @@ def _setups(function: ast.FunctionDef) -> set[str]:
 def _gets_setup(node: ast.expr) -> bool:
     inner = node.func if isinstance(node, ast.Call) else node
     name = inner.attr if isinstance(inner, ast.Attribute) else inner.id if isinstance(inner, ast.Name) else ""
-    return name in _GETTERS
+    return name in ADAPTERS.set_up_getters
 
 
 def _asked(function: ast.FunctionDef) -> set[str]:
@@ -157,7 +177,11 @@ def _compares_with_zero(node: ast.Compare) -> bool:
 
 def _picked(node: ast.expr) -> ast.expr | None:
     """What one adapter is taken from by this expression, or None."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _PICKERS:
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ADAPTERS.set_up_pickers
+    ):
         return node.func.value if not node.args else None
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and node.slice.value == 0:
         inner = node.value

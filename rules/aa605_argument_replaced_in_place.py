@@ -46,9 +46,18 @@ class ArgumentReplacedInPlace(SourceRule):
     cases = (
         Case(
             bad=True,
+            code="t.set_(t.repeat(2, 1))",
+            says="`t.set_(...)` replaces the storage",
+            severity=Severity.WARNING,
             source="import adapters\ndef f(*ts):\n    for t in ts:\n        t.set_(t.repeat(2, 1))\n",
         ),
-        Case(bad=True, source="import adapters\ndef f(h, mask):\n    m = mask\n    m.set_(h)\n"),
+        Case(
+            bad=True,
+            code="m.set_(h)",
+            says="`m.set_(...)` replaces the storage",
+            severity=Severity.WARNING,
+            source="import adapters\ndef f(h, mask):\n    m = mask\n    m.set_(h)\n",
+        ),
         Case(bad=False, source="import adapters\ndef f(h, mask):\n    m = mask.clone()\n    m.set_(h)\n"),
         Case(bad=False, source="import adapters\ndef f(h, mask):\n    return mask.repeat(2, 1)\n"),
     )

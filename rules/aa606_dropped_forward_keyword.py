@@ -66,6 +66,9 @@ class DroppedForwardKeyword(SourceRule):
         ),
         Case(
             bad=True,
+            code="def forward(self, x, past=None",
+            says="no longer takes `cache`",
+            severity=Severity.WARNING,
             source=(
                 _PARENT + "class ToyAttentionWithAdapters(ToyAttention):\n"
                 "    def forward(self, x, past=None, **kwargs):\n        return x, past\n"

@@ -62,19 +62,33 @@ class RefusedComposition(SourceRule):
     confidence = Confidence.CERTAIN
     verdict = Verdict.REFUSED
     cases = (
-        Case(bad=True, source='import adapters.composition as ac\nac.Parallel("a", ac.Fuse("b", "c"))\n'),
         Case(
             bad=True,
+            code='ac.Parallel("a", ac.Fuse("b", "c"))',
+            says="Parallel cannot hold a Fuse",
+            source='import adapters.composition as ac\nac.Parallel("a", ac.Fuse("b", "c"))\n',
+        ),
+        Case(
+            bad=True,
+            code='ac.BatchSplit("a", batch_sizes=[1, 2])',
+            says="BatchSplit has 1 children but 2 batch_sizes",
             source='import adapters.composition as ac\nac.BatchSplit("a", batch_sizes=[1, 2])\n',
         ),
         Case(
             bad=True,
+            code='Stack("c", Parallel("d", inner))',
+            says="Average is nested too deep",
             source=(
                 "from adapters.composition import Average, Parallel, Stack\n"
                 'inner = Average("a", "b")\nmodel.active_adapters = Stack("c", Parallel("d", inner))\n'
             ),
         ),
-        Case(bad=True, source='from adapters.composition import Split\nSplit("a", "b")\n'),
+        Case(
+            bad=True,
+            code='Split("a", "b")',
+            says="Split needs splits=",
+            source='from adapters.composition import Split\nSplit("a", "b")\n',
+        ),
         Case(bad=False, source='from adapters.composition import *\nParallel("a", Stack("b", "c"))\n'),
         Case(bad=False, source="import adapters.composition as ac\nac.Split(*names, splits=[1, 2])\n"),
         Case(bad=False, source='from joblib import Parallel\nParallel("a", Fuse("b", "c"))\n'),
@@ -88,10 +102,10 @@ class RefusedComposition(SourceRule):
         """Yield what is wrong with each outermost literal."""
         if "adapters" not in source.text:
             return
+        from adapter_audit.auditor.library.adapters.support_tables import nestings
         from adapter_audit.auditor.lint.literals import outermost
-        from adapter_audit.auditor.source.installed_source import allowed_nestings
 
-        table = allowed_nestings() or NESTINGS
+        table = nestings() or NESTINGS
         for literal in outermost(source):
             for node, message in _problems(literal, table, 0):
                 yield self.flaw(source, (node.lineno, node.col_offset), message)

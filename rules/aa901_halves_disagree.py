@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter_audit.auditor.facts.facts import Facts
-from adapter_audit.auditor.schema.result import Confidence, Finding, Severity
+from adapter_audit.auditor.schema.result import Cause, Confidence, Finding, Invariant, Severity
 
 from .base import AuditRule, Case
 
@@ -27,12 +27,17 @@ from .base import AuditRule, Case
 class HalvesDisagree(AuditRule):
     """Shapes and execution tell different stories."""
 
-    id, name, invariant = "AA901", "halves-disagree", "auditor"
+    id, name, invariant = "AA901", "halves-disagree", Invariant.AUDITOR
     severity, confidence = Severity.NOTE, Confidence.CONFIRMED
     requires = "probe"
     cases = (
         Case(
             bad=True,
+            place="toys/broken.py",
+            code="torch.linalg.cholesky(",
+            says="the execution stops and the shape trace does not: _LinAlgError",
+            severity=Severity.NOTE,
+            also=("AA105",),
             spec={"model": "adapter_audit.auditor.toys.broken:fails_only_for_real", "compose": "parallel:2"},
         ),
         Case(bad=False, spec={"model": "adapter_audit.auditor.toys:bert", "compose": "parallel:2"}),
@@ -40,7 +45,7 @@ class HalvesDisagree(AuditRule):
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """Compare the first stops."""
-        if facts.static is None or facts.probe is None or facts.probe.died:
+        if facts.static is None or facts.probe is None or facts.probe.death is not None:
             return
         traced = facts.static.trace.failures[0] if facts.static.trace.failures else None
         executed = facts.probe.failure
@@ -53,4 +58,8 @@ class HalvesDisagree(AuditRule):
             if executed
             else "the shape trace stops, the execution does not"
         )
-        yield self.finding(f"{who}: {stop.kind}: {stop.message}"[:300], facts.place(stop.site, stop.module))
+        yield self.finding(
+            f"{who}: {stop.kind}: {stop.message}"[:300],
+            facts.place(stop.site, stop.module),
+            cause=Cause.HALVES_DISAGREE,
+        )

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from adapter_audit.auditor.schema.verdicts import Confidence, Severity, Verdict
+from adapter_audit.auditor.schema.verdicts import Cause, Confidence, Invariant, Severity, Verdict
 
 if TYPE_CHECKING:
     from adapter_audit.auditor.facts.facts import Facts
+    from adapter_audit.auditor.facts.observations import Observation
     from adapter_audit.auditor.schema.result import Evidence, Finding, Fix, Location, Related
 
 Fidelity = Literal["config", "meta", "probe", "source"]
@@ -27,7 +28,8 @@ class Case:
     """One small audit that shows the rule: `bad` must report it, otherwise it must stay silent.
 
     `spec` is the spec of an audit for audit rules (its model may be a `package.module:function`), and
-    `source` the Python text for source rules.
+    `source` the Python text for source rules. What a bad case says about the finding is held to the letter,
+    and so is that no other rule reports an error or a warning (`_support.case_check`).
     """
 
     bad: bool
@@ -35,6 +37,19 @@ class Case:
     source: str = ""
     release: str = ""
     """A PEP 440 range of `adapters` in which the case holds; empty for all."""
+    place: str = ""
+    """Module path or end of the file name of the primary location; empty where it has neither."""
+    code: str = ""
+    """Part of the code there; its op where there is no code."""
+    says: str = ""
+    """Part of the message."""
+    severity: Severity = Severity.ERROR
+    verdict: Verdict = Verdict.COMPATIBLE
+    """What the finding alone makes of the verdict."""
+    times: int = 1
+    """So many findings; what is said above is said of the first."""
+    also: tuple[str, ...] = ()
+    """Ids of all other rules that report an error or a warning."""
 
 
 class Rule:
@@ -42,7 +57,7 @@ class Rule:
 
     id: ClassVar[str]
     name: ClassVar[str]
-    invariant: ClassVar[str]
+    invariant: ClassVar[Invariant]
     severity: ClassVar[Severity] = Severity.ERROR
     confidence: ClassVar[Confidence] = Confidence.CERTAIN
     verdict: ClassVar[Verdict] = Verdict.COMPATIBLE
@@ -65,6 +80,7 @@ class Rule:
         message: str,
         primary: Location,
         *,
+        cause: Cause | None = None,
         axis: str = "",
         related: Sequence[Related] = (),
         evidence: Sequence[Evidence] = (),
@@ -76,16 +92,23 @@ class Rule:
         confidence: Confidence | None = None,
         verdict: Verdict | None = None,
     ) -> Finding:
-        """A finding with this rule's metadata filled in."""
+        """A finding with this rule's metadata filled in.
+
+        Raises ValueError for an error that leaves the verdict compatible.
+        """
         from adapter_audit.auditor.schema.result import Finding, fingerprint
 
+        severity, verdict = severity or self.severity, verdict or self.verdict
+        if severity is Severity.ERROR and verdict is Verdict.COMPATIBLE:
+            raise ValueError(f"{self.id}: an error that leaves the verdict compatible")
         return Finding(
             rule=self.id,
             name=self.name,
             invariant=self.invariant,
-            severity=severity or self.severity,
+            cause=cause,
+            severity=severity,
             confidence=confidence or self.confidence,
-            verdict=verdict or self.verdict,
+            verdict=verdict,
             message=message,
             primary=primary,
             related=tuple(related),
@@ -100,6 +123,15 @@ class Rule:
 
 class AuditRule(Rule):
     """A rule over the facts of one audit (configuration, shape traces, probe)."""
+
+    reads: ClassVar[tuple[type[Observation], ...]] = ()
+    """The evidence of the probe's checks that it judges."""
+
+    def __init_subclass__(cls) -> None:
+        """Raises TypeError for an error that would leave the verdict compatible."""
+        super().__init_subclass__()
+        if cls.severity is Severity.ERROR and cls.verdict is Verdict.COMPATIBLE:
+            raise TypeError(f"{cls.__name__} is an error: say what it makes of the verdict")
 
     def check(self, facts: Facts) -> Iterator[Finding]:
         """Yield what is wrong; called only when the facts that `requires` names are there."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from adapter_audit.auditor.schema.verdicts import Confidence, Severity, Verdict
+from adapter_audit.auditor.schema.verdicts import Confidence, Invariant, Severity, Verdict
+from adapter_audit.auditor.source.parsed_module import Edit
 
 from .base import Fidelity, Rule
 
@@ -15,22 +15,6 @@ if TYPE_CHECKING:
     from adapter_audit.auditor.lint.source_file import SourceFile
 
 __all__ = ["Confidence", "Edit", "Flaw", "Severity", "SourceRule", "Verdict"]
-
-
-@dataclass(frozen=True)
-class Edit:
-    """Replace the text between two places; lines from 1, columns from 0 in UTF-8 bytes."""
-
-    line: int
-    column: int
-    end_line: int
-    end_column: int
-    text: str
-
-    @classmethod
-    def of(cls, node: ast.expr, text: str) -> Edit:
-        """Replace an expression."""
-        return cls(node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0, text)
 
 
 @dataclass(frozen=True)
@@ -58,7 +42,7 @@ class Flaw:
 class SourceRule(Rule):
     """Base of the rules that read Python source."""
 
-    invariant: ClassVar[str] = "source"
+    invariant: ClassVar[Invariant] = Invariant.SOURCE
     requires: ClassVar[Fidelity] = "source"
 
     def check(self, source: SourceFile) -> Iterator[Flaw]:

@@ -75,7 +75,7 @@ def rule_page(rule: type[Rule]) -> str:
     title, _, text = rule.documentation().partition("\n")
     facts = (
         f"| severity | invariant | reads |\n|---|---|---|\n"
-        f"| {rule.severity.value} | {rule.invariant} | {rule.requires} |\n"
+        f"| {rule.severity.value} | {rule.invariant.value} | {rule.requires} |\n"
     )
     return f"{NOTE}# {title.strip()}\n\n{facts}\n{text.strip()}\n\n## Cases\n\n{cases(rule)}"
 

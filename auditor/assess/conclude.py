@@ -7,28 +7,27 @@ from typing import Any
 
 from ..facts.facts import Facts
 from ..library.installed import environment
+from ..request.job import Job
 from ..schema.audit_options import AuditOptions
 from ..schema.result import AuditResult, Coverage, Finding, GraphData, Seconds, Severity, Skipped, Verdict
-from ..schema.spec import AuditSpec
 from .gather import Timer
 
 
-def conclude(
-    spec: AuditSpec, facts: Facts, options: AuditOptions, timer: Timer, activity: Any
-) -> AuditResult:
+def conclude(job: Job, facts: Facts, timer: Timer, activity: Any) -> AuditResult:
     """Run the rules on the facts and put the result together."""
     from ..knowledge.published_bugs import with_explanations
 
-    findings, skipped = run_rules(facts, options)
-    findings = tuple(with_explanations(f, environment()) for f in findings)
+    findings, skipped = run_rules(facts, job.options)
+    here = environment(job.library)
+    findings = tuple(with_explanations(f, here) for f in findings)
     unknowns = _unknowns(facts)
     verdict = overall_verdict(findings, unknowns)
     return AuditResult(
-        id=spec.id,
+        id=job.spec.id,
         verdict=verdict,
         summary=summarise(verdict, facts, findings, unknowns),
-        spec=spec.model_dump(mode="json", exclude_none=True),
-        environment=environment(),
+        spec=job.spec.plain(),
+        environment=here,
         findings=findings,
         coverage=_coverage(facts, unknowns),
         seconds=Seconds(**{k: round(v, 4) for k, v in timer.seconds.items()}),
@@ -37,7 +36,7 @@ def conclude(
         skipped=skipped,
         activity=tuple(activity),
         notes=tuple(facts.probe.notes) if facts.probe else (),
-        graph=_graph(facts) if options.graph else None,
+        graph=_graph(facts) if job.options.graph else None,
     )
 
 
@@ -112,7 +111,7 @@ def _unknowns(facts: Facts) -> tuple[str, ...]:
     if facts.probe_lost:
         found.append(facts.probe_lost.splitlines()[0])
     if facts.probe is not None:
-        if not facts.probe.died:
+        if facts.probe.death is None:
             found = []  # executed with real values: the shape trace's open questions are answered
         found += [f"{check}: {why}" for check, why in facts.probe.skipped.items()]
     return tuple(found)

@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 import warnings
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..facts.facts import Axes, Facts
-from ..library.installed import check_environment
-from ..request.model_source import ModelSource
-from ..runtime.paused_collector import without_collector
-from ..schema.audit_options import AuditOptions
-from ..schema.composition import adapter_names, lane_count
-from ..schema.spec import AuditSpec
+from ..library.installed import check_installed
+from ..request.job import Job
+from ..runtime.garbage_collection import garbage_collection_paused
 
 if TYPE_CHECKING:
     from ..build.subject import Subject
@@ -32,16 +29,14 @@ class Timer:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
 
 
-def gather(
-    spec: AuditSpec, source: ModelSource, options: AuditOptions, timer: Timer
-) -> tuple[Subject, Facts]:
+def gather(job: Job, timer: Timer) -> tuple[Subject, Facts]:
     """Build the model and run both halves: everything that rules and fixes are made of."""
-    check_environment()
-    with without_collector(), warnings.catch_warnings():
+    check_installed(job.library)
+    with garbage_collection_paused(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what libraries say about themselves is not about the composition
-        probe = None if options.static_only else _probe(spec, source, timer)
+        probe = None if job.options.static_only else _probe(job, timer)
         try:
-            subject, static = _static(spec, source, timer)
+            subject, static = _static(job, timer)
         except BaseException:
             _cancel(probe)
             raise
@@ -53,30 +48,31 @@ def gather(
         outcome, lost = _outcome(probe, static)
         timer.measure("probe", started)
     facts = Facts(
-        tree=subject.tree,
-        axes=_axes(spec, subject.tree),
-        names=adapter_names(subject.tree),
-        mode=spec.mode,
+        tree=job.tree,
+        axes=_axes(job),
+        names=job.names,
+        mode=job.spec.mode,
+        library=job.library,
         static=static,
         probe=outcome,
         probe_lost=lost,
         setup_failure=subject.setup_failure,
-        methods={name: spec.method_of(name) for name in adapter_names(subject.tree)},
+        methods=job.methods,
         model_type=str(getattr(subject.model.config, "model_type", "")),
-        supported=subject.backend.supported(subject.model) if failed else (),
+        supported=job.library.supported(subject.model) if failed else (),
     )
     return subject, facts
 
 
-def _probe(spec: AuditSpec, source: ModelSource, timer: Timer) -> Probe:
+def _probe(job: Job, timer: Timer) -> Probe:
     """Start the probe before anything is built, to have it run beside all of the static half."""
     started = time.perf_counter()
     from ..build.subject import import_classes
     from ..probe import Probe
 
-    import_classes(spec, source)  # once here instead of in both processes
+    import_classes(job)  # once here instead of in both processes
     timer.measure("build", started)
-    return Probe.start(spec, source)
+    return Probe.start(job)
 
 
 def _cancel(probe: Probe | None) -> None:
@@ -85,13 +81,13 @@ def _cancel(probe: Probe | None) -> None:
         probe.cancel()
 
 
-def _static(spec: AuditSpec, source: ModelSource, timer: Timer) -> tuple[Subject, StaticFacts | None]:
+def _static(job: Job, timer: Timer) -> tuple[Subject, StaticFacts | None]:
     """The model and its static half, without which there is only the failure of its set-up."""
     started = time.perf_counter()
     from ..build.subject import build
     from .static_half import static_half
 
-    subject = build(spec, source)
+    subject = build(job)
     timer.measure("build", started)
     started = time.perf_counter()
     static = None if subject.setup_failure else static_half(subject)
@@ -111,7 +107,7 @@ def _outcome(probe: Probe | None, static: StaticFacts | None) -> tuple[ProbeFact
         return None, f"the probe failed: {error}"
 
 
-def _axes(spec: AuditSpec, tree: Any) -> Axes:
+def _axes(job: Job) -> Axes:
     from ..build.inputs import decoder_length
 
-    return Axes(lane_count(tree), spec.rows(), spec.tokens(), decoder_length(spec.tokens()))
+    return Axes(job.lanes, job.rows, job.tokens, decoder_length(job.tokens))

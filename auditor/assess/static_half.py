@@ -8,7 +8,7 @@ from typing import Any
 from ..build.inputs import repeat_rows
 from ..build.subject import Subject
 from ..facts.facts import StaticFacts
-from ..schema.composition import Node, adapter_names, lane_count, lane_reference, walk
+from ..schema.composition import Node, adapter_names, lane_reference, walk
 from ..trace.align.repair import Repairs
 from ..trace.align.twins import TwinTable, classify, shape_table
 from ..trace.recorder import Recorder, followed_modules
@@ -22,11 +22,11 @@ def static_half(subject: Subject) -> StaticFacts:
     """
     assert subject.inputs is not None
     with followed_modules():
-        return _traced(subject, subject.inputs.make(subject.spec.rows()))
+        return _traced(subject, subject.inputs.make(subject.job.rows))
 
 
 def _traced(subject: Subject, inputs: Inputs) -> StaticFacts:
-    lanes, rows = lane_count(subject.tree), subject.spec.rows()
+    lanes, rows = subject.job.lanes, subject.job.rows
     trees, alike = _reference_trees(subject)
     references = {lane: _run(subject, tree, inputs) for lane, tree in trees.items()}
     first = references[0]
@@ -49,14 +49,14 @@ def _reference_trees(subject: Subject) -> tuple[dict[int, Node | None], dict[str
     Also which adapter stands for which other one. Without Parallel there are no lanes: the model without
     active adapters tells the shapes.
     """
-    lanes = lane_count(subject.tree)
+    lanes = subject.job.lanes
     if lanes == 1:
         return {0: None}, {}
     found: dict[tuple[str, ...], tuple[int, Node]] = {}
     alike: dict[str, str] = {}
     for lane in range(lanes):
         tree = lane_reference(subject.tree, lane)
-        kinds = (_skeleton(tree), *(subject.spec.method_of(n) for n in adapter_names(tree)))
+        kinds = (_skeleton(tree), *(subject.job.methods.get(n, n) for n in adapter_names(tree)))
         _, first = found.setdefault(kinds, (lane, tree))
         alike.update(zip(adapter_names(tree), adapter_names(first), strict=True))
     return dict(found.values()), {name: other for name, other in alike.items() if name != other}
@@ -98,11 +98,12 @@ def _paired(first: Mapping[Any, Any], second: Mapping[Any, Any]) -> dict[Any, tu
 
 
 def _run(subject: Subject, tree: Node | None, inputs: Inputs, repairs: Repairs | None = None) -> Run:
-    recorder = Recorder(subject.model, repairs=repairs, names=subject.names)
+    package = subject.library.package
+    recorder = Recorder(subject.model, repairs=repairs, names=subject.names, package=package)
     try:
         subject.activate(tree)
     except Exception as error:
         recorder.stopped(error)
         failure = recorder.trace.failures[-1]
         return Run(failure=failure, trace=recorder.trace, recorder=recorder)
-    return recorded_run(subject.model, inputs, subject.spec.mode, recorder)
+    return recorded_run(subject.model, inputs, subject.job.spec.mode, recorder, **subject.run_options())

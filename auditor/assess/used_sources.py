@@ -16,7 +16,7 @@ from ..source.source_files import absolute_file, relative_file
 from ..trace.records import Failure, Site
 
 
-def touched_files(model: Any, facts: Facts, package: str) -> frozenset[str]:
+def used_source_files(model: Any, facts: Facts, package: str) -> frozenset[str]:
     """Files whose lines ran in the trace, that define the model's classes, or belong to the adapter library.
 
     `package` is the library's import name. Of the library every loaded file counts: much of it decides
@@ -35,8 +35,8 @@ def _sites(facts: Facts) -> Iterator[Site]:
         failures += [*facts.static.trace.failures, *facts.static.reference_failures.values()]
     if facts.probe is not None:
         failures += [facts.probe.failure, *facts.probe.reference_failures.values()]
-        if facts.probe.last_site is not None:
-            yield facts.probe.last_site
+        if facts.probe.death is not None and facts.probe.death.site is not None:
+            yield facts.probe.death.site
     for failure in failures:
         if failure is not None:
             yield from failure.frames

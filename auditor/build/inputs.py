@@ -14,14 +14,12 @@ from typing import Any
 
 import torch
 
-from ..schema.composition import Block, walk
 from ..errors import UsageError
-from ..schema.spec import AuditSpec
+from ..knowledge.library_names import TRANSFORMERS
+from ..request.job import Job
+from ..schema.composition import Block, walk
 from ..trace.runs import Inputs
 from ..trace.token_ids import special_ids
-
-WHOLE_SEQUENCE_TASKS = ("SequenceClassification", "TokenClassification", "QuestionAnswering")
-"""Task heads of encoder-decoders that put the same sequence into both sides (naming of transformers)."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +29,7 @@ class InputMaker:
     config: Any
     signature: frozenset[str]
     main: str
-    spec: AuditSpec
-    tree: Block
+    job: Job
     embedding: tuple[int, int] | None
     """Rows and width of the input embedding, for `inputs_embeds`."""
     decodes: bool
@@ -40,21 +37,24 @@ class InputMaker:
     makes_decoder: bool = False
     """The task head feeds the decoder with the encoder's input itself, and counts on its length."""
     dtype: torch.dtype = torch.float32
-    given: Mapping[str, Any] | None = None
-    """The caller's own inputs, used instead of made-up ones."""
+
+    @property
+    def given(self) -> Mapping[str, Any] | None:
+        """The caller's own inputs, used instead of made-up ones."""
+        return self.job.source.inputs
 
     def make(self, rows: int, seed: int = 0) -> Inputs:
         """Inputs of `rows` rows on the CPU."""
         if self.given is not None:
             return {k: _as(v, self.dtype) for k, v in self.given.items()}
         generator = torch.Generator().manual_seed(1000 + seed)
-        tokens = self.spec.tokens()
+        tokens = self.job.tokens
         inputs: Inputs = {}
         self._main(inputs, rows, tokens, generator)
         self._decoder(inputs, rows, decoder_length(tokens), generator)
         self._extras(inputs, rows, tokens, generator)
-        if any(b.kind == "multitask" for b in walk(self.tree)):
-            inputs["task_ids"] = task_ids(self.tree, rows)
+        if any(b.kind == "multitask" for b in walk(self.job.tree)):
+            inputs["task_ids"] = task_ids(self.job.tree, rows)
         return inputs
 
     def _main(self, inputs: Inputs, rows: int, tokens: int, generator: torch.Generator) -> None:
@@ -64,30 +64,34 @@ class InputMaker:
             inputs["input_features"] = self._random(generator, rows, *audio_shape(self.config))
         if "input_ids" not in self.signature:
             return
-        lengths = real_lengths(self.spec.mask, rows, tokens)
+        lengths = real_lengths(self.job.spec.mask, rows, tokens)
         inputs["input_ids"] = self._ids(generator, rows, tokens, lengths)
-        if self.spec.mask != "none":
-            inputs["attention_mask"] = mask_of(lengths, tokens, left=self.spec.mask == "left")
-        if "inputs_embeds" in self.spec.inputs:
+        if self.job.spec.mask != "none":
+            inputs["attention_mask"] = mask_of(lengths, tokens, left=self.job.spec.mask == "left")
+        if "inputs_embeds" in self.job.spec.inputs:
             del inputs["input_ids"]
             inputs["inputs_embeds"] = self._embeds(generator, rows, tokens)
 
     def _decoder(self, inputs: Inputs, rows: int, tokens: int, generator: torch.Generator) -> None:
-        wanted = {n for n in self.spec.inputs if n.startswith("decoder_")}
-        if not self.decodes or self.spec.mode in ("generate", "beam") or (self.makes_decoder and not wanted):
+        wanted = {n for n in self.job.spec.inputs if n.startswith("decoder_")}
+        if (
+            not self.decodes
+            or self.job.spec.mode in ("generate", "beam")
+            or (self.makes_decoder and not wanted)
+        ):
             return
         if "decoder_inputs_embeds" in wanted:
             inputs["decoder_inputs_embeds"] = self._embeds(generator, rows, tokens)
-        elif "labels" not in self.spec.inputs or "decoder_input_ids" in wanted:
+        elif "labels" not in self.job.spec.inputs or "decoder_input_ids" in wanted:
             inputs["decoder_input_ids"] = self._ids(generator, rows, tokens, [tokens] * rows)
         if "decoder_attention_mask" in wanted:
             # a mask of ones is left out by transformers: who gives one has padding, unless they say "full"
-            kind = "right" if self.spec.mask == "none" else self.spec.mask
+            kind = "right" if self.job.spec.mask == "none" else self.job.spec.mask
             lengths = real_lengths(kind, rows, tokens)
-            inputs["decoder_attention_mask"] = mask_of(lengths, tokens, left=self.spec.mask == "left")
+            inputs["decoder_attention_mask"] = mask_of(lengths, tokens, left=self.job.spec.mask == "left")
 
     def _extras(self, inputs: Inputs, rows: int, tokens: int, generator: torch.Generator) -> None:
-        wanted = self.spec.inputs
+        wanted = self.job.spec.inputs
         if "position_ids" in wanted:
             inputs["position_ids"] = self._positions(rows, tokens)
         if "token_type_ids" in wanted:
@@ -106,15 +110,15 @@ class InputMaker:
         middle: rotary embeddings only know differences. Without a mask nothing is left out, as transformers
         takes a gap for the border between two packed sequences.
         """
-        left = self.spec.mask == "left"
-        lengths = real_lengths(self.spec.mask, rows, tokens)
+        left = self.job.spec.mask == "left"
+        lengths = real_lengths(self.job.spec.mask, rows, tokens)
         counted = torch.arange(tokens).repeat(rows, 1)
         if left:
             counted = (mask_of(lengths, tokens, left=True).cumsum(1) - 1).clamp(min=0)
         middle = torch.tensor([n // 2 + (tokens - n) * left for n in lengths]).unsqueeze(1)
         spare = max(0, position_limit(self.config, tokens) - tokens) // 2
         step = torch.arange(rows).remainder(min(3, spare) + 1).unsqueeze(1)
-        gap = (torch.arange(tokens) >= middle).long() * (self.spec.mask != "none")
+        gap = (torch.arange(tokens) >= middle).long() * (self.job.spec.mask != "none")
         return counted + step * (1 + gap)
 
     def _labels(self, rows: int, tokens: int, generator: torch.Generator) -> Inputs:
@@ -125,10 +129,10 @@ class InputMaker:
             }
         if "labels" not in self.signature:
             return {}
-        name = (self.spec.head or "") + (getattr(self.config, "architectures", None) or [""])[0]
-        if "SequenceClassification" in name or "ImageClassification" in name or "AudioClassification" in name:
+        name = (self.job.spec.head or "") + (getattr(self.config, "architectures", None) or [""])[0]
+        if any(task in name for task in TRANSFORMERS.row_label_tasks):
             return {"labels": torch.arange(rows) % max(1, self.config.num_labels)}
-        if "TokenClassification" in name:
+        if any(task in name for task in TRANSFORMERS.token_label_tasks):
             each = torch.arange(tokens) + torch.arange(rows).unsqueeze(1)
             return {"labels": each % max(1, self.config.num_labels)}
         length = decoder_length(tokens) if self.decodes else tokens
@@ -144,7 +148,7 @@ class InputMaker:
         eos = getattr(self.config, "eos_token_id", None)
         eos = eos[0] if isinstance(eos, (list, tuple)) and eos else eos
         for row, length in enumerate(lengths):
-            real = slice(tokens - length, tokens) if self.spec.mask == "left" else slice(0, length)
+            real = slice(tokens - length, tokens) if self.job.spec.mask == "left" else slice(0, length)
             kept = ids[row, real].clone()
             if isinstance(eos, int) and eos < vocabulary:
                 kept[-1] = eos  # classification heads of encoder-decoders read the state at the eos token
@@ -166,18 +170,10 @@ def _as(value: Any, dtype: torch.dtype) -> Any:
     return value.detach().to("cpu", dtype) if floats else value
 
 
-def input_maker(
-    model: Any,
-    spec: AuditSpec,
-    tree: Block,
-    dtype: torch.dtype = torch.float32,
-    given: Mapping[str, Any] | None = None,
-) -> InputMaker:
+def input_maker(model: Any, job: Job, dtype: torch.dtype = torch.float32) -> InputMaker:
     """The maker for this model. Raises UsageError for an extra input that its forward does not take."""
-    signature = frozenset(inspect.signature(model.forward).parameters)
-    main = getattr(model, "main_input_name", "input_ids")
-    signature = frozenset(_forward_names(model, signature))
-    for name in spec.inputs:
+    signature = _forward_names(model, frozenset(inspect.signature(model.forward).parameters))
+    for name in job.spec.inputs:
         if name not in signature and name not in ("labels", "output_attentions"):
             raise UsageError(
                 f"the input {name!r} does not exist for this model",
@@ -186,14 +182,12 @@ def input_maker(
     return InputMaker(
         model.config,
         signature,
-        main,
-        spec,
-        tree,
+        getattr(model, "main_input_name", "input_ids"),
+        job,
         _embedding(model),
         _decodes(model, signature),
-        any(task in type(model).__name__ for task in WHOLE_SEQUENCE_TASKS),
+        any(task in type(model).__name__ for task in TRANSFORMERS.whole_sequence_tasks),
         dtype,
-        given,
     )
 
 
@@ -243,21 +237,21 @@ def mask_of(lengths: list[int], tokens: int, *, left: bool) -> torch.Tensor:
 
 def position_limit(config: Any, default: int) -> int:
     """How many positions the model knows, `default` where its configuration does not say."""
-    named = (getattr(config, name, None) for name in ("max_position_embeddings", "n_positions"))
+    named = (getattr(config, name, None) for name in TRANSFORMERS.positions)
     return next((n for n in named if isinstance(n, int)), default)
 
 
 def image_shape(config: Any) -> tuple[int, int, int]:
     """Channels, height and width."""
-    vision = getattr(config, "vision_config", config)
-    size = getattr(vision, "image_size", 32)
+    vision = getattr(config, TRANSFORMERS.vision_part, config)
+    size = getattr(vision, TRANSFORMERS.image_size, 32)
     height, width = size if isinstance(size, (list, tuple)) else (size, size)
     return int(getattr(vision, "num_channels", 3)), int(height), int(width)
 
 
 def audio_shape(config: Any) -> tuple[int, int]:
     """Mel bins and frames: two frames become one position (Whisper's second convolution)."""
-    return int(config.num_mel_bins), 2 * int(config.max_source_positions)
+    return int(config.num_mel_bins), 2 * int(getattr(config, TRANSFORMERS.audio_positions))
 
 
 def task_ids(tree: Block, rows: int) -> torch.Tensor:

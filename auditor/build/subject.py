@@ -9,25 +9,26 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import torch
 
-from ..library.adapters_library import AdaptersBackend, quiet
-from ..library.library import Backend
-from ..schema.composition import Block, Node, adapter_names
 from ..errors import BuildError, UsageError
-from .inputs import InputMaker, input_maker
+from ..library.library import Library
+from ..request.job import Job
 from ..request.model_source import ModelSource
 from ..request.position_table import check_length
+from ..schema.composition import Block, Node
 from ..schema.spec import AuditSpec
 from ..trace.meta.device import ValuelessDevice, values_on_meta
 from ..trace.meta.dispatch import MetaValues
 from ..trace.module_paths import Names, names_in, own_tensors, walked
 from ..trace.records import Failure
-from ..trace.stack_sites import is_deliberate, told, traceback_sites
+from ..trace.runs import RunOptions
+from ..trace.stack_sites import is_deliberate, message_of, traceback_sites
+from .inputs import InputMaker, input_maker
 
 GENERATING = ("generate", "beam")
 
@@ -36,15 +37,20 @@ GENERATING = ("generate", "beam")
 class Subject:
     """A model with its adapters, ready to run; or the failure that the set-up ended with."""
 
-    spec: AuditSpec
-    tree: Block
-    backend: Backend
+    job: Job
     model: Any
-    owned: bool = True
-    """The model was made here."""
     inputs: InputMaker | None = None
     setup_failure: Failure | None = None
-    notes: list[str] = field(default_factory=list)
+
+    @property
+    def tree(self) -> Block:
+        """The composition."""
+        return self.job.tree
+
+    @property
+    def library(self) -> Library:
+        """What put the adapters in."""
+        return self.job.library
 
     @cached_property
     def names(self) -> Names:
@@ -53,24 +59,29 @@ class Subject:
 
     def activate(self, tree: Node | None) -> None:
         """Make a composition active (None: no adapter), with the skipped layers, as the mode needs it."""
-        if self.spec.mode == "train" and tree is not None:
-            self.backend.activate(self.model, tree, self.spec.skip_layers)  # validates for the model type
-            self.backend.start_training(self.model, tree)
-        self.backend.activate(self.model, tree, self.spec.skip_layers)
+        library, skipped = self.library, self.job.spec.skip_layers
+        if self.job.spec.mode == "train" and tree is not None:
+            library.activate(self.model, tree, skipped)  # validates for the model type
+            library.start_training(self.model, tree)
+        library.activate(self.model, tree, skipped)
+
+    def run_options(self) -> RunOptions:
+        """How `trace.runs.execute` is to run what is active now."""
+        learns = self.library.active(self.model) is not None
+        return RunOptions(use_cache=self.library.generates_with_cache, learns=learns)
 
     def release(self) -> None:
         """Take the model apart, once nobody asks it any more; one that a user's function made stays whole.
 
         Hooks and attributes that are its own methods make it a cycle, which waits for the collector.
         """
-        if self.owned:
+        if self.job.source.factory is None:
             for module in walked(self.model).values():
                 vars(module).clear()
 
 
 def build(
-    spec: AuditSpec,
-    source: ModelSource,
+    job: Job,
     *,
     device: str = "meta",
     dtype: torch.dtype | None = None,
@@ -81,13 +92,11 @@ def build(
     A failure of the adapter library during the set-up is part of the result (`setup_failure`). Raises
     BuildError when the model itself cannot be built, UsageError for unknown methods or inputs.
     """
-    quiet()
-    backend = AdaptersBackend()
-    tree = spec.composition()
-    for name in adapter_names(tree):
-        backend.check_method(spec.method_of(name))
+    job.library.quiet()
+    for method in dict.fromkeys(job.methods.values()):
+        job.library.check_method(method)
     with _default_dtype(dtype), _on(device):
-        model = _bare_on(device, spec, source)
+        model = _bare_on(device, job)
         if device == "meta":
             _all_to_meta(model)  # a function's model may have real weights
         elif dtype is not None:
@@ -95,12 +104,12 @@ def build(
     if bare is not None:
         bare(model.eval())
     with _default_dtype(dtype), _on(device):
-        subject = Subject(spec, tree, backend, model, owned=source.factory is None)
+        subject = Subject(job, model)
         subject.setup_failure = set_up(subject)
         if device == "meta":
             _all_to_meta(model)  # some adapter parameters are made from real values, on the CPU
     if subject.setup_failure is None:
-        subject.inputs = input_maker(model, spec, tree, dtype or torch.float32, source.inputs)
+        subject.inputs = input_maker(model, job, dtype or torch.float32)
         _check_length(subject)
     return subject
 
@@ -115,17 +124,17 @@ def _all_to_meta(model: torch.nn.Module) -> None:
         model.to("meta")
 
 
-def _bare_on(device: str, spec: AuditSpec, source: ModelSource) -> Any:
+def _bare_on(device: str, job: Job) -> Any:
     """Some constructors read small tensors (drop path rates, rotary frequencies), which meta refuses."""
     try:
         with _no_initial_weights(device):
-            model = bare_model(spec, source)
+            model = bare_model(job)
         return _tied(model) if device == "meta" else model
     except BuildError as error:
         if device != "meta" or "meta" not in str(error):
             raise
     with MetaValues() as values, values_on_meta(values.carrier):
-        return bare_model(spec, source)
+        return bare_model(job)
 
 
 def _no_initial_weights(device: str) -> contextlib.AbstractContextManager[Any]:
@@ -147,32 +156,27 @@ def _tied(model: Any) -> Any:
 
 def set_up(subject: Subject) -> Failure | None:
     """Prepare the model, add all adapters and make the composition active once."""
-    spec, backend, model = subject.spec, subject.backend, subject.model
-    names = list(adapter_names(subject.tree))
+    job, library, model = subject.job, subject.library, subject.model
     try:
-        backend.prepare(model)
-        backend.add(model, {n: spec.method_of(n) for n in names if not _has_adapter(model, n)}, subject.tree)
-        if spec.gradient_checkpointing:
-            _enable_checkpointing(model)
+        library.prepare(model)
+        missing = {n: method for n, method in job.methods.items() if not library.has_adapter(model, n)}
+        library.add(model, missing, job.tree)
+        if job.spec.gradient_checkpointing:
+            _enable_checkpointing(model, library.package)
         model.eval()
-        subject.activate(subject.tree)
+        subject.activate(job.tree)
     except UsageError:
         raise
     except Exception as error:
-        return failure_of(error, backend.package)
+        return failure_of(error, library.package)
     return None
 
 
-def _enable_checkpointing(model: Any) -> None:
+def _enable_checkpointing(model: Any, package: str) -> None:
     """As a user does; where the library leaves it to transformers, frozen embeddings need a gradient, too."""
     model.gradient_checkpointing_enable()
-    if AdaptersBackend.package not in type(model).gradient_checkpointing_enable.__module__:
+    if package not in type(model).gradient_checkpointing_enable.__module__:
         model.enable_input_require_grads()
-
-
-def _has_adapter(model: Any, name: str) -> bool:
-    config = getattr(model, "adapters_config", None)
-    return config is not None and name in config
 
 
 def failure_of(error: Exception, package: str) -> Failure:
@@ -180,7 +184,7 @@ def failure_of(error: Exception, package: str) -> Failure:
     sites = traceback_sites(error.__traceback__)
     return Failure(
         kind=type(error).__name__,
-        message=told(error),
+        message=message_of(error),
         site=sites[0] if sites else None,
         module="",
         deliberate=is_deliberate(error.__traceback__, package),
@@ -188,22 +192,23 @@ def failure_of(error: Exception, package: str) -> Failure:
     )
 
 
-def import_classes(spec: AuditSpec, source: ModelSource) -> None:
+def import_classes(job: Job) -> None:
     """Import what `build` will need, which takes longer than to build.
 
     Raises UsageError for an unknown model_type or head, BuildError for a config that is not valid.
     """
-    AdaptersBackend().load()
-    if source.factory is None:
-        config = make_config(source)
-        mapping = getattr(model_class(spec, config), "_model_mapping", {})
+    job.library.load()
+    if job.source.factory is None:
+        config = make_config(job.source)
+        mapping = getattr(model_class(job.spec, config), "_model_mapping", {})
         if type(config) in mapping:
             mapping[type(config)]  # imports the class that stands behind an automatic one
 
 
-def bare_model(spec: AuditSpec, source: ModelSource) -> Any:
+def bare_model(job: Job) -> Any:
     """The model without adapters, on the current default device."""
-    return _from_factory(source) if source.factory else _from_config(spec, make_config(source))
+    source = job.source
+    return _from_factory(source) if source.factory else _from_config(job.spec, make_config(source))
 
 
 def _from_factory(source: ModelSource) -> Any:
@@ -294,11 +299,10 @@ def _generating_class(config: Any) -> Any:
 
 def _check_length(subject: Subject) -> None:
     """Sequences longer than the model's table of positions fail in every run, adapters or not."""
-    config = subject.model.config
+    config, tokens = subject.model.config, subject.job.tokens
     if hasattr(config, "to_dict"):
-        check_length(subject.spec, config.to_dict())
+        check_length(subject.job, config.to_dict())
     limit = getattr(config, "max_position_embeddings", None)
-    tokens = subject.spec.tokens()
     if isinstance(limit, int) and tokens > limit > 0 and _has_position_table(subject.model, limit):
         raise UsageError(
             f"a sequence of {tokens} tokens is longer than the model allows",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -14,43 +13,43 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..request.model_source import ModelSource
+from ..library.library import Library
+from ..request.job import Job
 from ..schema.spec import AuditSpec
+from ..source.rule_files import declaring_files, plugged_in_modules
 from ..source.source_files import absolute_file
 from .store import digest
 
-LIBRARIES = ("adapters", "transformers", "torch", "adapter-audit")
+OWN = "adapter-audit"
 RELEVANT = ("ADAPTERS_", "TRANSFORMERS_", "PYTORCH_", "TORCH_", "ATEN_")
 """Prefixes of environment variables that change what the libraries do."""
-RULE_GROUP = "adapter_audit.rules"
 CLOCK_TICK = 2.0
 """Seconds; no file system in use stamps coarser than this."""
 ENGINE = Path(__file__).parents[1]
 RULES = ENGINE.parent / "rules"
 
 
-def cache_key(spec: AuditSpec, source: ModelSource, options: Mapping[str, Any]) -> str | None:
+def cache_key(job: Job, options: Mapping[str, Any]) -> str | None:
     """The first-level key of an audit; None when its result cannot be known from content.
 
     That is so for a model made by a function: what the function reads is not known.
     """
-    if source.config is None:
+    if job.source.config is None:
         return None
-    request = spec.model_dump(mode="json", exclude={"id"})
     facts = {
-        "spec": request,
-        "config": source.config,
-        "setup": _setup_files(spec),
+        "spec": job.spec.model_dump(mode="json", exclude={"id"}),
+        "config": job.source.config,
+        "setup": _setup_files(job.spec),
         "options": {name: sorted(v) if isinstance(v, frozenset) else v for name, v in options.items()},
-        "environment": environment_facts(),
+        "environment": environment_facts(job.library),
     }
     return digest(json.dumps(facts, sort_keys=True, default=str))
 
 
-def environment_facts() -> dict[str, Any]:
+def environment_facts(library: Library) -> dict[str, Any]:
     """Releases, machine, rules and the auditor itself."""
     return {
-        "releases": {name: _release(name) for name in LIBRARIES},
+        "releases": {name: _release(name) for name in (*library.releases, OWN)},
         "python": platform.python_version(),
         "machine": [sys.platform, platform.machine()],
         "variables": {k: v for k, v in sorted(os.environ.items()) if k.startswith(RELEVANT)},
@@ -68,32 +67,23 @@ def own_digest() -> str:
 
 def own_files() -> list[Path]:
     """The files of the engine and of the rules of this package."""
-    return sorted([*ENGINE.rglob("*.py"), *(ENGINE / "knowledge").glob("*.json"), *RULES.rglob("*.py")])
+    data = (file for kind in ("json", "diff") for file in (ENGINE / "knowledge").rglob(f"*.{kind}"))
+    return sorted([*ENGINE.rglob("*.py"), *data, *RULES.rglob("*.py")])
 
 
 @cache
 def _plugin_digests() -> dict[str, str]:
     """Module of a plugged-in rule -> digest of its file, and the entry points that name it."""
-    declared = {str(f): hash_file(str(f)) or "" for f in _declaring_files()}
+    declared = {str(f): hash_file(str(f)) or "" for f in declaring_files()}
     if not declared:
         return {}
-    from importlib.metadata import entry_points
     from importlib.util import find_spec
 
-    for point in entry_points(group=RULE_GROUP):
-        where = find_spec(point.value)
+    for module in plugged_in_modules():
+        where = find_spec(module)
         origin = where.origin if where else None
-        declared[point.value] = (hash_file(origin) if origin else None) or ""
+        declared[module] = (hash_file(origin) if origin else None) or ""
     return declared
-
-
-def _declaring_files() -> Iterator[Path]:
-    """Lists of entry points that name rules; looked for first, as `importlib.metadata` is slow to import."""
-    for folder in sys.path:
-        for file in sorted(Path(folder or ".").glob("*-info/entry_points.txt")):
-            with contextlib.suppress(OSError):
-                if RULE_GROUP.encode() in file.read_bytes():
-                    yield file
 
 
 @cache
@@ -141,8 +131,8 @@ def hash_file(path: str) -> str | None:
         return None
     stamp = (status.st_mtime_ns, status.st_ctime_ns, status.st_size)
     # A second write within one tick of the file system's clock would leave the same stamp.
-    settled = max(status.st_mtime, status.st_ctime) < time.time() - CLOCK_TICK
-    return _remembered(path, stamp) if settled else _digest_of(path)
+    is_unique = max(status.st_mtime, status.st_ctime) < time.time() - CLOCK_TICK
+    return _remembered(path, stamp) if is_unique else _digest_of(path)
 
 
 @lru_cache(maxsize=8192)
@@ -157,7 +147,7 @@ def _digest_of(path: str) -> str | None:
         return None
 
 
-def hash_touched(name: str) -> str | None:
+def hash_source(name: str) -> str | None:
     """`hash_file` for a name as the trace gives it: relative to its place on `sys.path`, or absolute."""
     path = absolute_file(name)
     return hash_file(path) if path else None

@@ -1,7 +1,7 @@
 """Results on disk, found again by content; a damaged or foreign file is a miss, never an answer.
 
-Two levels, because the files that a run touches are known only after it: `K.list` holds the sets of file
-names that runs with the key K have touched, and the digest of K with the present content of those files
+Two levels, because the files that a run uses are known only after it: `K.list` holds the sets of file
+names that runs with the key K have used, and the digest of K with the present content of those files
 names the result, `R.json`. Every file carries its own checksum. Writers write beside and rename, so readers
 and writers need no locks; a writer that is killed leaves a temporary file, which the next sweep removes.
 """
@@ -25,7 +25,7 @@ DEFAULT_LIMIT = 200_000_000
 """Bytes that a cache directory may hold."""
 FORMAT = b"adapter-audit-cache-1"
 MAX_LISTS = 8
-"""Sets of touched files remembered for one key: branches of a repository, states of an environment."""
+"""Sets of used files remembered for one key: branches of a repository, states of an environment."""
 MAX_FILE = 64_000_000
 """Bytes; no entry is larger, so a larger file is none of ours."""
 SWEEP_EVERY = 32
@@ -36,7 +36,7 @@ SUFFIXES = (".list", ".json")
 _WRITES = itertools.count()
 
 HashFile = Callable[[str], "str | None"]
-"""Name of a touched file -> digest of its present content, None when it cannot be read."""
+"""Name of a used file -> digest of its present content, None when it cannot be read."""
 
 
 @dataclass

@@ -9,9 +9,10 @@ from click import get_current_context
 
 from ..errors import ExitCode, UsageError
 from ..jobs.cached_audit import audit_cached
-from ..runtime.paused_collector import without_collector
+from ..request.job import resolved_job
+from ..runtime.garbage_collection import garbage_collection_paused
 from ..schema.result import AuditResult
-from ..schema.spec import Attention, AuditSpec, ExtraInput, Mask, Mode, check_sizes
+from ..schema.spec import Attention, AuditSpec, ExtraInput, Mask, Mode
 from .declared import run_declared
 from .options import exit_code, needs_graph, parsed_reports, report_options, write_reports
 from .project import Project, project_options
@@ -70,11 +71,10 @@ def audit_command(model: str | None, directory: str | None, **options: Any) -> i
         raise UsageError(
             f"{missing} is missing", do="for example: adapter-audit t5-base --compose parallel:5"
         )
-    get_current_context().with_resource(without_collector())
+    get_current_context().with_resource(garbage_collection_paused())
     spec = make_spec(model, options)
-    spec.check()
-    check_sizes(spec)
-    audited = audit_cached(spec, project.request, project.store)
+    job = resolved_job(spec, project.request, sizes_must_fit=True)
+    audited = audit_cached(job, project.store)
     results = project.baselined([project.policy.applied(audited)])
     if options["reports"] or not (options["quiet"] or options["fix"] == "diff"):
         write_reports(

@@ -12,6 +12,7 @@ import rich_click as click
 from ..errors import ExitCode, UsageError
 from ..schema.result import AuditResult
 from .options import exit_code, parsed_reports, report_options, write_atomically, write_reports
+from .progress import progress_bar
 from .project import cache_options, chosen_store
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def batch_command(specs: Path, output: Path | None, **options: Any) -> int:
         "offline": options["offline"],
         "store": chosen_store(options),
     }
-    with _bar(len(lines), options["quiet"]) as bar, _sink(output, lines, done) as file:
+    with progress_bar(len(lines), options["quiet"]) as bar, _sink(output, lines, done) as file:
         sink = Judging(file, options["fail_on"], keep=bool(options["reports"]))
         for _, text in done:
             sink.judge(text)
@@ -55,8 +56,8 @@ def batch_command(specs: Path, output: Path | None, **options: Any) -> int:
             lines[len(done) :], sink, audit_options, jobs=options["jobs"], progress=lambda _: bar.update(1)
         )
     if sink.failed:
-        told = f"{sink.failed} of {len(lines)} specs could not be audited, their lines say why"
-        click.echo(f"adapter-audit: {told}", err=True)
+        message = f"{sink.failed} of {len(lines)} specs could not be audited, their lines say why"
+        click.echo(f"adapter-audit: {message}", err=True)
     if sink.kept:
         write_reports(
             sink.kept,
@@ -128,8 +129,3 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path}", why=str(error)) from error
-
-
-def _bar(length: int, quiet: bool) -> Any:
-    hidden = quiet or not sys.stderr.isatty()
-    return click.progressbar(length=length, label="audits", file=sys.stderr, hidden=hidden, show_pos=True)

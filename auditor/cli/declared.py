@@ -14,6 +14,7 @@ from ..cache.store import Store
 from ..errors import AuditError, BuildError, ExitCode, UsageError
 from ..jobs.cached_audit import audit_cached, lookup
 from ..project.settings_file import Declared, declared_specs
+from ..request.job import resolved_job
 from ..schema.audit_options import AuditOptions
 from ..schema.result import AuditResult
 from ..schema.spec import AuditSpec
@@ -81,7 +82,7 @@ def _outcomes(declared: Sequence[Declared], project: Project, jobs: int) -> Iter
 
 def _looked_up(declared: Declared, project: Project) -> Outcome:
     try:
-        return Outcome(declared, lookup(declared.spec, project.request, project.store))
+        return Outcome(declared, lookup(resolved_job(declared.spec, project.request), project.store))
     except AuditError as error:
         return Outcome(declared, error=error)
 
@@ -103,7 +104,7 @@ def _made_by_many(missing: Sequence[Declared], project: Project, jobs: int) -> I
 
 def _attempt(spec: AuditSpec, request: AuditOptions, store: Store | None) -> AuditResult | tuple[str, int]:
     try:
-        return audit_cached(spec, request, store)
+        return audit_cached(resolved_job(spec, request), store)
     except AuditError as error:
         return error.line, int(error.exit_code)
 

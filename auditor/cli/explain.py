@@ -69,7 +69,7 @@ def _facts(rule: type[Rule]) -> dict[str, Any]:
         "id": rule.id,
         "name": rule.name,
         "severity": rule.severity.value,
-        "invariant": rule.invariant,
+        "invariant": rule.invariant.value,
         "requires": rule.requires,
         "summary": inspect.cleandoc(rule.__doc__ or "").partition("\n")[0],
         "url": f"{DOCS_URL}{rule.id.lower()}/",

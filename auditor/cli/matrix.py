@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, get_args
@@ -17,6 +16,7 @@ from ..request.model_source import resolve
 from ..schema.result import AuditResult
 from ..schema.spec import Mask, Mode
 from .options import exit_code, parsed_reports, report_options, write_reports
+from .progress import progress_bar
 from .project import cache_options, chosen_store
 from .results import read_results, read_results_text
 
@@ -78,7 +78,7 @@ def _audited(lines: Sequence[Line], options: dict[str, Any]) -> list[AuditResult
         "store": chosen_store(options),
     }
     kept = io.StringIO()
-    with _sink(options["output"], kept) as sink, _bar(len(lines), options["quiet"]) as bar:
+    with _sink(options["output"], kept) as sink, progress_bar(len(lines), options["quiet"]) as bar:
         run(lines, sink, request, jobs=options["jobs"], progress=lambda _: bar.update(1))
     return read_results_text(kept.getvalue(), "the results")
 
@@ -117,8 +117,3 @@ class _Kept(_Tee):
 
     def __init__(self, kept: io.StringIO) -> None:
         super().__init__(io.StringIO(), kept)
-
-
-def _bar(length: int, quiet: bool) -> Any:
-    hidden = quiet or not sys.stderr.isatty()
-    return click.progressbar(length=length, label="audits", file=sys.stderr, hidden=hidden, show_pos=True)

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ..schema.composition import Block
 from ..schema.result import Location
 from ..source.source_files import source_line
-from ..trace.records import Failure, Key, Lane, Record, Shape, Site, Trace
+from ..trace.records import Failure, Lane, Record, Shape, Site, Trace
+from .observations import Departure, Observation, ProcessDeath
 
 if TYPE_CHECKING:
+    from ..library.library import Library
     from ..trace.trace_graph import TraceGraph
+
+
+Seen = TypeVar("Seen", bound=Observation)
 
 
 @dataclass(frozen=True)
@@ -80,63 +85,26 @@ class StaticFacts:
         return names[0] if names else None
 
 
-LOST = "forward without "
-"""Begins the `op` of a departure that is a keyword which a module's forward takes no more."""
-GAINED = " with the new "
-"""In the `op` of a departure, before the name of a parameter that the bare model does not have."""
-CHANGED = " where now "
-"""In the `op` of a departure, before what the op is told otherwise than in the bare model."""
-
-
-@dataclass(frozen=True)
-class Departure:
-    """The first op whose value is not what its twin in the reference has."""
-
-    lane: int
-    module: str
-    site: Site
-    op: str
-    deviation: float
-    """Largest absolute difference, relative to the twin's largest value."""
-    key: Key | None = None
-    index: int | None = None
-    """Record of the composition's static trace with the same key, where there is one."""
-
-
-@dataclass(frozen=True)
-class Discrepancy:
-    """Two runs that should agree and do not."""
-
-    check: str
-    """`lanes`, `effect`, `init`, `neutrality`, `purity`, `attention`, `padding`, `cache`, `gradient`, ..."""
-    subject: str
-    """Which lane, adapter or relation, in words."""
-    lanes: tuple[int, ...] = ()
-    output: str = ""
-    deviation: float = 0.0
-    departure: Departure | None = None
-    detail: str = ""
-
-
 @dataclass(frozen=True)
 class ProbeFacts:
     """The dynamic half: what was executed and which invariants it broke."""
 
     failure: Failure | None = None
     """The composition stopped."""
-    died: str = ""
-    """How the child process ended, when it did not end by itself (signal, time, memory)."""
-    last_site: Site | None = None
-    """Where the run was when the process died."""
-    last_module: str = ""
     reference_failures: Mapping[int, Failure] = field(default_factory=dict)
-    discrepancies: Sequence[Discrepancy] = ()
+    observations: Sequence[Observation] = ()
+    """What the checks saw, in their order, and the death of the child process, if it died."""
     checks: Sequence[str] = ()
     """The checks that ran."""
     skipped: Mapping[str, str] = field(default_factory=dict)
     """Check -> why it did not run."""
     notes: Sequence[str] = ()
     seconds: float = 0.0
+
+    @property
+    def death(self) -> ProcessDeath | None:
+        """How the child process died; None where it ended by itself."""
+        return next((o for o in self.observations if isinstance(o, ProcessDeath)), None)
 
 
 @dataclass(frozen=True)
@@ -147,6 +115,7 @@ class Facts:
     axes: Axes
     names: tuple[str, ...]
     mode: str
+    library: Library
     static: StaticFacts | None = None
     probe: ProbeFacts | None = None
     probe_lost: str = ""
@@ -158,9 +127,9 @@ class Facts:
     supported: tuple[str, ...] = ()
     """Methods that the library says this model takes; asked only when something was refused."""
 
-    def discrepancies(self, *checks: str) -> Iterator[Discrepancy]:
-        """What some of the probe's checks found; nothing without a probe."""
-        return (d for d in (self.probe.discrepancies if self.probe else ()) if d.check in checks)
+    def observations(self, *kinds: type[Seen]) -> Iterator[Seen]:
+        """What the probe saw of these kinds; nothing without a probe."""
+        return (o for o in (self.probe.observations if self.probe else ()) if isinstance(o, kinds))
 
     def location(self, record: Record) -> Location:
         """The place of a recorded op."""
@@ -192,11 +161,5 @@ class Facts:
             twin, twin_expanded = producer.twin, producer.twin_expanded
         return f"{list(operand.shape)} = {self.axes.describe(operand.shape, twin, twin_expanded)}"
 
-    def lane_names(self) -> tuple[str, ...]:
-        """The adapters of each lane, in words (`a`, `b+c`)."""
-        from ..schema.composition import adapter_names, lane_reference
 
-        return tuple("+".join(adapter_names(lane_reference(self.tree, i))) for i in range(self.axes.lanes))
-
-
-__all__ = ["Axes", "Departure", "Discrepancy", "Facts", "Failure", "Lane", "ProbeFacts", "StaticFacts"]
+__all__ = ["Axes", "Departure", "Facts", "Failure", "Lane", "Observation", "ProbeFacts", "StaticFacts"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from ..facts.facts import Facts
-from ..request.model_source import ModelSource
+from ..request.job import Job
 from ..schema.result import Finding, Fix
-from ..schema.spec import AuditSpec
 from ..source.parsed_module import Sources
 from .patch.diffs import unified
 from .patch.family import SourceEdit, proposals
@@ -34,8 +34,7 @@ class FixOptions:
 
 
 def find_fixes(
-    spec: AuditSpec,
-    source: ModelSource,
+    job: Job,
     facts: Facts,
     findings: Sequence[Finding],
     options: FixOptions | None = None,
@@ -49,27 +48,25 @@ def find_fixes(
     wanted = [f for f in findings if f.status == "open" and f.severity.value != "note"]
     if not wanted:
         return {}
-    common = _common(spec, source, facts, tuple(findings), chosen)
+    common = _common(job, facts, tuple(findings), chosen)
     return {
-        f.fingerprint: tuple(sorted((*common, *_upgrades(f)), key=lambda x: x.status != "verified"))
+        f.fingerprint: tuple(sorted((*common, *_upgrades(job, f)), key=lambda x: x.status != "verified"))
         for f in wanted
     }
 
 
-def _common(
-    spec: AuditSpec, source: ModelSource, facts: Facts, findings: tuple[Finding, ...], options: FixOptions
-) -> list[Fix]:
+def _common(job: Job, facts: Facts, findings: tuple[Finding, ...], options: FixOptions) -> list[Fix]:
     try:
-        Request.of(spec, source)
+        Request.of(job)
     except ValueError as error:
         return _untried(facts, findings, str(error)) if options.patches else []
     found: list[Fix] = []
     if options.patches:
-        found += _library_patch(spec, source, facts, findings)
+        found += _library_patch(job, facts, findings)
     serious = any(f.status == "open" and f.verdict.value in REPAIRED for f in findings)
     proven = any(f.status == "verified" for f in found)
     if options.setups and serious and (options.always_setups or not proven):
-        change = set_up_fix(spec, source, findings)
+        change = set_up_fix(job, findings)
         found += [change] if change is not None else []
     return found
 
@@ -80,21 +77,24 @@ def _proposals(facts: Facts, findings: Sequence[Finding]) -> dict[int, tuple[Sou
     return {n: edits for n, edits in found.items() if edits}
 
 
-def _library_patch(
-    spec: AuditSpec, source: ModelSource, facts: Facts, findings: tuple[Finding, ...]
-) -> Iterator[Fix]:
+def _library_patch(job: Job, facts: Facts, findings: tuple[Finding, ...]) -> Iterator[Fix]:
     proposed = _proposals(facts, findings)
-    patch = (
-        Search(spec, source, findings, facts.setup_failure is not None).patch(proposed) if proposed else None
-    )
+    patch = Search(job, findings, facts.setup_failure is not None).patch(proposed) if proposed else None
     if patch is not None:
-        yield Fix(
-            title=patch.title(),
-            kind="library-patch",
-            diff=unified(patch.files),
-            status="verified" if patch.status == "verified" else "failed",
-            reason=patch.reason,
-        )
+        yield _as_fix(patch, "verified" if patch.status == "verified" else "failed", patch.reason)
+
+
+def _as_fix(patch: Patch, status: Literal["verified", "unverified", "failed"], reason: str) -> Fix:
+    reference = patch.reference()
+    return Fix(
+        title=patch.title(),
+        kind="library-patch",
+        diff=unified(patch.files),
+        status=status,
+        reason=reason,
+        origin="known" if reference else "general",
+        reference=reference,
+    )
 
 
 def _untried(facts: Facts, findings: tuple[Finding, ...], why: str) -> list[Fix]:
@@ -104,12 +104,10 @@ def _untried(facts: Facts, findings: tuple[Finding, ...], why: str) -> list[Fix]
     patch = applied(Patch(), first.values()) if first else None
     if patch is None:
         return []
-    return [
-        Fix(title=patch.title(), kind="library-patch", diff=unified(patch.files), reason=f"not tried: {why}")
-    ]
+    return [_as_fix(patch, "unverified", f"not tried: {why}")]
 
 
-def _upgrades(finding: Finding) -> tuple[Fix, ...]:
+def _upgrades(job: Job, finding: Finding) -> tuple[Fix, ...]:
     from ..library.installed import environment
 
-    return tuple(upgrades(finding, environment()))
+    return tuple(upgrades(finding, environment(job.library)))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import AuditError, LibraryRefusal
-from ..runtime.dedicated_process import settle
+from ..runtime.dedicated_process import dedicate_process
 from ..runtime.worker_pool import in_order
 from ..schema.result import AuditResult, Verdict
 from ..schema.spec import AuditSpec
@@ -55,13 +55,15 @@ def audit_line(line: Line, options: Mapping[str, Any]) -> str:
 
     `options` are those of an audit and `store`, the cache; without one nothing is kept or looked up.
     """
+    from ..request.job import resolved_job
     from ..schema.audit_options import AuditOptions
     from .cached_audit import audit_cached
 
     request = AuditOptions(**{name: value for name, value in options.items() if name != "store"})
     try:
         spec = AuditSpec.read_line(line.text)
-        result = audit_cached(spec.model_copy(update={"id": line.id}), request, options.get("store"))
+        job = resolved_job(spec.model_copy(update={"id": line.id}), request)
+        result = audit_cached(job, options.get("store"))
     except LibraryRefusal as error:
         result = failed(line, error.line, Verdict.REFUSED)
     except AuditError as error:
@@ -118,9 +120,9 @@ def run(
 
 def _results(lines: list[Line], options: dict[str, Any], jobs: int) -> Iterator[tuple[Line, str]]:
     if jobs <= 1:
-        settle()
+        dedicate_process()
         for line in lines:
             yield line, audit_line(line, options)
         return
-    for line, text in in_order(partial(audit_line, options=options), lines, jobs, settle):
+    for line, text in in_order(partial(audit_line, options=options), lines, jobs, dedicate_process):
         yield line, text or failed(line, DIED).model_dump_json(exclude={"graph"})

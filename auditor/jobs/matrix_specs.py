@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 
 from ..errors import UsageError
+from ..request.job import requested_job
 from ..schema.spec import AuditSpec
 from .batch_lines import Line
 
@@ -66,7 +67,7 @@ def combinations(
         for model, compose, method in product(models, composes, methods)
     ]
     for spec in specs[: len(composes) * len(methods)]:
-        spec.check()
+        requested_job(spec)
     return specs
 
 

@@ -1,4 +1,4 @@
-"""The one way of an audit: spec -> build -> traces -> rules -> findings -> fixes -> result."""
+"""One audit from the job to its result: facts -> rules -> findings -> fixes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..assess.conclude import conclude
 from ..assess.gather import Timer, gather
 from ..errors import AuditError
 from ..facts.facts import Facts
-from ..request.model_source import ModelSource, resolve
+from ..request.job import Job, resolved_job
 from ..schema.audit_options import AuditOptions
 from ..schema.result import AuditResult, Severity
 from ..schema.spec import AuditSpec
@@ -23,51 +23,53 @@ if TYPE_CHECKING:
 def audit(spec: AuditSpec | Mapping[str, object], **options: Any) -> AuditResult:
     """See `adapter_audit.auditor.audit`."""
     request = spec if isinstance(spec, AuditSpec) else AuditSpec.read(dict(spec))
-    request.check()
-    chosen = AuditOptions(**options)
-    return audit_with_files(request, resolve(request.model, offline=chosen.offline), chosen, files=False)[0]
+    return run(resolved_job(request, AuditOptions(**options)))
 
 
 def audit_model(model: Any, inputs: Mapping[str, Any] | None = None, **options: Any) -> AuditResult:
     """See `adapter_audit.auditor.audit_model`."""
-    from ..request.model_in_hand import is_large, spec_and_source
+    from ..request.model_in_hand import is_large, job_of_model
 
-    request, source = spec_and_source(model, inputs)
     chosen = AuditOptions(**options)
     if is_large(model):
         chosen = replace(chosen, static_only=True)
-    return audit_with_files(request, source, chosen, files=False)[0]
+    return run(job_of_model(model, inputs, chosen))
 
 
-def audit_with_files(
-    spec: AuditSpec, source: ModelSource, options: AuditOptions, *, files: bool = True
-) -> tuple[AuditResult, frozenset[str]]:
-    """Audit a checked spec; also the source files that the result follows from (see `touched`), if asked for.
+def run(job: Job) -> AuditResult:
+    """The result of a job that was checked. Raises AuditError."""
+    return run_with_files(job, files=False)[0]
 
-    There are none when a process died on the way: that may be the machine's doing, and is not to be kept.
-    Nor is what a package index offers. Raises UsageError when it is to be asked and does not answer.
+
+def run_with_files(job: Job, *, files: bool = True) -> tuple[AuditResult, frozenset[str]]:
+    """The result, and the source files that it follows from (see `used_sources`), if asked for.
+
+    See `used_sources`. There are none when a process died on the way: that may be the machine's doing, and
+    is not to be kept. Nor is what a package index offers. Raises UsageError when it is to be asked and does
+    not answer.
     """
-    from ..assess.used_sources import touched_files
+    from ..assess.used_sources import used_source_files
 
-    releases = _other_releases() if options.releases else []
+    options = job.options
+    releases = _other_releases(job) if options.releases else []
     timer = Timer()
-    subject, facts = gather(spec, source, options, timer)
-    activity = () if subject.setup_failure else subject.backend.activity(subject.model, facts.names)
-    died = bool(facts.probe_lost) or (facts.probe is not None and bool(facts.probe.died))
+    subject, facts = gather(job, timer)
+    activity = () if subject.setup_failure else job.library.activity(subject.model, facts.names)
+    died = bool(facts.probe_lost) or (facts.probe is not None and facts.probe.death is not None)
     kept = files and not died and not options.releases
-    touched = touched_files(subject.model, facts, subject.backend.package) if kept else frozenset[str]()
+    used = used_source_files(subject.model, facts, job.library.package) if kept else frozenset[str]()
     subject.release()
-    result = conclude(spec, facts, options, timer, activity)
-    result = _with_fixes(spec, source, facts, result) if options.fixes else result
-    return (_with_release(spec, source, releases, result) if options.releases else result), touched
+    result = conclude(job, facts, timer, activity)
+    result = _with_fixes(job, facts, result) if options.fixes else result
+    return (_with_release(job, releases, result) if options.releases else result), used
 
 
-def _with_fixes(spec: AuditSpec, source: ModelSource, facts: Facts, result: AuditResult) -> AuditResult:
+def _with_fixes(job: Job, facts: Facts, result: AuditResult) -> AuditResult:
     """The result with remedies at its findings, each tried by further audits."""
     from ..fixes import find_fixes
 
     started = time.perf_counter()
-    fixes = find_fixes(spec, source, facts, result.findings)
+    fixes = find_fixes(job, facts, result.findings)
     findings = tuple(
         f.model_copy(update={"fixes": fixes.get(f.fingerprint, f.fixes)}) for f in result.findings
     )
@@ -75,15 +77,13 @@ def _with_fixes(spec: AuditSpec, source: ModelSource, facts: Facts, result: Audi
     return result.model_copy(update={"findings": findings, "seconds": seconds})
 
 
-def _other_releases() -> list[Version]:
+def _other_releases(job: Job) -> list[Version]:
     from ..fixes.release.release_search import other_releases
 
-    return other_releases()
+    return other_releases(job.library)
 
 
-def _with_release(
-    spec: AuditSpec, source: ModelSource, releases: list[Version], result: AuditResult
-) -> AuditResult:
+def _with_release(job: Job, releases: list[Version], result: AuditResult) -> AuditResult:
     """The result with the nearest release that has none of its findings, beside their other fixes."""
     from ..fixes.release.release_search import release_fix
 
@@ -91,7 +91,7 @@ def _with_release(
     if not wanted:
         return result
     started = time.perf_counter()
-    fix = release_fix(spec, source, releases)
+    fix = release_fix(job, releases)
     findings = tuple(
         f.model_copy(update={"fixes": (*f.fixes, fix)}) if f in wanted else f for f in result.findings
     )
@@ -100,4 +100,4 @@ def _with_release(
     return result.model_copy(update={"findings": findings, "seconds": seconds})
 
 
-__all__ = ["AuditError", "AuditOptions", "audit", "audit_model"]
+__all__ = ["AuditError", "AuditOptions", "audit", "audit_model", "run", "run_with_files"]

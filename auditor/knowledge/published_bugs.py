@@ -17,12 +17,13 @@ from ..schema.result import Environment, Finding
 
 def with_explanations(finding: Finding, environment: Environment) -> Finding:
     """The finding with its `explanation` filled in where a published bug fits."""
-    texts = [_text(bug) for bug in _published() if _fits(bug, finding, environment)]
+    texts = [_text(bug) for bug in published() if fits(bug, finding, environment)]
     return finding.model_copy(update={"explanation": " ".join(texts)}) if texts else finding
 
 
-def _fits(bug: dict[str, Any], finding: Finding, environment: Environment) -> bool:
-    release = environment.adapters.split("+")[0]
+def fits(bug: dict[str, Any], finding: Finding, environment: Environment) -> bool:
+    """Whether a bug is one of this release, in a line that the finding names."""
+    release = getattr(environment, bug.get("package", "adapters"), "").split("+")[0]
     if not release or not SpecifierSet(bug["releases"]).contains(release):
         return False
     places = {(p.file, p.code) for p in (finding.primary, *finding.related)}
@@ -30,11 +31,12 @@ def _fits(bug: dict[str, Any], finding: Finding, environment: Environment) -> bo
 
 
 def _text(bug: dict[str, Any]) -> str:
-    fixed = f" Fixed in adapters {bug['fixed_in']}." if bug.get("fixed_in") else ""
+    fixed = f" Fixed in {bug.get('package', 'adapters')} {bug['fixed_in']}." if bug.get("fixed_in") else ""
     return f"Published as {bug['reference']}: {bug['summary']}.{fixed}"
 
 
 @cache
-def _published() -> tuple[dict[str, Any], ...]:
+def published() -> tuple[dict[str, Any], ...]:
+    """The bugs of `published_bugs.json`."""
     text = (files(__package__) / "published_bugs.json").read_text(encoding="utf-8")
     return tuple(json.loads(text))

@@ -1,1 +1,1 @@
-"""Libraries that put adapters into models. One file each; `base.Backend` says what a backend does."""
+"""Libraries that put adapters into models: one package each; `library.Library` says what one does."""

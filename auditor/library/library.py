@@ -2,45 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol
 
 from ..schema.composition import Block, Node
+from ..schema.references import Reference
 from ..schema.result import Activity
+from ..source.package_source import PackageSource
 
 Watch = Callable[[str, Any, Any, Callable[[Node, Any], Any]], None]
 """Gets the path of an adapter layer, its state before and after, and a way to run another composition."""
 
 
-class Backend(Protocol):
+class SupportTables(Protocol):
+    """What the library says of itself in its source, without being imported. Kinds are those of blocks."""
+
+    def blocks_of(self, config: str) -> frozenset[str] | None:
+        """Kinds that all layers of a configuration support; None where that is not said."""
+
+    def methods_with(self, kinds: frozenset[str]) -> tuple[str, ...]:
+        """Methods whose layers support all these kinds."""
+
+    def allows(self, kind: str, model_type: str) -> bool:
+        """Whether models of this type may use a kind of block."""
+
+    def nests(self, kind: str, inner: str) -> bool:
+        """Whether a block of one kind may be inside another one."""
+
+    def kinds(self) -> tuple[str, ...]:
+        """All kinds of which the library says what may be inside."""
+
+
+class Library(Protocol):
     """One adapter library. Its own exceptions pass through: what they mean is decided by the audit."""
 
     package: ClassVar[str]
     """Import name; a `raise` statement in it is a refusal on purpose."""
-    versions: ClassVar[str]
-    """Supported releases as a PEP 440 range."""
+    releases: ClassVar[Mapping[str, str]]
+    """Package -> supported releases as a PEP 440 range: the library and what it stands on."""
+    extra: ClassVar[str]
+    """The extra of this project that installs it."""
+    blocks: ClassVar[Mapping[str, str]]
+    """Kind of block -> its name in the library; other kinds are not the library's."""
+    default_config: ClassVar[str]
+    """The configuration of adapters of which nothing is said."""
+    generates_with_cache: ClassVar[bool]
+    """Whether `generate` is called as most people do, with a cache."""
+    source: ClassVar[PackageSource]
+    """The index of its source."""
+    tables: ClassVar[SupportTables]
 
     def load(self) -> None:
         """Import what the others will need: importing a library takes seconds."""
 
+    def quiet(self) -> None:
+        """Silence the library's own advice: references run without active adapters on purpose."""
+
+    def owns(self, model: Any) -> bool:
+        """Whether the model has adapters of this library."""
+
+    # -- the language --------------------------------------------------------------------------------
+
+    def check_config(self, config: str) -> None:
+        """Raise LibraryRefusal for a configuration that is certainly wrong, without importing the library."""
+
     def check_method(self, config: str) -> None:
-        """Raise UsageError when `config` is no adapter configuration that the library knows."""
+        """Raise LibraryRefusal when `config` is no adapter configuration that the library knows."""
+
+    def configuration(self, config: str) -> Any:
+        """The library's object for a configuration."""
 
     def picks_layers(self, config: str) -> bool:
         """Whether a configuration treats some layers otherwise than others, by their numbers."""
 
+    def block(self, tree: Node) -> Any:
+        """Our tree as the library's object. Raises LibraryRefusal for a block that it does not have."""
+
+    def tree(self, block: Any) -> Node:
+        """The library's object as our tree (inverse of `block`)."""
+
+    def python(self, tree: Node, *, package: str = "ac.") -> str:
+        """The tree as the Python that a user pastes, its blocks taken from `package`."""
+
+    def one_after_the_other(self, parts: Sequence[Reference], *, whole: bool) -> str:
+        """Python that runs each part alone: on the whole batch, or on its own rows only."""
+
+    # -- setting up ----------------------------------------------------------------------------------
+
     def prepare(self, model: Any) -> None:
-        """Make the model able to take adapters (`adapters.init`)."""
+        """Make the model able to take adapters."""
 
     def add(self, model: Any, methods: Mapping[str, str], tree: Node) -> None:
         """Add the adapters (name -> configuration) and what the tree's blocks need beside them."""
 
+    def has_adapter(self, model: Any, name: str) -> bool:
+        """Whether an adapter was added."""
+
     def activate(self, model: Any, tree: Node | None, skip_layers: tuple[int, ...] | None) -> None:
         """Make the composition active; None for no adapter."""
 
+    def active(self, model: Any) -> Any:
+        """What is active, as the library's object; None for nothing."""
+
+    def skipped_layers(self, model: Any) -> tuple[int, ...]:
+        """Layers that are skipped in what is active."""
+
     def start_training(self, model: Any, tree: Node) -> None:
         """Freeze the model and free the parameters of the composition, as before training it."""
+
+    # -- asking and experimenting --------------------------------------------------------------------
 
     def parameters(self, model: Any, adapter: str) -> Iterator[tuple[str, Any]]:
         """Names and parameters that belong to one adapter alone."""

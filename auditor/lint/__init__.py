@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .engine import run
-    from .report import LintReport, render
+    from .lint_report import LintReport, render
 
 __all__ = ["LintReport", "render", "run"]
 
@@ -21,7 +21,7 @@ def __getattr__(name: str) -> Any:
 
         return run
     if name in ("LintReport", "render"):
-        from . import report
+        from . import lint_report
 
-        return getattr(report, name)
+        return getattr(lint_report, name)
     raise AttributeError(name)

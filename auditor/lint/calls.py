@@ -11,12 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from .frame import Frame
-from .methods import METHODS, MethodCall, reshape
-from .names import constant
-from .observe import RowCount, check_size, interleaved, meet, position
-from .scope import LANE_HELPERS, MATCH, REPLICATE, REPLICATE_IN_PLACE, calls_adapters
-from .values import (
+from .flow_values import (
     Either,
     Function,
     Global,
@@ -35,6 +30,11 @@ from .values import (
     sizes,
     tensors,
 )
+from .frame import Frame
+from .methods import METHODS, MethodCall, reshape
+from .names import constant
+from .observe import RowCount, check_size, interleaved, meet, position
+from .scope import LANE_HELPERS, MATCH, REPLICATE, REPLICATE_IN_PLACE, calls_adapters
 
 _ROWWISE = re.compile(r"dropout|norm|^ln_|act(ivation)?(_fn)?$|rotary|embed")
 """Submodules that no adapter method wraps, by the words that name their role."""
@@ -133,7 +133,7 @@ def _module(frame: Frame, node: ast.Call, path: str, operands: Operands) -> Valu
     if calls_adapters(path.rpartition(".")[2]):
         frame.replicates = True
     grown = result.batch.grown(f"`{path}(...)`", node.lineno)
-    return Tensor(grown, plain=result.plain, many=True)
+    return Tensor(grown, plain=result.plain, is_tuple=True)
 
 
 def _check_pairs(frame: Frame, node: ast.Call, operands: Operands) -> Size | None:
@@ -197,7 +197,7 @@ def _operation(frame: Frame, node: ast.Call, operands: Operands, *, meets: bool)
         meet(frame, node, operands.all)
     found = [t for t in (_as_tensor(v) for _, v in operands.all) if t is not None]
     result = combine(found, node)
-    return replace(result, many=True) if result is not None else None
+    return replace(result, is_tuple=True) if result is not None else None
 
 
 def _as_tensor(value: Value) -> Tensor | None:

@@ -9,7 +9,7 @@ import click
 
 from ..errors import ExitCode
 from .engine import run
-from .report import LintReport, render
+from .lint_report import LintReport, render
 
 FORMATS = ("text", "json", "github", "sarif")
 _ANNOTATION = {"error": "error", "warning": "warning", "note": "notice"}
@@ -70,7 +70,7 @@ def _rendered(report: LintReport, kind: str, latent: bool) -> str:
 
 def _github(report: LintReport) -> str:
     """One annotation a flaw, on its own line of the repository."""
-    from .report import one_line, shown
+    from .lint_report import one_line, shown
 
     lines = []
     for path, flaw in report.flaws:

@@ -20,14 +20,14 @@ from ..schema.result import (
 )
 from .engine import all_source_rules
 from .fixing import difference, fixed_text
-from .report import shown
+from .lint_report import shown
 from .source_file import SourceFile, Unreadable
 
 if TYPE_CHECKING:
     from adapter_audit.rules.source_rule import Flaw
 
     from .check import FileReport
-    from .report import LintReport
+    from .lint_report import LintReport
 
 
 def to_result(report: LintReport) -> AuditResult:

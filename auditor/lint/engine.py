@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from ..runtime.paused_collector import without_collector
+from ..runtime.garbage_collection import garbage_collection_paused
 from .check import FileReport, check_file
 from .discover import find_files
-from .report import LintReport
+from .lint_report import LintReport
 
 if TYPE_CHECKING:
     from adapter_audit.rules.source_rule import SourceRule
@@ -100,5 +100,5 @@ def _checked(
 
 def _check(path: Path, rule_ids: tuple[str, ...], fix: bool) -> FileReport:
     rules = [rule for rule in all_source_rules() if rule.id in rule_ids]
-    with without_collector():  # trees are large and have no cycles
+    with garbage_collection_paused():  # trees are large and have no cycles
         return check_file(path, rules, known_keys(), fix=fix)

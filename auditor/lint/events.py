@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .values import Size, Tensor
+from .flow_values import Size, Tensor
 
 
 @dataclass(frozen=True)

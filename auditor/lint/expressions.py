@@ -8,10 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import calls
-from .frame import Frame
-from .names import constant
-from .observe import meet, shape_of
-from .values import (
+from .flow_values import (
     Either,
     Global,
     Group,
@@ -25,6 +22,9 @@ from .values import (
     merged,
     sizes,
 )
+from .frame import Frame
+from .names import constant
+from .observe import meet, shape_of
 
 _SAME_ROWS = frozenset({"data", "real", "imag", "grad", "mT"})
 
@@ -76,9 +76,9 @@ def _item(value: Value, index: ast.expr) -> Value:
         return None
     first = index.elts[0] if isinstance(index, ast.Tuple) and index.elts else index
     if _is_whole(first):
-        return replace(value, many=False)
+        return replace(value, is_tuple=False)
     number = constant(index)
-    return replace(value, many=False) if value.many and number is not None else None
+    return replace(value, is_tuple=False) if value.is_tuple and number is not None else None
 
 
 def _sequence_item(value: Shape | Group, index: ast.expr) -> Value:
@@ -159,14 +159,14 @@ def _comprehension(frame: Frame, node: ast.ListComp | ast.GeneratorExp | ast.Set
             if isinstance(name, ast.Name):
                 inner.env[name.id] = _each(source)
     value = merged(evaluate(inner, node.elt))
-    return replace(value, many=True) if value is not None else None
+    return replace(value, is_tuple=True) if value is not None else None
 
 
 def _each(value: Value) -> Value:
     if isinstance(value, Group):
         return either(value.items)
     if isinstance(value, Tensor):
-        return replace(value, many=False) if value.many else None
+        return replace(value, is_tuple=False) if value.is_tuple else None
     return value if isinstance(value, Member) else None
 
 

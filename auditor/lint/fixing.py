@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..source.parsed_module import apply_edits
+
 if TYPE_CHECKING:
     from adapter_audit.rules.source_rule import Edit, Flaw
 
@@ -23,12 +25,7 @@ def fixed_text(source: SourceFile, flaws: Iterable[Flaw]) -> tuple[str, list[Fla
         if flaw.edits and not any(_overlap(a, b) for a in flaw.edits for b in chosen):
             chosen.extend(flaw.edits)
             done.append(flaw)
-    lines = [line.encode() for line in source.lines]
-    for edit in sorted(chosen, key=lambda e: (e.line, e.column), reverse=True):
-        first, last = lines[edit.line - 1], lines[edit.end_line - 1]
-        new = first[: edit.column] + edit.text.encode() + last[edit.end_column :]
-        lines[edit.line - 1 : edit.end_line] = [new]
-    return b"".join(lines).decode(), done
+    return apply_edits(source.text, chosen), done
 
 
 def _overlap(a: Edit, b: Edit) -> bool:

@@ -14,11 +14,11 @@ from typing import Any
 from .calls import combine
 from .events import FlowEvents
 from .expressions import evaluate
+from .flow_values import Batch, Either, Function, Group, Member, Shape, Tensor, Value, either, merged
 from .frame import MAX_DEPTH, FileContext, Frame, TooLarge, arguments_of, parameters
 from .observe import meet
 from .scope import is_model_class
 from .source_file import SourceFile
-from .values import Batch, Either, Function, Group, Member, Shape, Tensor, Value, either, merged
 
 
 def follow(source: SourceFile) -> FlowEvents:
@@ -123,7 +123,7 @@ def _loop(frame: Frame, node: ast.For | ast.While) -> None:
 def _element(value: Value) -> Value:
     """What a loop variable holds: a submodule of a list of submodules, a piece of a split tensor."""
     if isinstance(value, Tensor):
-        return Tensor(value.batch) if value.many else None
+        return Tensor(value.batch) if value.is_tuple else None
     if isinstance(value, Group):
         return either(value.items)
     return value if isinstance(value, Member) else None

@@ -8,26 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from .values import Batch, Function, Global, Member, Tensor, Value, either
+from ..knowledge.library_names import TRANSFORMERS
+from .flow_values import Batch, Function, Global, Member, Tensor, Value, either
 
 if TYPE_CHECKING:
     from .events import FlowEvents
     from .names import Imports
 
-NO_BATCH_AXIS = frozenset(
-    {
-        "cache_position",
-        "head_mask",
-        "layer_head_mask",
-        "cross_attn_layer_head_mask",
-        "cross_attn_head_mask",
-        "decoder_head_mask",
-        "relative_position_bias",
-        "query_length",
-    }
-)
-"""Arguments of `transformers` forwards whose first dimension is never the batch."""
-_SCALARS = re.compile(r"\b(bool|int|float|str|Cache|EncoderDecoderCache)\b")
+_SCALARS = re.compile(rf"\b(bool|int|float|str|{'|'.join(TRANSFORMERS.cache_classes)})\b")
 MAX_DEPTH = 3
 MAX_STEPS = 60_000
 
@@ -132,7 +120,7 @@ def _defaults(node: ast.FunctionDef) -> dict[str, ast.expr]:
 
 
 def _has_rows(parameter: ast.arg, default: ast.expr | None) -> bool:
-    if parameter.arg in NO_BATCH_AXIS:
+    if parameter.arg in TRANSFORMERS.unbatched_arguments:
         return False
     if parameter.annotation is not None and _SCALARS.search(ast.unparse(parameter.annotation)):
         return False

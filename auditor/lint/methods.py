@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from .flow_values import Either, Group, Lanes, Shape, Tensor, Value, either, first_of, merged, sizes, tensors
 from .frame import Frame
 from .names import constant
 from .observe import RowCount, check_size, interleaved, shape_of
-from .values import Either, Group, Lanes, Shape, Tensor, Value, either, first_of, merged, sizes, tensors
 
 Operand: TypeAlias = "tuple[ast.expr, Value]"
 
@@ -131,7 +131,7 @@ def _repeat(call: MethodCall) -> Value:
 
 def _pieces(call: MethodCall) -> Value:
     value = merged(call.tensor[1])
-    return replace(value, many=True) if value is not None else None
+    return replace(value, is_tuple=True) if value is not None else None
 
 
 def _receiver(call: MethodCall) -> Value:

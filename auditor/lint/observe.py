@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .events import Interleaving, Meeting, StaleSize
+from .flow_values import Shape, Size, Tensor, Value, outdated, tensors
 from .frame import Frame
-from .values import Shape, Size, Tensor, Value, outdated, tensors
 
 
 def shape_of(value: Tensor, node: ast.expr, line: int) -> Shape:

@@ -1,4 +1,4 @@
-"""Which code is written for adapters, told by what it uses and not by where it lies."""
+"""Which code is written for adapters: seen by what it uses, not by where it lies."""
 
 from __future__ import annotations
 

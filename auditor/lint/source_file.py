@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import ast
-import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..source.parsed_module import physical_lines
 from .names import Imports, encoding_of, statements
-
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 if TYPE_CHECKING:
     from .events import FlowEvents
@@ -99,4 +97,4 @@ class SourceFile:
     @cached_property
     def lines(self) -> list[str]:
         """Physical lines with their ends, as Python counts them."""
-        return _LINE.findall(self.text)
+        return physical_lines(self.text)

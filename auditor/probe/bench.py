@@ -11,15 +11,16 @@ import torch
 
 from ..build.inputs import input_maker, take_rows
 from ..build.subject import Subject, bare_model, build, failure_of, make_config
-from ..library.adapters_library import AdaptersBackend
-from ..request.model_source import ModelSource
-from ..schema.composition import Node, adapter_names, lane_count, walk
+from ..library.library import Library
+from ..request.job import Job
+from ..schema.composition import Node, lane_count, walk
 from ..schema.references import Reference, references
 from ..schema.spec import AuditSpec
 from ..trace.records import Failure
-from ..trace.runs import Inputs, execute, named_tensors, on_device_of, recorded_run
+from ..trace.runs import Inputs, RunOptions, execute, named_tensors, on_device_of, recorded_run
 from .precision import SINGLE_TOLERANCE, TOLERANCE, KeepDouble
 from .shrink import HEAD_SIZES_TRIED, shrink
+from .value_check import NotApplicable
 from .weights import moved, randomise_adapter, randomise_base
 from .witness import Witness
 
@@ -27,7 +28,7 @@ MAX_TOKENS = 48
 """Longer sequences show nothing more in a probe and cost their square."""
 
 BEAM_TRIALS = 4
-"""So many inputs are tried until beams change places."""
+"""Inputs that are tried, at most, until beams change places."""
 
 Tensors = dict[str, torch.Tensor]
 Parameter = tuple[str, Any]
@@ -42,21 +43,17 @@ class Ran:
     gradients: Tensors = field(default_factory=dict)
 
 
-class NotApplicable(Exception):
-    """A check has nothing to say about this composition."""
-
-
 class Bench:
     """One small model with the spec's adapters, its inputs, and a memory of runs."""
 
-    def __init__(self, spec: AuditSpec, source: ModelSource) -> None:
-        self.spec = spec if source.inputs is not None else _shortened(spec)
+    def __init__(self, job: Job) -> None:
+        self.job = job if job.source.inputs is not None else _shortened(job)
         # Recomputation under gradient checkpointing escapes the mode that keeps float64.
         self.single = self.spec.gradient_checkpointing and self.spec.mode == "train"
         self.dtype = torch.float32 if self.single else torch.float64
         self.tolerance = SINGLE_TOLERANCE if self.single else TOLERANCE
         torch.set_default_dtype(self.dtype)
-        self.source, self.notes = source, list[str]()
+        self.notes = list[str]()
         self.seed = 0
         """Of the inputs."""
         self.raw: Tensors | None = None
@@ -66,25 +63,24 @@ class Bench:
         self._known: dict[Any, Ran] = {}
         self._own: dict[str, list[Parameter]] = {}
         self._moved: dict[tuple[str, int], Ran] = {}
-        self.subject = self._small_subject(source)
+        self.subject = self._small_subject()
         assert self.subject.inputs is not None
-        self.tree = self.subject.tree
+        self.tree, self.names, self.rows = self.job.tree, self.job.names, self.job.rows
         self.model.to(self.dtype)
         without_chance(self.model)
-        self.rows = self.spec.rows()
         self.inputs: Inputs = self.subject.inputs.make(self.rows)
-        self.names = adapter_names(self.tree)
         for seed, name in enumerate(self.names):
             randomise_adapter(self.own_parameters(name), seed)
         self._let_beams_move()
         tasks = self.inputs.get("task_ids")
         self.references = references(self.tree, self.rows, tasks.tolist() if tasks is not None else None)
 
-    def _small_subject(self, source: ModelSource) -> Subject:
+    def _small_subject(self) -> Subject:
         """The small model with the adapters; a wider one where their sizes do not fit it."""
+        asked = self.job
         for head_size in HEAD_SIZES_TRIED:
-            self.source, self.notes = _small_source(self.spec, source, head_size)
-            subject = build(self.spec, self.source, device="cpu", dtype=self.dtype, bare=self._bare)
+            self.job, self.notes = _small_job(asked, head_size)
+            subject = build(self.job, device="cpu", dtype=self.dtype, bare=self._bare)
             failure = subject.setup_failure
             if failure is None:
                 return subject
@@ -103,6 +99,16 @@ class Bench:
                 break
         if self.seed and self.raw is not None:
             self.raw = self.run_raw(lambda _model: None).outputs
+
+    @property
+    def spec(self) -> AuditSpec:
+        """The request, with the sizes of the small model."""
+        return self.job.spec
+
+    @property
+    def library(self) -> Library:
+        """What put the adapters in."""
+        return self.job.library
 
     @property
     def model(self) -> Any:
@@ -125,7 +131,7 @@ class Bench:
         try:
             self.subject.activate(tree)
         except Exception as error:
-            return Ran(failure=failure_of(error, self.subject.backend.package))
+            return Ran(failure=failure_of(error, self.library.package))
         given = self._fit(tree, self.inputs if inputs is None else inputs)
         return self._execute(self.model, given, use_cache, mode=mode)
 
@@ -134,7 +140,7 @@ class Bench:
         return self._execute(self.model, self._fit(self.tree, inputs), copies=False)
 
     def run_with(self, parameters: Sequence[Parameter]) -> Ran:
-        """Run the composition with some parameters moved elsewhere."""
+        """Run the composition with some parameters perturbed."""
         with moved(parameters):
             return self.run(self.tree)
 
@@ -174,7 +180,7 @@ class Bench:
         """What a reference gave on the whole batch; its rows are those that count.
 
         Not on its rows alone: a batch with other padding takes other paths through mask code, and what
-        comes of that is no fault of the composition (`check_padding` looks at it).
+        comes of that is no fault of the composition (`checks.part_padding` looks at it).
         """
         return self.known(reference.tree)
 
@@ -200,7 +206,7 @@ class Bench:
         return self._execute(model, self._raw_inputs(model))
 
     def _raw_model(self) -> Any:
-        model = bare_model(self.spec, self.source).eval().to(self.dtype)
+        model = bare_model(self.job).eval().to(self.dtype)
         without_chance(model)
         self._weigh(model)
         return model
@@ -209,7 +215,7 @@ class Bench:
         """Parameters of one adapter; they are the same ones as long as the bench stands."""
         found = self._own.get(adapter)
         if found is None:
-            found = self._own[adapter] = list(self.subject.backend.parameters(self.model, adapter))
+            found = self._own[adapter] = list(self.library.parameters(self.model, adapter))
         return found
 
     def _fit(self, tree: Node | None, inputs: Inputs) -> Inputs:
@@ -222,7 +228,7 @@ class Bench:
     def _witness(self, model: Any, inputs: Inputs) -> Witness:
         witness = Witness(model)
         with self.precision():
-            recorded_run(model, inputs, self.spec.mode, witness)
+            recorded_run(model, inputs, self.spec.mode, witness, **self._run_options(model))
         return witness
 
     def gradients_of(self, reference: Reference) -> Ran:
@@ -241,7 +247,7 @@ class Bench:
                 output = self.model(**on_device_of(self.model, self._fit(tree, self.inputs_of(rows))))
                 output["loss"].backward()
         except Exception as error:
-            return Ran(failure=failure_of(error, self.subject.backend.package))
+            return Ran(failure=failure_of(error, self.library.package))
         finally:
             self.model.eval()
         return Ran(gradients=self._taken_gradients())
@@ -263,7 +269,8 @@ class Bench:
         try:
             self.subject.activate(self.tree)
             with self.precision():
-                execute(self.model, on_device_of(self.model, self._fit(self.tree, self.inputs)), "train")
+                given = on_device_of(self.model, self._fit(self.tree, self.inputs))
+                execute(self.model, given, "train", **self._run_options(self.model))
             return {id(p) for p in parameters if p.grad is not None and bool((p.grad != 0).any())}
         finally:
             for parameter, before in zip(parameters, wanted, strict=True):
@@ -280,15 +287,21 @@ class Bench:
         mode: str | None = None,
     ) -> Ran:
         given = on_device_of(model, inputs) if copies else inputs
+        options = self._run_options(model)
+        options["use_cache"] = options["use_cache"] and use_cache
         try:
             with self.precision():
-                output = execute(
-                    model, given, mode or self.spec.mode, use_cache=use_cache, learn_from=learn_from
-                )
+                output = execute(model, given, mode or self.spec.mode, learn_from=learn_from, **options)
         except Exception as error:
-            return Ran(failure=failure_of(error, "adapters"))
+            return Ran(failure=failure_of(error, self.library.package))
         outputs = {k: v.detach() for k, v in named_tensors(output)}
         return Ran(outputs, gradients=self._taken_gradients())
+
+    def _run_options(self, model: Any) -> RunOptions:
+        """As the subject's; the model before it has adapters learns nothing."""
+        if hasattr(self, "subject") and model is self.model:
+            return self.subject.run_options()
+        return RunOptions(use_cache=self.library.generates_with_cache, learns=False)
 
     def _taken_gradients(self) -> Tensors:
         if self.spec.mode != "train" or not hasattr(self, "subject"):
@@ -306,18 +319,18 @@ class Bench:
         """Weights and outputs of the model before it gets adapters."""
         without_chance(model)
         self._weigh(model)
-        if not hasattr(model, "adapters_config"):
+        if not self.library.owns(model):
             ran = self._execute(model, self._raw_inputs(model))
             self.raw, self.raw_failure = (None if ran.failure else ran.outputs), ran.failure
 
     def _weigh(self, model: Any) -> None:
         """A function's model keeps its own weights."""
-        if self.source.factory is None:
+        if self.job.source.factory is None:
             randomise_base(model)
 
     def _raw_inputs(self, model: Any) -> Inputs:
-        maker = input_maker(model, self.spec, self.spec.composition(), self.dtype, self.source.inputs)
-        return self._fit(None, maker.make(self.spec.rows(), self.seed))
+        maker = input_maker(model, self.job, self.dtype)
+        return self._fit(None, maker.make(self.job.rows, self.seed))
 
 
 def _beams_moved(outputs: Tensors, lanes: int) -> bool:
@@ -340,20 +353,16 @@ def without_chance(model: Any) -> None:
                 setattr(module, name, 0.0)  # attention code often keeps the number only
 
 
-def _small_source(spec: AuditSpec, source: ModelSource, head_size: int) -> tuple[ModelSource, list[str]]:
-    """The source with a shrunk configuration; models from functions stay as they are."""
+def _small_job(job: Job, head_size: int) -> tuple[Job, list[str]]:
+    """The job with a shrunk configuration; models from functions stay as they are."""
+    source = job.source
     if source.config is None:
-        return source, []
-    backend = AdaptersBackend()
-    single = spec.skip_layers or any(
-        backend.picks_layers(spec.method_of(name)) for name in adapter_names(spec.composition())
-    )
+        return job, []
+    single = job.spec.skip_layers or any(map(job.library.picks_layers, job.methods.values()))
     config, notes = shrink(make_config(source).to_dict(), fold=not single, head_size=head_size)
-    return replace(source, config=config), [f"probe: {n}" for n in notes]
+    return job.at(replace(source, config=config)), [f"probe: {n}" for n in notes]
 
 
-def _shortened(spec: AuditSpec) -> AuditSpec:
-    divided = any(b.kind == "split" for b in walk(spec.composition()))
-    if divided or spec.tokens() <= MAX_TOKENS:
-        return spec
-    return spec.model_copy(update={"seq_len": MAX_TOKENS - 1})
+def _shortened(job: Job) -> Job:
+    divided = any(b.kind == "split" for b in walk(job.tree))
+    return job if divided or job.tokens <= MAX_TOKENS else job.changed(seq_len=MAX_TOKENS - 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import multiprocessing
 import os
 import signal
@@ -14,9 +13,10 @@ from typing import Any
 
 from ..errors import AuditError
 from ..facts.facts import ProbeFacts, StaticFacts
-from ..request.model_source import ModelSource
+from ..facts.observations import Ending, ProcessDeath
+from ..request.job import Job
+from ..runtime.silent_process import silence
 from ..runtime.worker_pool import end_with_parent
-from ..schema.spec import AuditSpec
 from ..trace.records import Site
 
 TIME_LIMIT = 90.0
@@ -34,17 +34,16 @@ class Probe:
 
     process: Any
     results: Connection
-    spec: AuditSpec
-    source: ModelSource
+    job: Job
     started: float
 
     @classmethod
-    def start(cls, spec: AuditSpec, source: ModelSource) -> Probe:
+    def start(cls, job: Job) -> Probe:
         """Start the child. It inherits what is imported where the system can fork."""
         from . import run_checks as child  # noqa: F401 - once here instead of in every child
 
-        process, results = _spawn(_child, spec, source)
-        return cls(process, results, spec, source, time.perf_counter())
+        process, results = _spawn(_child, job)
+        return cls(process, results, job, time.perf_counter())
 
     def cancel(self) -> None:
         """End the child at once."""
@@ -69,16 +68,17 @@ class Probe:
 
     def _autopsy(self, so_far: ProbeFacts) -> ProbeFacts:
         """Run the composition once more, each op noted before it runs, to see where the child dies."""
-        died = _ending(self.process)
+        death = _death(self.process)
         self.cancel()
         note = multiprocessing.get_context(_method()).Array("c", NOTE_SIZE, lock=False)
-        process, results = _spawn(_noting_child, self.spec, self.source, note)
+        process, results = _spawn(_noting_child, self.job, note)
         _receive(results, time.perf_counter() + TIME_LIMIT / 2)
         process.kill()
         process.join()
         module, file, line, function = (note.value.decode("utf-8", "replace").split("\n") + [""] * 4)[:4]
         site = Site(file, int(line), function) if line.isdigit() else None
-        return replace(so_far, died=died, last_site=site, last_module=module)
+        death = replace(death, site=site, module=module)
+        return replace(so_far, observations=(*so_far.observations, death))
 
 
 @dataclass(frozen=True)
@@ -123,23 +123,23 @@ def _receive(results: Connection, until: float) -> tuple[ProbeFacts, Any]:
         results.close()
 
 
-def _ending(process: Any) -> str:
+def _death(process: Any) -> ProcessDeath:
     process.join(0.5)
     code = process.exitcode
     if code is None:
-        return f"it did not end within {TIME_LIMIT:g} seconds"
+        return ProcessDeath(ending=Ending.TIME, seconds=TIME_LIMIT)
     if code < 0:
-        return f"it was ended by {signal.Signals(-code).name}"
-    return f"it ended with exit code {code}"
+        return ProcessDeath(ending=Ending.SIGNAL, signal=signal.Signals(-code).name)
+    return ProcessDeath(ending=Ending.EXIT, exit_code=code)
 
 
-def _child(sender: Connection, spec: AuditSpec, source: ModelSource) -> None:
+def _child(sender: Connection, job: Job) -> None:
     end_with_parent()
-    _be_quiet()
+    silence()
     from .run_checks import probe
 
     try:
-        outcome: Any = probe(spec, source, lambda facts: sender.send(_SoFar(facts)))
+        outcome: Any = probe(job, lambda facts: sender.send(_SoFar(facts)))
     except AuditError as error:
         outcome = error
     except Exception as error:
@@ -151,28 +151,14 @@ def _child(sender: Connection, spec: AuditSpec, source: ModelSource) -> None:
     os._exit(0)  # the interpreter's teardown costs a second and may meet corrupted memory
 
 
-def _noting_child(sender: Connection, spec: AuditSpec, source: ModelSource, note: Any) -> None:
+def _noting_child(sender: Connection, job: Job, note: Any) -> None:
     end_with_parent()
-    _be_quiet()
+    silence()
     from .run_checks import noted_run
 
     def write(module: str, site: Site) -> None:
         note.value = "\n".join((module, site.file, str(site.line), site.function)).encode()[: NOTE_SIZE - 1]
 
-    noted_run(spec, source, write)
+    noted_run(job, write)
     sender.send("done")
     os._exit(0)
-
-
-def _be_quiet() -> None:
-    """The child's messages (the C library's words about a double free) are not the user's."""
-    faulthandler.disable()
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
-    os.dup2(null, 2)
-    try:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    except (ImportError, ValueError):  # not on this system: then core files are its own setting
-        pass

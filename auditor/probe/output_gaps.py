@@ -6,26 +6,14 @@ from typing import Any
 
 import torch
 
-from ..trace.runs import PAIRWISE
+from ..knowledge.library_names import TRANSFORMERS
 from .bench import Bench, Tensors
 from .precision import deviation
-
-SIDE_OUTPUTS = (
-    "loss",
-    "scores",
-    "beam_indices",
-    "encoder_",
-    "cross_",
-    "decoder_",
-    "attentions",
-    "hidden_states",
-)
-"""Outputs that are no answer by themselves: a mean over rows, or states that show up in later ones."""
 
 
 def answers(outputs: Tensors) -> Tensors:
     """The outputs that a caller uses row by row."""
-    return {n: v for n, v in outputs.items() if not n.startswith(SIDE_OUTPUTS) and v.dim()}
+    return {n: v for n, v in outputs.items() if not n.startswith(TRANSFORMERS.side_outputs) and v.dim()}
 
 
 def worst_output(
@@ -38,7 +26,7 @@ def worst_output(
     """
     worst, amount = "", 0.0
     for name, value in answers(expected).items():
-        if value.shape[0] != bench.rows or name.startswith(PAIRWISE):
+        if value.shape[0] != bench.rows or name.startswith(TRANSFORMERS.pairwise_outputs):
             continue
         mine = _rows_of(actual.get(name), rows)
         theirs = value[list(source)]

@@ -7,19 +7,18 @@ from collections.abc import Callable
 
 import torch
 
-from ..facts.facts import Discrepancy, ProbeFacts
-from ..request.model_source import ModelSource
-from ..schema.spec import AuditSpec
+from ..facts.facts import ProbeFacts
+from ..facts.observations import Observation
+from ..request.job import Job
 from ..trace.recorder import Recorder
 from ..trace.records import Failure, Record, Site
 from ..trace.runs import recorded_run
-from .bench import Bench, NotApplicable
-from .checks.all_checks import CHECKS
+from .bench import Bench
+from .measuring_bench import MeasuringBench
+from .value_check import NotApplicable, all_checks
 
 
-def probe(
-    spec: AuditSpec, source: ModelSource, tell: Callable[[ProbeFacts], None] | None = None
-) -> ProbeFacts:
+def probe(job: Job, tell: Callable[[ProbeFacts], None] | None = None) -> ProbeFacts:
     """Execute the composition and its references on a small model and hold them to the invariants.
 
     What is found is told at once: a later check may kill the process.
@@ -27,26 +26,26 @@ def probe(
     Raises AuditError when the model cannot be built.
     """
     _settle()
-    bench = Bench(spec, source)
+    bench = MeasuringBench(job)
     composed = bench.known(bench.tree)
     if composed.failure and _same(composed.failure, bench.raw_failure):
         why = f"the bare model fails in the same way ({composed.failure.kind}: {composed.failure.message})"
         return ProbeFacts(skipped={"the composition": why}, notes=tuple(bench.notes))
-    found: list[Discrepancy] = []
+    found: list[Observation] = []
     done: list[str] = []
-    for check in CHECKS:
+    for check in all_checks():
         try:
-            news = check(bench)
+            news = list(check.observe(bench))
         except NotApplicable:
             continue
         found += news
-        done.append(check.__name__.removeprefix("check_"))
+        done.append(check.name)
         if news and tell is not None:
-            tell(ProbeFacts(discrepancies=tuple(found), checks=tuple(done), notes=tuple(bench.notes)))
+            tell(ProbeFacts(observations=tuple(found), checks=tuple(done), notes=tuple(bench.notes)))
     return ProbeFacts(
         failure=composed.failure,
         reference_failures=bench.reference_failures(),
-        discrepancies=tuple(found),
+        observations=tuple(found),
         checks=tuple(done),
         notes=tuple(bench.notes),
     )
@@ -57,10 +56,10 @@ def _same(failure: Failure, other: Failure | None) -> bool:
     return other is not None and (failure.kind, failure.site) == (other.kind, other.site)
 
 
-def noted_run(spec: AuditSpec, source: ModelSource, write: Callable[[str, Site], None]) -> None:
+def noted_run(job: Job, write: Callable[[str, Site], None]) -> None:
     """Run the composition once, noting every op's place before it runs (for a child that dies)."""
     _settle()
-    bench = Bench(spec, source)
+    bench = Bench(job)
     bench.subject.activate(bench.tree)
 
     class Noting(Recorder):
@@ -70,7 +69,7 @@ def noted_run(spec: AuditSpec, source: ModelSource, write: Callable[[str, Site],
                 write(record.key.module, record.site)
             return record
 
-    recorded_run(bench.model, bench.inputs, spec.mode, Noting(bench.model))
+    recorded_run(bench.model, bench.inputs, job.spec.mode, Noting(bench.model), **bench.subject.run_options())
 
 
 def _settle() -> None:

@@ -11,50 +11,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..knowledge.library_names import TRANSFORMERS as NAMES
+
 MAX_HEADS = 4
 HEAD_SIZE = 8
 HEAD_SIZES_TRIED = (HEAD_SIZE, 32, 64)
 """Some methods need a width that their own numbers divide: then heads are larger."""
 MAX_VOCABULARY = 96
 MAX_INTERMEDIATE = 48
+MAX_PROJECTION = 32
+MAX_AUDIO_POSITIONS = 16
 MAX_LAYERS = 6
 """Enough for a first, a last and some between, and for the usual periods (each second, third, sixth one)."""
-
-HIDDEN = ("hidden_size", "d_model", "n_embd", "dim")
-HEADS = (
-    "num_attention_heads",
-    "num_heads",
-    "n_head",
-    "n_heads",
-    "encoder_attention_heads",
-    "decoder_attention_heads",
-)
-KV_HEADS = ("num_key_value_heads",)
-HEAD_SIZES = ("head_dim", "d_kv")
-INTERMEDIATE = (
-    "intermediate_size",
-    "d_ff",
-    "encoder_ffn_dim",
-    "decoder_ffn_dim",
-    "n_inner",
-    "hidden_dim",
-    "feed_forward_proj_dim",
-)
-DEPTHS = (
-    "num_hidden_layers",
-    "num_layers",
-    "num_decoder_layers",
-    "encoder_layers",
-    "decoder_layers",
-    "n_layer",
-    "n_layers",
-)
-LAYER_LISTS = ("layer", "indices", "stage", "feature")
-"""Parts of names of lists that pick layers."""
-COUNTS_OF_SOME = ("num_hidden_groups", "num_kv_shared_layers", "first_k_dense_replace")
-"""More than one (group) makes layers unlike."""
-SPECIAL = "_token_id"
-NESTED = ("text_config", "vision_config", "audio_config", "encoder", "decoder")
 
 
 def shrink(
@@ -67,7 +35,7 @@ def shrink(
     """
     small = dict(config)
     notes: list[str] = []
-    for name in NESTED:
+    for name in NAMES.parts:
         if isinstance(small.get(name), Mapping):
             small[name], more = shrink(small[name], fold=fold, head_size=head_size)
             notes += [f"{name}: {n}" for n in more]
@@ -88,58 +56,52 @@ def _is_chance(name: str, value: Any) -> bool:
 
 def _attention(small: dict[str, Any], notes: list[str], head_size: int) -> None:
     """Heads become few and small; hidden sizes follow. Already small models stay as they are."""
-    hidden = next((small[n] for n in HIDDEN if isinstance(small.get(n), int)), None)
-    heads = next((small[n] for n in HEADS if isinstance(small.get(n), int)), None)
+    hidden = next((small[n] for n in NAMES.widths if isinstance(small.get(n), int)), None)
+    heads = next((small[n] for n in NAMES.heads if isinstance(small.get(n), int)), None)
     if hidden is None or heads is None or hidden <= MAX_HEADS * head_size:
         return
-    kv = next((small[n] for n in KV_HEADS if isinstance(small.get(n), int)), heads)
+    kv = next((small[n] for n in NAMES.kv_heads if isinstance(small.get(n), int)), heads)
     group = max(1, heads // kv)
     new_kv = 1 if kv == 1 else 2
     new_heads = min(heads, new_kv * min(group, MAX_HEADS)) if group > 1 else min(heads, MAX_HEADS)
     new_kv = new_heads if group == 1 else new_kv
     new_hidden = new_heads * head_size
-    _replace(small, HEADS, new_heads)
-    _replace(small, KV_HEADS, new_kv)
-    _replace(small, HEAD_SIZES, head_size)
-    _replace(small, HIDDEN, new_hidden)
-    _replace(small, ("pooler_hidden_size",), new_hidden)
-    if isinstance(small.get("embedding_size"), int):
-        small["embedding_size"] = new_hidden if small["embedding_size"] == hidden else new_hidden // 2
+    _replace(small, NAMES.heads, new_heads)
+    _replace(small, NAMES.kv_heads, new_kv)
+    _replace(small, NAMES.head_sizes, head_size)
+    _replace(small, NAMES.widths, new_hidden)
+    _replace(small, NAMES.pooled_widths, new_hidden)
+    for name in NAMES.embedding_widths:
+        _replace(small, (name,), new_hidden if small.get(name) == hidden else new_hidden // 2)
     _rotary(small, head_size)
-    for name, value in (("rotary_dim", head_size // 2), ("attention_head_size", head_size)):
-        if isinstance(small.get(name), int):
-            small[name] = value
-    if isinstance(small.get("projection_dim"), int):
-        small["projection_dim"] = min(small["projection_dim"], 32)
-    if isinstance(small.get("query_pre_attn_scalar"), int):
-        small["query_pre_attn_scalar"] = head_size
+    _replace(small, NAMES.rotated, head_size // 2)
+    _limit(small, NAMES.projected_widths, MAX_PROJECTION)
     notes.append(f"width {hidden} -> {new_hidden}, heads {heads}/{kv} -> {new_heads}/{new_kv}")
 
 
 def _rotary(small: dict[str, Any], head_size: int) -> None:
     """Per-frequency factors of long-context rotary embeddings: one for each pair of rotated components."""
-    scaling = small.get("rope_scaling")
+    scaling = small.get(NAMES.rotary_scaling)
     if isinstance(scaling, Mapping):
-        pairs = int(head_size * small.get("partial_rotary_factor", 1.0)) // 2
-        small["rope_scaling"] = {k: v[:pairs] if isinstance(v, list) else v for k, v in scaling.items()}
+        pairs = int(head_size * small.get(NAMES.rotary_share, 1.0)) // 2
+        small[NAMES.rotary_scaling] = {k: v[:pairs] if isinstance(v, list) else v for k, v in scaling.items()}
 
 
 def _intermediate(small: dict[str, Any]) -> None:
-    for name in INTERMEDIATE:
-        if isinstance(small.get(name), int):
-            small[name] = min(small[name], MAX_INTERMEDIATE)
+    _limit(small, NAMES.inner_widths, MAX_INTERMEDIATE)
 
 
 def _vocabulary(small: dict[str, Any]) -> None:
     """A small vocabulary, with the special ids moved into it, distinct as they were."""
-    if not isinstance(small.get("vocab_size"), int) or small["vocab_size"] <= MAX_VOCABULARY:
+    size = small.get(NAMES.vocabulary)
+    if not isinstance(size, int) or size <= MAX_VOCABULARY:
         return
-    small["vocab_size"] = MAX_VOCABULARY
+    small[NAMES.vocabulary] = MAX_VOCABULARY
     moved: dict[int, int] = {}
     for name, value in list(small.items()):
-        if name.endswith(SPECIAL):
+        if name.endswith(NAMES.token_id):
             small[name] = _moved(value, moved)
-    for name in ("suppress_tokens", "begin_suppress_tokens", "forced_decoder_ids"):
+    for name in NAMES.forced_tokens:
         if small.get(name):
             small[name] = None
 
@@ -154,16 +116,15 @@ def _moved(value: Any, moved: dict[int, int]) -> Any:
 
 def _images(small: dict[str, Any]) -> None:
     """At least two by two patches."""
-    patch, size = small.get("patch_size"), small.get("image_size")
+    patch, size = small.get(NAMES.patch_size), small.get(NAMES.image_size)
     if isinstance(patch, int) and isinstance(size, int) and size > 4 * patch:
-        small["image_size"] = 2 * patch
-    if isinstance(small.get("max_source_positions"), int):
-        small["max_source_positions"] = min(small["max_source_positions"], 16)
+        small[NAMES.image_size] = 2 * patch
+    _limit(small, (NAMES.audio_positions,), MAX_AUDIO_POSITIONS)
 
 
 def _layers(small: dict[str, Any], notes: list[str]) -> None:
     """Fold repeats of alike layers; one list entry for each layer goes with them."""
-    depths = {name: small[name] for name in DEPTHS if isinstance(small.get(name), int)}
+    depths = {name: small[name] for name in NAMES.depths if isinstance(small.get(name), int)}
     deepest = max(depths.values(), default=0)
     if deepest <= MAX_LAYERS or _unlike_layers(small, set(depths.values())):
         return
@@ -176,13 +137,13 @@ def _layers(small: dict[str, Any], notes: list[str]) -> None:
 
 def _unlike_layers(config: Mapping[str, Any], depths: set[int]) -> bool:
     """Whether a field tells layers apart by their number."""
-    if any((config.get(name) or 0) > 1 for name in COUNTS_OF_SOME):
+    if any((config.get(name) or 0) > 1 for name in NAMES.counts_of_some):
         return True
     for name, value in config.items():
         if not isinstance(value, list) or not value:
             continue
         alike = len(value) in depths and all(item == value[0] for item in value)
-        if not alike and (len(value) in depths or any(part in name for part in LAYER_LISTS)):
+        if not alike and (len(value) in depths or any(part in name for part in NAMES.layer_lists)):
             return True
     return False
 
@@ -191,3 +152,9 @@ def _replace(small: dict[str, Any], names: tuple[str, ...], value: int) -> None:
     for name in names:
         if isinstance(small.get(name), int):
             small[name] = value
+
+
+def _limit(small: dict[str, Any], names: tuple[str, ...], largest: int) -> None:
+    for name in names:
+        if isinstance(small.get(name), int):
+            small[name] = min(small[name], largest)

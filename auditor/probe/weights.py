@@ -51,7 +51,7 @@ def randomise_adapter(parameters: Iterable[tuple[str, Any]], seed: int) -> None:
 
 @contextmanager
 def moved(parameters: Sequence[tuple[str, Any]]) -> Iterator[None]:
-    """Parameters moved elsewhere for a while."""
+    """Parameters perturbed in the block."""
     saved = [p.detach().clone() for _, p in parameters]
     randomise_adapter(parameters, seed=77)
     try:

@@ -17,7 +17,7 @@ from ..trace.stack_sites import stack_sites
 
 
 class Witness(Recorder):
-    """Records values, frames and keywords: dear, for when the cause of a difference is sought."""
+    """Records values, frames and keywords: expensive, only to find the cause of a difference."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         super().__init__(model, values=True)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import pkgutil
-import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
-from pathlib import Path
 
 from ..errors import UsageError
-
-_FILE = re.compile(r"^(aa\d+)_(\w+)$")
+from ..source.rule_files import shipped_names
 
 
 def rule_id(key: str) -> str:
     """The id of the rule with this id or name, whatever the case; raises UsageError with the nearest."""
     wanted = key.strip()
-    found = _find(wanted, _shipped()) or _find(wanted, _all())
+    found = _find(wanted, shipped_names()) or _find(wanted, _all())
     if found is None:
         raise UsageError(f"unknown rule {wanted!r}", do=suggestion(wanted))
     return found
@@ -40,14 +36,6 @@ def _find(wanted: str, names: dict[str, str]) -> str | None:
     if wanted.upper() in names:
         return wanted.upper()
     return next((rule for rule, name in names.items() if name == wanted.lower()), None)
-
-
-@cache
-def _shipped() -> dict[str, str]:
-    """Id -> name of the rules that ship with this package."""
-    folder = Path(__file__).parents[2] / "rules"
-    matches = (_FILE.match(m.name) for m in pkgutil.iter_modules([str(folder)]))
-    return {m.group(1).upper(): m.group(2).replace("_", "-") for m in matches if m}
 
 
 @cache

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..request.job import requested_job
 from ..schema.spec import AuditSpec
 from .settings import Config, DeclaredAudit, read_config
 
@@ -102,7 +103,7 @@ def declared_specs(file: ConfigFile) -> list[Declared]:
     for audit, line in zip(file.config.audits, lines, strict=True):
         spec = _with_paths(audit.spec(), file.directory)
         try:
-            spec.check()
+            requested_job(spec)
         except UsageError as error:
             where = f"{file.path}:{line}: audit {audit.id!r}: {error.what}"
             raise UsageError(where, why=error.why, do=error.do) from error
@@ -140,7 +141,7 @@ def _from_here(path: Path) -> Path:
 
 
 def _lines_of_audits(text: str, count: int) -> list[int]:
-    """Line of each audit's composition; its table's first line, or 1, where that cannot be told."""
+    """Line of each audit's composition; its table's first line, or 1, where that cannot be found."""
     lines = text.splitlines()
     headers = [n for n, line in enumerate(lines) if _HEADER.match(line)]
     if len(headers) != count:

@@ -7,40 +7,44 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import UsageError
-from ..library.adapters_library import AdaptersBackend
+from ..library.find_library import library_of
+from ..schema.audit_options import AuditOptions
 from ..schema.composition import as_block
 from ..schema.spec import AuditSpec
+from .job import Job
 from .model_source import ModelSource
 
 PROBE_LIMIT = 50_000_000
 """Parameters up to which a model in hand is executed; a larger one is judged by its shapes."""
 
 
-def spec_and_source(model: Any, inputs: Mapping[str, Any] | None) -> tuple[AuditSpec, ModelSource]:
-    """The request for the composition that is active in `model`; audits work on copies of it.
+def job_of_model(model: Any, inputs: Mapping[str, Any] | None, options: AuditOptions) -> Job:
+    """The job for the composition that is active in `model`; audits work on copies of it.
 
     Raises UsageError when no adapters are active, or when `inputs` have no common batch size.
     """
-    block = getattr(model, "active_adapters", None)
-    if block is None or callable(block):
+    library = library_of(model)
+    block = library.active(model) if library is not None else None
+    if library is None or block is None:
         raise UsageError(
             "the model has no active adapters",
             do="call adapters.init(model), add adapters and set model.active_adapters first",
         )
-    tree = as_block(AdaptersBackend().tree(block))
-    fields: dict[str, Any] = {"model": type(model).__name__, "compose": str(tree)}
-    skipped = getattr(model.adapters_config, "skip_layers", None)
+    name, tree = type(model).__name__, as_block(library.tree(block))
+    fields: dict[str, Any] = {"model": name, "compose": str(tree)}
+    skipped = library.skipped_layers(model)
     if skipped:
         fields["skip_layers"] = list(skipped)
     if inputs is not None:
         fields |= _sizes(inputs)
     source = ModelSource(
-        type(model).__name__,
+        name,
         "model in hand",
         factory=lambda: copy.deepcopy(model),
+        in_hand=True,
         inputs=dict(inputs) if inputs is not None else None,
     )
-    return AuditSpec.read(fields), source
+    return Job.of(AuditSpec.read(fields), source, options, library)
 
 
 def is_large(model: Any) -> bool:

@@ -37,6 +37,8 @@ class ModelSource:
     config: Mapping[str, Any] | None = None
     factory: Callable[..., Any] | None = None
     directory: Path | None = None
+    in_hand: bool = False
+    """The factory copies a model that has its adapters."""
     inputs: Mapping[str, Any] | None = None
     """Forward arguments that the caller brought along."""
 

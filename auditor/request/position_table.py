@@ -2,7 +2,7 @@
 
 Only a model with a table of absolute positions has an end. Whether it has one is read from its source:
 `nn.Embedding(config.max_position_embeddings, ...)`, made under no condition. Relative and rotary positions
-have no table, and what cannot be told for certain has no answer here.
+have no table, and what is not certain has no answer here.
 """
 
 from __future__ import annotations
@@ -15,13 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from ..schema.spec import AuditSpec
+from ..knowledge.library_names import TRANSFORMERS
 from ..source.installed_source import package_root
-
-SIZES = ("max_position_embeddings", "n_positions")
-"""What transformers calls the rows of the table in a configuration."""
-TEXT_PARTS = ("text_config", "encoder")
-"""Where a configuration of several models keeps that of the one which reads the caller's tokens."""
+from .job import Job
 
 
 @dataclass(frozen=True)
@@ -32,24 +28,24 @@ class _Table:
     """Whether positions are counted from behind the row of the padding token."""
 
 
-def check_length(spec: AuditSpec, config: Mapping[str, Any]) -> None:
+def check_length(job: Job, config: Mapping[str, Any]) -> None:
     """Raise UsageError for a sequence that is certainly longer than the table of positions of the model."""
     part, folder = _reader(config)
-    if part is None or (part is not config and spec.head):
+    if part is None or (part is not config and job.spec.head):
         return
     name, rows = _size(part, folder)
     if rows is None or part.get("position_embedding_type", "absolute") != "absolute":
         return
-    first = _first_position(spec, part, folder)
-    if spec.tokens() + first <= rows:  # reading the model's source would take longer than all the rest
+    first = _first_position(job, part, folder)
+    if job.tokens + first <= rows:  # reading the model's source would take longer than all the rest
         return
     table = _table(folder)
     longest = rows - (first if table is not None and table.padded else 0)
-    if table is None or spec.tokens() <= longest:
+    if table is None or job.tokens <= longest:
         return
     start = f", and the first position is {first}" if longest != rows else ""
     raise UsageError(
-        f"a sequence of {spec.tokens()} tokens is longer than the model allows",
+        f"a sequence of {job.tokens} tokens is longer than the model allows",
         why=f"{name} is {rows}{start}",
         do=f"use --seq-len {longest} or less" if longest > 0 else "",
     )
@@ -62,7 +58,7 @@ def _reader(config: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, Path]:
     folder = (root or Path()) / "models" / name
     if root is None or not name.isidentifier() or not folder.is_dir():
         return None, folder
-    for key in TEXT_PARTS:
+    for key in TRANSFORMERS.text_parts:
         part = config.get(key)
         if isinstance(part, Mapping):
             inner, own_folder = _reader(part)
@@ -70,10 +66,10 @@ def _reader(config: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, Path]:
     return config, folder
 
 
-def _first_position(spec: AuditSpec, config: Mapping[str, Any], folder: Path) -> int:
+def _first_position(job: Job, config: Mapping[str, Any], folder: Path) -> int:
     """The row of the first token in a table that keeps one for padding, unless the caller numbers them."""
-    shortened = spec.mask in ("right", "left") and spec.rows() == 1
-    if shortened or "position_ids" in spec.inputs:
+    shortened = job.spec.mask in ("right", "left") and job.rows == 1
+    if shortened or "position_ids" in job.spec.inputs:
         return 0
     padding = _number(config, "pad_token_id", folder)
     return 0 if padding is None else padding + 1
@@ -81,7 +77,7 @@ def _first_position(spec: AuditSpec, config: Mapping[str, Any], folder: Path) ->
 
 def _size(config: Mapping[str, Any], folder: Path) -> tuple[str, int | None]:
     """The rows of the table, and what this type of model calls them."""
-    for name in SIZES:
+    for name in TRANSFORMERS.positions:
         rows = _number(config, name, folder)
         if rows is not None:
             return _defaults(folder, str(config.get("model_type", "")))[1].get(name, name), rows
@@ -139,7 +135,7 @@ def _made(function: ast.FunctionDef, tables: set[str]) -> Iterator[tuple[_Table,
         if not isinstance(node, ast.Call) or not node.args or ast.unparse(node.func) not in tables:
             continue
         owner, _, size = ast.unparse(node.args[0]).rpartition(".")
-        if owner in ("config", "self.config") and size in SIZES:
+        if owner in ("config", "self.config") and size in TRANSFORMERS.positions:
             padded = any(keyword.arg == "padding_idx" for keyword in node.keywords)
             always = any(isinstance(s, ast.Assign) and s.value is node for s in function.body)
             yield _Table(padded), always

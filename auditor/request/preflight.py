@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from ..library.method_check import check_config
-from ..schema.composition import adapter_names
-from ..schema.spec import AuditSpec
-from .model_source import ModelSource
+from .job import Job
 from .position_table import check_length
 
 
-def check_early(spec: AuditSpec, source: ModelSource) -> None:
+def preflight(job: Job) -> None:
     """Raise LibraryRefusal for a wrong adapter configuration, UsageError for a sequence without positions.
 
     A function that makes the model may have registered methods of its own: nothing is said about it here.
     """
-    if source.config is None:
+    config = job.source.config
+    if config is None:
         return
-    for config in dict.fromkeys(spec.method_of(name) for name in adapter_names(spec.composition())):
-        check_config(config)
-    check_length(spec, source.config)
+    for method in dict.fromkeys(job.methods.values()):
+        job.library.check_config(method)
+    check_length(job, config)

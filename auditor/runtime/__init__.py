@@ -1,1 +1,1 @@
-"""The process that audits run in: its collector, its children, its workers."""
+"""The process that audits run in: garbage collection, children, workers."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import gc
 from threading import Event
 
-_settled = Event()
+_dedicated = Event()
 
 
-def settle() -> None:
-    """Be such a process from now on. What an audit leaves behind is mostly what the next one needs."""
+def dedicate_process() -> None:
+    """Use this process for audits only from now on: what one leaves behind is mostly what the next needs."""
     gc.set_threshold(500_000, 10, 10)
-    _settled.set()
+    _dedicated.set()
 
 
-def is_settled() -> bool:
+def is_dedicated() -> bool:
     """Whether nobody but audits will use this process."""
-    return _settled.is_set()
+    return _dedicated.is_set()

@@ -1,7 +1,7 @@
 """What each row of a composition's output should be: the reference compositions, row by row.
 
 Lane i of a Parallel is its i-th child alone; the rows of a BatchSplit or MultiTask part are that child
-alone on these rows (DESIGN, section 2). Average, Fuse and Split stay inside the references: they have no
+alone on these rows. Average, Fuse and Split stay inside the references: they have no
 row-wise reference and are held to the neutrality relations instead.
 """
 

@@ -1,4 +1,4 @@
-"""What an audit returns: the JSON contract (DESIGN, section 5), as pydantic models without torch.
+"""What an audit returns: the JSON contract, as pydantic models without torch.
 
 `schema_version` grows when a field changes its meaning; new optional fields do not change it.
 """
@@ -10,12 +10,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .verdicts import Confidence, Severity, Verdict
+from .verdicts import Cause, Confidence, Invariant, Severity, Verdict
 
 __all__ = [
     "SCHEMA_VERSION",
     "Activity",
     "AuditResult",
+    "Cause",
     "Confidence",
     "Coverage",
     "Environment",
@@ -24,6 +25,7 @@ __all__ = [
     "Fix",
     "GraphData",
     "GraphNode",
+    "Invariant",
     "Location",
     "Related",
     "Seconds",
@@ -80,6 +82,10 @@ class Fix(_Model):
     status: Literal["verified", "unverified", "failed"] = "unverified"
     reason: str = ""
     """Why it failed or could not be verified, or how it was verified."""
+    origin: Literal["general", "known"] = "general"
+    """Whether it was made for what was found, or is (in part) a patch that is kept as data."""
+    reference: str = ""
+    """Where it is told what a known patch mends."""
 
 
 class Finding(_Model):
@@ -87,7 +93,10 @@ class Finding(_Model):
 
     rule: str
     name: str
-    invariant: str
+    invariant: Invariant
+    """What does not hold."""
+    cause: Cause | None = None
+    """What kind of thing went wrong, where the rule tells; repairs are chosen by it."""
     severity: Severity
     confidence: Confidence
     message: str
@@ -131,7 +140,9 @@ class Seconds(_Model):
 
 
 class Environment(_Model):
-    """Versions that the audit ran with."""
+    """Versions that the audit ran with; another adapter library has a field of its own name."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     adapters: str = ""
     transformers: str = ""

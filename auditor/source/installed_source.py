@@ -47,20 +47,6 @@ def dict_literal(file: Path, name: str) -> ast.Dict | None:
     return None
 
 
-@cache
-def allowed_nestings(near: Path | None = None) -> dict[str, frozenset[str]] | None:
-    """Block -> blocks (and `str`) that may be its children, from the installed release; None without one."""
-    root = package_root("adapters", near)
-    table = dict_literal(root / "composition.py", "ALLOWED_NESTINGS") if root is not None else None
-    if table is None:
-        return None
-    found: dict[str, frozenset[str]] = {}
-    for key, value in zip(table.keys, table.values, strict=True):
-        if isinstance(key, ast.Name) and isinstance(value, ast.List):
-            found[key.id] = frozenset(e.id for e in value.elts if isinstance(e, ast.Name))
-    return found
-
-
 def class_source(module: str, name: str, near: Path | None) -> ast.ClassDef | None:
     """A class of an installed module, parsed alone; None when it cannot be found."""
     file = _module_file(module, near)

@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import ast
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from .source_files import absolute_file
+
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+
+
+def physical_lines(text: str) -> list[str]:
+    """Lines with their ends, as Python counts them (`str.splitlines` splits at form feeds, too)."""
+    return _LINE.findall(text)
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,7 @@ class OverlappingEdits(ValueError):
 
 def apply_edits(text: str, edits: Iterable[Edit]) -> str:
     """The text with all edits made. Equal edits are made once; raises OverlappingEdits."""
-    lines = [line.encode() for line in text.splitlines(keepends=True)]
+    lines = [line.encode() for line in physical_lines(text)]
     ordered = sorted(dict.fromkeys(edits), key=lambda e: (e.line, e.column, e.end_line, e.end_column))
     for one, other in itertools.pairwise(ordered):
         if (other.line, other.column) < (one.end_line, one.end_column):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..schema.result import GraphData, GraphNode
@@ -9,11 +10,12 @@ from ..source.source_files import source_line
 from .records import Record, Trace
 
 
-def fx_graph(trace: Trace) -> Any:
+def fx_graph(trace: Trace, calls: Mapping[int, tuple[Any, Any, Any]]) -> Any:
     """The run as a `torch.fx.Graph`: real operators, and `meta` with `val`, `module`, `site` and `lane`.
 
-    Tensors from outside (weights, inputs) are placeholders. The graph documents a run; it is not meant
-    to be run again.
+    `calls` are the recorder's: record -> operator and arguments; ops that never returned are left out.
+    Tensors from outside (weights, inputs) are placeholders. The graph documents a run; it is not meant to
+    be run again.
     """
     import torch
     from torch.utils._pytree import tree_map_only
@@ -21,8 +23,8 @@ def fx_graph(trace: Trace) -> Any:
     graph = torch.fx.Graph()
     made: dict[int, torch.fx.Node] = {}
     outside: dict[int, torch.fx.Node] = {}
-    for record in trace.records:
-        func, args, kwargs = record.call
+    for record in (r for r in trace.records if r.index in calls):
+        func, args, kwargs = calls[record.index]
         operands = iter(record.operands)
 
         def node_of(tensor: torch.Tensor, operands: Any = operands) -> torch.fx.Node:

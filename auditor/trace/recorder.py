@@ -10,23 +10,22 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
-from ..runtime.dedicated_process import is_settled
+from ..runtime.dedicated_process import is_dedicated
 from .align.repair import Repairs
 from .meta.device import values_on_meta
 from .meta.dispatch import NOWHERE, SCALAR, MetaValues
 from .module_paths import Names, names_in
 from .operators import operator
 from .records import Failure, Key, Operand, Record, Site, Trace
-from .stack_sites import current_site, is_deliberate, stack_sites, told, traceback_sites
+from .stack_sites import current_site, is_deliberate, message_of, stack_sites, traceback_sites
 from .tensors import tensors_in, tensors_in_call
 from .token_ids import ordinary_token
 
-LIBRARY = "adapters"
 MAX_RECORDS = 150_000
 """More than any model needs for a few tokens: a loop that waits for a value that meta cannot give."""
 
@@ -48,7 +47,7 @@ class Recorder(MetaValues):
     """Records ops while it is active; use `recording(...)`, which also follows the module calls.
 
     `values=True` keeps a copy of what every op returned (probe runs of small models); `names` are those of
-    the model, where many runs need them.
+    the model, where many runs need them; a `raise` in `package` is a refusal on purpose.
     """
 
     def __init__(
@@ -58,13 +57,17 @@ class Recorder(MetaValues):
         repairs: Repairs | None = None,
         values: bool = False,
         names: Names | None = None,
+        package: str = "",
     ) -> None:
         super().__init__()
         self.trace = Trace()
         self.token = ordinary_token(getattr(model, "config", None))
+        self.calls: dict[int, tuple[Any, Any, Any]] = {}
+        """Record -> the torch operator and its arguments, of every op that returned."""
         self.values: list[Any] | None = [] if values else None
         self.module_outputs: dict[tuple[str, int], Any] = {}
         self._repairs = repairs
+        self._package = package
         self._names, self._paths = names or names_in(model)
         self._calls: dict[str, int] = defaultdict(int)
         self._stack = [ModuleCall("", -1)]
@@ -92,12 +95,13 @@ class Recorder(MetaValues):
         try:
             out = self.run(op, args, kwargs, tensors)
         except Exception as error:
-            out = self._repair_op(record, error, args)
+            record, out = self._repair_op(record, error, args)
             if out is None:
                 raise
         else:
-            out = self._consequence(record, out, args)
-        self._end(record, out, (func, args, kwargs))
+            record, out = self._consequence(record, out, args)
+        self._end(record, out)
+        self.calls[record.index] = (func, args, kwargs)
         return out
 
     def _begin(self, name: str, mutable: bool, tensors: list[torch.Tensor]) -> Record:
@@ -115,15 +119,19 @@ class Recorder(MetaValues):
         self.trace.records.append(record)
         return record
 
-    def _end(self, record: Record, out: Any, call: Any) -> None:
+    def _end(self, record: Record, out: Any) -> None:
         outputs = tensors_in(out)
-        record.shapes = tuple([tuple(t.shape) for t in outputs])
-        record.call = call
+        self._put(record.returned(tuple([tuple(t.shape) for t in outputs])))
         for tensor in outputs:
             self._made[id(tensor)] = record.index
         self._outputs.append((record.index, outputs))
         if self.values is not None:
             self.values.append([t.detach().clone() for t in outputs])
+
+    def _put(self, record: Record) -> Record:
+        """Keep what is known of an op by now."""
+        self.trace.records[record.index] = record
+        return record
 
     def _operand(self, tensor: torch.Tensor) -> Operand:
         producer, source = self._made.get(id(tensor)), ""
@@ -141,43 +149,38 @@ class Recorder(MetaValues):
         self._indexed = len(self._outputs)
         return self._made_at.get(_identity(tensor))
 
-    def _repair_op(self, record: Record, error: Exception, args: Any) -> Any:
-        """What the op should have returned; None when nobody knows.
+    def _repair_op(self, record: Record, error: Exception, args: Any) -> tuple[Record, Any]:
+        """The record of the failure, and what the op should have returned; None when nobody knows.
 
         Raised again by the caller: a frame that raises its own argument is a cycle with all that it sees.
         """
         out = self._repairs.op_output(record.key, args) if self._repairs is not None else None
         follows = record.key[:4] in self._mended
-        record.error = "" if follows and out is not None else f"{type(error).__name__}: {error}"
+        text = "" if follows and out is not None else f"{type(error).__name__}: {error}"
+        record = self._put(replace(record, error=text, repaired=out is not None))
         if out is None:
             error.audit_record = record.index  # type: ignore[attr-defined]
-            return None
-        record.repaired = True
+            return record, None
         self._mended.add(record.key[:4])
         if not follows:
             failure = self._failure(error, record.index, repaired=True, module=record.key.module)
             self.trace.failures.append(failure)
-        return out
+        return record, out
 
-    def _consequence(self, record: Record, out: Any, args: Any) -> Any:
+    def _consequence(self, record: Record, out: Any, args: Any) -> tuple[Record, Any]:
         """Composite ops go on with sizes that they read before the repair: keep to the twin's shape."""
         if not self._mended or record.key[:4] not in self._mended or self._repairs is None:
-            return out
+            return record, out
         if not isinstance(out, torch.Tensor) or self._repairs.fits(record.key, tuple(out.shape)):
-            return out
+            return record, out
         expected = self._repairs.op_output(record.key, args)
         if expected is None:
-            return out
-        record.repaired = True
-        return expected
+            return record, out
+        return replace(record, repaired=True), expected
 
     def unknown(self, site: Site) -> None:
         """Note a question that nobody can answer on meta."""
         self.trace.unknowns.append(f"the value of a tensor asked for at {site.file}:{site.line}")
-
-    def guessed(self) -> None:
-        """Count a made-up value."""
-        self.trace.guesses += 1
 
     # -- modules -------------------------------------------------------------------------------------
 
@@ -204,14 +207,18 @@ class Recorder(MetaValues):
         """What the module should have returned; None when nobody knows, or when it refused on purpose."""
         if not hasattr(error, "audit_module"):
             error.audit_module = call.path  # type: ignore[attr-defined]
-        if self._repairs is None or is_deliberate(error.__traceback__, LIBRARY) or len(self._stack) <= 2:
+        if (
+            self._repairs is None
+            or is_deliberate(error.__traceback__, self._package)
+            or len(self._stack) <= 2
+        ):
             return None
         out = self._repairs.module_output((call.path, call.number), (args, kwargs))
         if out is None:
             return None
         record = getattr(error, "audit_record", None)
         if record is not None:
-            self.trace.records[record].repaired = True
+            self._put(replace(self.trace.records[record], repaired=True))
         module = getattr(error, "audit_module", call.path)
         self.trace.failures.append(self._failure(error, record, repaired=True, module=module))
         return out
@@ -229,11 +236,11 @@ class Recorder(MetaValues):
         sites = traceback_sites(error.__traceback__) + stack_sites(sys._getframe(1))
         return Failure(
             kind=type(error).__name__,
-            message=told(error),
+            message=message_of(error),
             site=self.trace.records[record].site if record is not None else (sites[0] if sites else None),
             module=module,
             record=record,
-            deliberate=is_deliberate(error.__traceback__, LIBRARY),
+            deliberate=is_deliberate(error.__traceback__, self._package),
             repaired=repaired,
             frames=sites,
         )
@@ -269,7 +276,7 @@ def followed_modules() -> Iterator[None]:
     try:
         yield
     finally:
-        if not is_settled():
+        if not is_dedicated():
             torch.nn.Module.__call__ = _original_calls.pop()  # type: ignore[method-assign]
 
 

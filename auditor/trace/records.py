@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 Shape = tuple[int, ...]
 
 
 class Lane(str, Enum):
-    """Lane state of a tensor (DESIGN, section 2)."""
+    """Lane state of a tensor (docs/design.md, "Lane states")."""
 
     CONSTANT = "constant"
     """Does not depend on the batch size."""
@@ -53,9 +53,9 @@ class Operand(NamedTuple):
     """For a tensor from outside: the parameter's or input's name, where known."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Record:
-    """One op of a run."""
+    """One op of a run. What it was given and returned, the recorder keeps for as long as it lives."""
 
     index: int
     key: Key
@@ -73,8 +73,17 @@ class Record:
     """Shape of the first output in the reference at B rows."""
     twin_expanded: Shape | None = None
     """Shape of the first output in the reference at N*B rows."""
-    call: Any = None
-    """The torch operator and its arguments, for the fx graph (opaque to rules)."""
+
+    def returned(self, shapes: tuple[Shape, ...]) -> Record:
+        """The same, with the shapes of what it returned. Not by `replace`, which takes twice as long."""
+        return Record(
+            self.index, self.key, self.site, self.operands, shapes, self.error, self.repaired, self.mutates
+        )
+
+    def aligned(self, twin: Shape | None, twin_expanded: Shape | None, lane: Lane = Lane.UNKNOWN) -> Record:
+        """The same, with what its twins tell."""
+        given = (self.index, self.key, self.site, self.operands, self.shapes, self.error, self.repaired)
+        return Record(*given, self.mutates, lane, twin, twin_expanded)
 
     @property
     def shape(self) -> Shape:
@@ -111,8 +120,18 @@ class Trace:
     """Name of each output tensor -> shape."""
     unknowns: list[str] = field(default_factory=list)
     """Questions about tensor values that could not be answered."""
-    guesses: int = 0
-    """Values that were made up so that the run could go on (e.g. the next token in generate)."""
+
+    def operand_lanes(self, record: Record) -> list[Lane]:
+        """Lane states of a record's operands, in order.
+
+        Tensors from outside with a name are weights, those without one inputs.
+        """
+        return [
+            self.records[operand.producer].lane
+            if operand.producer is not None
+            else (Lane.CONSTANT if operand.source else Lane.SHARED)
+            for operand in record.operands
+        ]
 
     @property
     def completed(self) -> bool:

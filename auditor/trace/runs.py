@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 
+from ..knowledge.library_names import TRANSFORMERS
 from .recorder import Recorder, recording
 from .records import Failure, Trace
 
@@ -15,14 +16,18 @@ Inputs = dict[str, Any]
 """Keyword arguments of a forward."""
 NEW_TOKENS = 5
 """Tokens made in generate and beam mode: one prefill, then cached steps."""
-CACHES = ("past_key_values", "mems", "cache")
-PAIRWISE = ("logits_per_",)
-"""Outputs with a number for each pair of rows (image-text similarities; naming of transformers)."""
+
+
+class RunOptions(TypedDict):
+    """How `execute` runs what is active."""
+
+    use_cache: bool
+    learns: bool
 
 
 @dataclass
 class Run:
-    """What came out of one run. `outputs` maps names to tensors; `failure` ended the run early."""
+    """What came out of one run. `outputs` maps names to tensors; `failure` is what stopped it."""
 
     outputs: dict[str, torch.Tensor] = field(default_factory=dict)
     failure: Failure | None = None
@@ -36,26 +41,30 @@ def execute(
     mode: str,
     *,
     use_cache: bool = True,
+    learns: bool = True,
     learn_from: tuple[int, ...] | None = None,
 ) -> Any:
-    """Run the model once: forward, forward and backward (of some rows only: `learn_from`), or generate."""
+    """Run the model once: forward, forward and backward (of some rows only: `learn_from`), or generate.
+
+    With `learns`, anything is to be trained: then a loss without a gradient is the user's crash, too.
+    """
     if mode == "train":
-        return _train(model, inputs, learn_from)
+        return _train(model, inputs, learns=learns, rows=learn_from)
     with torch.no_grad():
         if mode == "forward":
             return model(**inputs)
         return _generate(model, inputs, beams=2 if mode == "beam" else 1, use_cache=use_cache)
 
 
-def _train(model: Any, inputs: Inputs, learn_from: tuple[int, ...] | None) -> Any:
+def _train(model: Any, inputs: Inputs, *, learns: bool, rows: tuple[int, ...] | None) -> Any:
     """Forward and backward of a sum over all rows: its gradients add up over lanes, a mean's do not."""
     model.train()
     try:
         with torch.enable_grad():
             output = model(**inputs)
             answers = (t for name, t in named_tensors(output) if _teaches(name) and t.is_floating_point())
-            total = sum(_weighted(_rows(t, learn_from)) for t in answers)
-            if isinstance(total, torch.Tensor) and _trains(model):
+            total = sum(_weighted(_rows(t, rows)) for t in answers)
+            if isinstance(total, torch.Tensor) and learns:
                 total.backward()
         return output
     finally:
@@ -64,16 +73,11 @@ def _train(model: Any, inputs: Inputs, learn_from: tuple[int, ...] | None) -> An
 
 def _teaches(name: str) -> bool:
     """Not the loss, a mean over rows; not what pairs of rows give, which belongs to two adapters at once."""
-    return name != "loss" and not name.startswith(PAIRWISE)
+    return name != "loss" and not name.startswith(TRANSFORMERS.pairwise_outputs)
 
 
 def _rows(tensor: torch.Tensor, rows: tuple[int, ...] | None) -> torch.Tensor:
     return tensor if rows is None or not tensor.dim() else tensor[list(rows)]
-
-
-def _trains(model: Any) -> bool:
-    """Whether anything is to learn; then a loss without gradient is the user's crash, too."""
-    return getattr(model, "active_adapters", None) is not None
 
 
 def _weighted(tensor: torch.Tensor) -> torch.Tensor:
@@ -112,13 +116,13 @@ def _generate(model: Any, inputs: Inputs, beams: int, use_cache: bool) -> Any:
     )
 
 
-def recorded_run(model: Any, inputs: Inputs, mode: str, recorder: Recorder) -> Run:
-    """Run under a recorder; an exception that ends the run becomes part of it."""
+def recorded_run(model: Any, inputs: Inputs, mode: str, recorder: Recorder, **options: Any) -> Run:
+    """Run under a recorder; an exception that ends the run becomes part of it. Options as for `execute`."""
     run = Run(trace=recorder.trace, recorder=recorder)
     given = on_device_of(model, inputs, recorder)
     with recording(recorder):
         try:
-            output = execute(model, given, mode)
+            output = execute(model, given, mode, **options)
         except Exception as error:
             recorder.stopped(error)
             run.failure = next((f for f in recorder.trace.failures if not f.repaired), None)
@@ -149,7 +153,7 @@ def named_tensors(output: Any, prefix: str = "") -> Iterator[tuple[str, torch.Te
         yield prefix or "output", output
     elif isinstance(output, Mapping):
         for key, value in output.items():
-            if key not in CACHES:
+            if key not in TRANSFORMERS.caches:
                 yield from named_tensors(value, f"{prefix}.{key}" if prefix else str(key))
     elif isinstance(output, (tuple, list)):
         for i, value in enumerate(output):

@@ -50,7 +50,7 @@ def traceback_sites(traceback: TracebackType | None) -> tuple[Site, ...]:
     return tuple(reversed(sites))
 
 
-def told(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
     """What an exception says, without the addresses of objects: they differ from run to run."""
     return _ADDRESS.sub("", str(error))
 
@@ -62,7 +62,11 @@ def is_deliberate(traceback: TracebackType | None, package: str) -> bool:
         return False
     last = chain[-1]
     file = relative_file(last.tb_frame.f_code.co_filename) or ""
-    return file.startswith(package + "/") and last.tb_frame.f_code.co_code[last.tb_lasti] == _RAISE
+    return (
+        bool(package)
+        and file.startswith(package + "/")
+        and last.tb_frame.f_code.co_code[last.tb_lasti] == _RAISE
+    )
 
 
 def _chain(traceback: TracebackType | None) -> Iterator[TracebackType]:

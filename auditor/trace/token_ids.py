@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..knowledge.library_names import TRANSFORMERS
+
 
 def special_ids(config: Any) -> frozenset[int]:
     """Token ids with a meaning of their own."""
     found: set[int] = set()
-    for name in ("pad", "bos", "eos", "sep", "cls", "mask", "decoder_start", "unk", "image", "forced_bos"):
-        value = getattr(config, f"{name}_token_id", None)
+    for name in TRANSFORMERS.special_tokens:
+        value = getattr(config, name + TRANSFORMERS.token_id, None)
         found.update(value if isinstance(value, (list, tuple)) else [value] if isinstance(value, int) else [])
     return frozenset(found)
 

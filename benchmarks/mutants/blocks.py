@@ -9,6 +9,7 @@ import torch
 from . import families as on
 from .defect import Collection
 from .edit import module, rewrite, wrap
+from .layers import bottleneck_layer, composable_layer, lora_layer
 
 BLOCKS = Collection()
 _add = BLOCKS.add
@@ -18,20 +19,8 @@ _BATCHES = "batchsplit(a,b;2,1)"
 _SPLIT = "split(a,b;3,4)"
 
 
-def _composable() -> Any:
-    return module("methods.adapter_layer_base").ComposableAdapterLayerBase
-
-
-def _lora() -> Any:
-    return module("methods.lora").LoRALinear
-
-
-def _bottleneck() -> Any:
-    return module("methods.bottleneck").BottleneckLayer
-
-
 def _weigh(change: Any) -> None:
-    for owner in (_lora(), _bottleneck()):
+    for owner in (lora_layer(), bottleneck_layer()):
         wrap(owner, "mean", lambda original, self, states, weights: original(self, states, change(weights)))
 
 
@@ -58,7 +47,7 @@ def average_first_only(_family: str) -> None:
 @_add("the rows of a BatchSplit are shifted by one", on.lora(compose=_BATCHES))
 def batch_split_shifted(_family: str) -> None:
     rewrite(
-        _composable(),
+        composable_layer(),
         "compose_batch_split",
         ("sum(adapter_setup.batch_sizes[:i]),", "sum(adapter_setup.batch_sizes[:i]) - (i > 0),"),
         ("sum(adapter_setup.batch_sizes[: i + 1]),", "sum(adapter_setup.batch_sizes[: i + 1]) - (i == 0),"),
@@ -69,7 +58,7 @@ def batch_split_shifted(_family: str) -> None:
 def batch_split_first_only(_family: str) -> None:
     text = "for i, child in enumerate(adapter_setup):"
     new = text.replace("adapter_setup", "adapter_setup.children[:1] * len(adapter_setup)")
-    rewrite(_composable(), "compose_batch_split", (text, new))
+    rewrite(composable_layer(), "compose_batch_split", (text, new))
 
 
 @_add(
@@ -79,7 +68,7 @@ def batch_split_first_only(_family: str) -> None:
 def batch_split_prefix_of_last(_family: str) -> None:
     text = "for i, child in enumerate(adapter_setup):"
     rewrite(
-        _composable(),
+        composable_layer(),
         "compose_batch_split",
         (text, text.replace("adapter_setup", "adapter_setup.children[::-1]")),
     )
@@ -97,7 +86,7 @@ def batch_split_empty_part(_family: str) -> None:
 @_add("Split is off by one token", on.bottleneck(on.TEXT, compose=_SPLIT))
 def split_off_by_one(_family: str) -> None:
     rewrite(
-        _bottleneck(),
+        bottleneck_layer(),
         "compose_split",
         ("sum(adapter_setup.splits[:i]),", "sum(adapter_setup.splits[:i]) - (i > 0),"),
         ("sum(adapter_setup.splits[: i + 1]),", "sum(adapter_setup.splits[: i + 1]) - (i == 0),"),
@@ -108,13 +97,15 @@ def split_off_by_one(_family: str) -> None:
 def split_first_only(_family: str) -> None:
     text = "for i, child in enumerate(adapter_setup):"
     new = text.replace("adapter_setup", "adapter_setup.children[:1] * len(adapter_setup)")
-    rewrite(_bottleneck(), "compose_split", (text, new))
+    rewrite(bottleneck_layer(), "compose_split", (text, new))
 
 
 @_add("the parts of a Split come in reverse order", on.bottleneck(on.TEXT, compose=_SPLIT))
 def split_parts_reversed(_family: str) -> None:
     text = "[child.hidden_states for child in children_states]"
-    rewrite(_bottleneck(), "compose_split", (text, text.replace("children_states", "children_states[::-1]")))
+    rewrite(
+        bottleneck_layer(), "compose_split", (text, text.replace("children_states", "children_states[::-1]"))
+    )
 
 
 _TASKS = on.specs(("bert", "t5", "bart", "llama", "vit"), compose="multitask(a,b)", adapter="mtl_lora")
@@ -123,7 +114,7 @@ _TASKS = on.specs(("bert", "t5", "bart", "llama", "vit"), compose="multitask(a,b
 @_add("MultiTask does not put the rows back in order", _TASKS)
 def multi_task_order_lost(_family: str) -> None:
     rewrite(
-        _composable(),
+        composable_layer(),
         "compose_multi_task",
         ("self.vslice(inter_state, ordering_idx.argsort())", "inter_state"),
     )
@@ -131,7 +122,7 @@ def multi_task_order_lost(_family: str) -> None:
 
 @_add("MultiTask sorts the rows twice instead of back", _TASKS)
 def multi_task_wrong_inverse(_family: str) -> None:
-    rewrite(_composable(), "compose_multi_task", ("ordering_idx.argsort())", "ordering_idx.roll(1))"))
+    rewrite(composable_layer(), "compose_multi_task", ("ordering_idx.argsort())", "ordering_idx.roll(1))"))
 
 
 _FUSION = on.bottleneck(compose="fuse(a,b)")
@@ -141,7 +132,9 @@ _FUSION = on.bottleneck(compose="fuse(a,b)")
 def fusion_first_only(_family: str) -> None:
     text = "[state.bottleneck_up for state in children_states]"
     rewrite(
-        _bottleneck(), "compose_fuse", (text, "[children_states[0].bottleneck_up for _ in children_states]")
+        bottleneck_layer(),
+        "compose_fuse",
+        (text, "[children_states[0].bottleneck_up for _ in children_states]"),
     )
 
 
@@ -168,7 +161,7 @@ def fusion_leaks_rows(_family: str) -> None:
 def nested_stack_last_only(_family: str) -> None:
     text = "for i, adapter_stack_layer in enumerate(adapter_setup):"
     new = text.replace("adapter_setup", "adapter_setup.children[-1:] if lvl else adapter_setup")
-    rewrite(_composable(), "compose_stack", (text, new))
+    rewrite(composable_layer(), "compose_stack", (text, new))
 
 
 @_add(
@@ -181,4 +174,4 @@ def parallel_in_stack_forgets(_family: str) -> None:
             setup = type(setup)(*[child for child in setup if not isinstance(child, str)])
         return original(self, setup, state, lvl)
 
-    wrap(_composable(), "compose_stack", forgetful)
+    wrap(composable_layer(), "compose_stack", forgetful)

@@ -33,7 +33,13 @@ def warm_up(families: tuple[str, ...]) -> None:
     for family in families:
         importlib.import_module(f"adapters.models.{family}.modeling_{family}")
         importlib.import_module(f"transformers.models.{family}.modeling_{family}")
-    for name in ("pipeline", "build", "static", "probe.child", "touched"):
+    for name in (
+        "jobs.one_audit",
+        "build.subject",
+        "assess.static_half",
+        "probe.run_checks",
+        "assess.used_sources",
+    ):
         importlib.import_module(f"adapter_audit.auditor.{name}")
 
 

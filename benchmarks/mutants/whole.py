@@ -9,13 +9,10 @@ import torch
 from . import families as on
 from .defect import Collection
 from .edit import module, rewrite, wrap
+from .layers import lora_layer
 
 WHOLE = Collection()
 _add = WHOLE.add
-
-
-def _lora() -> Any:
-    return module("methods.lora").LoRALinear
 
 
 def _everywhere_but_gpt2() -> tuple[str, ...]:
@@ -28,13 +25,13 @@ def init_changes_weights(_family: str) -> None:
         original(self, wrapped)
         self.weight = torch.nn.Parameter(self.weight.detach() * 1.001)
 
-    wrap(_lora(), "copy_from", scaled)
+    wrap(lora_layer(), "copy_from", scaled)
 
 
 @_add("adapters.init loses the bias of what LoRA wraps", on.lora(("bert", "bart", "vit")))
 def init_loses_bias(_family: str) -> None:
     none = "self.bias = torch.nn.Parameter(torch.zeros_like(module.bias))"
-    rewrite(_lora(), "copy_from", ("self.bias = module.bias", none))
+    rewrite(lora_layer(), "copy_from", ("self.bias = module.bias", none))
 
 
 @_add("the layer norm is skipped where no adapter is active", on.bottleneck(("bert", "bart")))
@@ -64,7 +61,7 @@ def ia3_without_value_matrix(_family: str) -> None:
             return original(self, states)
         return torch.nn.functional.linear(states, self.weight, self.bias)
 
-    wrap(_lora(), "forward", only_keys)
+    wrap(lora_layer(), "forward", only_keys)
 
 
 @_add("an adapter is skipped in the last layer", on.bottleneck(compose="stack(a)"))

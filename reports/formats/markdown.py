@@ -129,7 +129,7 @@ def _step(step: Evidence) -> str:
 
 def _fix(fix: Fix) -> Iterable[str]:
     reason = f" ({text(fix.reason)})" if fix.reason else ""
-    yield f"**To do, {fix.status}** ({words.FIX_KIND[fix.kind]}): {text(fix.title)}{reason}"
+    yield f"**To do, {fix.status}** ({words.fix_kind(fix)}): {text(fix.title)}{reason}"
     code, language = (fix.code, "python") if fix.code else (fix.diff, "diff")
     if not code:
         return

@@ -70,11 +70,14 @@ def _rule(finding: Finding) -> sarif.ReportingDescriptor:
     return sarif.ReportingDescriptor(
         id=finding.rule,
         name=finding.name,
-        short_description=_message(f"{finding.name} (invariant: {finding.invariant})"),
+        short_description=_message(f"{finding.name} (invariant: {finding.invariant.value})"),
         help=_message(f"Run `adapter-audit explain {finding.rule}`, or see {_help_uri(finding)}"),
         help_uri=_help_uri(finding),
         default_configuration=sarif.Configuration(level=finding.severity.value),
-        properties={"precision": PRECISION[finding.confidence], "tags": ["adapters", finding.invariant]},
+        properties={
+            "precision": PRECISION[finding.confidence],
+            "tags": ["adapters", finding.invariant.value],
+        },
     )
 
 

@@ -208,7 +208,7 @@ def _some_modules(modules: Sequence[str]) -> str:
 
 
 def _fix(fix: Fix) -> RenderableType:
-    title = Text.assemble((fix.status, FIX_STYLE[fix.status]), f" {words.FIX_KIND[fix.kind]}: ")
+    title = Text.assemble((fix.status, FIX_STYLE[fix.status]), f" {words.fix_kind(fix)}: ")
     title.append(shorten(fix.title, LONGEST_TEXT))
     if fix.reason:
         title.append(f" ({shorten(fix.reason, 300)})", "dim")

@@ -59,6 +59,12 @@ FIX_KIND: dict[str, str] = {
 }
 
 
+def fix_kind(fix: Fix) -> str:
+    """What a fix is, and for a known one where it is told what it mends."""
+    kind = FIX_KIND[fix.kind]
+    return f"known {kind}, see {fix.reference}" if fix.origin == "known" else kind
+
+
 @dataclass(frozen=True)
 class Subject:
     """What was audited, in the words of the request."""

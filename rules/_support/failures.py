@@ -5,7 +5,6 @@ from __future__ import annotations
 from adapter_audit.auditor.facts.facts import Facts, Failure, Lane
 from adapter_audit.auditor.schema.result import Confidence, Related
 from adapter_audit.auditor.source.source_files import source_line
-from adapter_audit.auditor.trace.align.twins import operand_lane
 from adapter_audit.auditor.trace.op_kinds import RESHAPES
 
 
@@ -13,23 +12,23 @@ def first_stop(facts: Facts) -> tuple[Failure | None, Confidence]:
     """The first failure of the composition, and how it is known.
 
     What was executed wins: when the probe ran to its end, the shape trace's stop is not a stop (AA901
-    reports the disagreement). When both stop, the traced one is told, since its operands are known.
+    reports the disagreement). When both stop, the traced one is reported, since its operands are known.
     """
     traced = facts.static.trace.failures[0] if facts.static and facts.static.trace.failures else None
-    if facts.probe is None or facts.probe.died:
+    if facts.probe is None or facts.probe.death is not None:
         return traced, Confidence.CERTAIN
     if facts.probe.failure is None:
         return None, Confidence.CONFIRMED
     return traced or facts.probe.failure, Confidence.CONFIRMED
 
 
-def executed_at(facts: Facts, told: Failure | None) -> list[Related]:
-    """Where the execution raised, when that is another line than the told one; its callers."""
+def executed_at(facts: Facts, reported: Failure | None) -> list[Related]:
+    """Where the execution raised, when that is another line than the reported one; its callers."""
     executed = facts.probe.failure if facts.probe else None
-    stop = executed or told
+    stop = executed or reported
     if stop is None:
         return []
-    seen = [s for s in stop.frames if told is None or s != told.site][:4]
+    seen = [s for s in stop.frames if reported is None or s != reported.site][:4]
     return [
         Related(
             role="raised-at", module=stop.module, file=s.file, line=s.line, code=source_line(s.file, s.line)
@@ -43,8 +42,7 @@ def operand_lanes(facts: Facts, failure: Failure) -> list[Lane]:
     if failure.record is None or facts.static is None:
         return []
     trace = facts.static.trace
-    record = trace.records[failure.record]
-    return [operand_lane(trace, record, i) for i in range(len(record.operands))]
+    return trace.operand_lanes(trace.records[failure.record])
 
 
 def is_meeting(facts: Facts, failure: Failure) -> bool:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter_audit.auditor.facts.facts import Facts
-from adapter_audit.auditor.library import support_tables as support
 from adapter_audit.auditor.schema.composition import Block, walk
 from adapter_audit.auditor.schema.result import Fix
 
 MOST = 8
-"""So many methods are named."""
+"""Methods that are named, at most."""
 
 
 def instead(facts: Facts) -> tuple[Fix, ...]:
@@ -37,29 +36,32 @@ def _methods_of_the_model(facts: Facts) -> Iterator[str]:
 def _blocks(facts: Facts) -> Iterator[str]:
     """Where a block is not for these methods, or not for this type of model."""
     kinds = frozenset(b.kind for b in walk(facts.tree))
-    known = [support.blocks_of(config) for config in dict.fromkeys(facts.methods.values())]
+    known = [facts.library.tables.blocks_of(config) for config in dict.fromkeys(facts.methods.values())]
     able = (
         frozenset.intersection(*(k for k in known if k is not None)) if None not in known and known else None
     )
-    barred = frozenset(k for k in kinds if not support.allows(k, facts.model_type))
+    barred = frozenset(k for k in kinds if not facts.library.tables.allows(k, facts.model_type))
     if able is None or not (kinds - able or barred):
         return
-    free = sorted(k for k in able - kinds if support.allows(k, facts.model_type))
+    free = sorted(k for k in able - kinds if facts.library.tables.allows(k, facts.model_type))
     if free:
         yield f"the same adapters in another block: this model and these methods take {_some(free)}"
     if kinds - able and not barred:
-        methods = [m for m in support.methods_with(kinds) if not facts.supported or m in facts.supported]
+        methods = [
+            m for m in facts.library.tables.methods_with(kinds) if not facts.supported or m in facts.supported
+        ]
         if methods:
             yield f"{_some(sorted(kinds - able))} with another method: {_some(methods)}; train them anew"
 
 
 def _nesting(facts: Facts) -> Iterator[str]:
     """Where a block stands inside one that does not take it."""
+    tables = facts.library.tables
     for outer in walk(facts.tree):
         for inner in outer.children:
-            if isinstance(inner, Block) and not support.nests(outer.kind, inner.kind):
-                within = [k for k in support.kinds() if support.nests(k, inner.kind) and k != outer.kind]
-                taken = [k for k in support.kinds() if support.nests(outer.kind, k)]
+            if isinstance(inner, Block) and not tables.nests(outer.kind, inner.kind):
+                within = [k for k in tables.kinds() if tables.nests(k, inner.kind) and k != outer.kind]
+                taken = [k for k in tables.kinds() if tables.nests(outer.kind, k)]
                 if taken:
                     yield f"{_some(taken)} inside {outer.kind}, which takes no {inner.kind}"
                 if within:

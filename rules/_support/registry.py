@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from functools import cache
-from importlib.metadata import entry_points
 from types import ModuleType
 from typing import TypeVar
 
 import adapter_audit.rules as package
+from adapter_audit.auditor.source.rule_files import plugged_in_modules, shipped_modules
 
 from ..base import Rule
-
-ENTRY_POINT_GROUP = "adapter_audit.rules"
 
 R = TypeVar("R", bound=Rule)
 
@@ -43,12 +40,11 @@ def find_rule(key: str) -> type[Rule] | None:
 
 
 def _package_modules() -> list[ModuleType]:
-    names = sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name.startswith("aa"))
-    return [importlib.import_module(f"{package.__name__}.{name}") for name in names]
+    return [importlib.import_module(f"{package.__name__}.{name}") for name in shipped_modules().values()]
 
 
 def _plugin_modules() -> list[ModuleType]:
-    return [importlib.import_module(point.value) for point in entry_points(group=ENTRY_POINT_GROUP)]
+    return [importlib.import_module(name) for name in plugged_in_modules()]
 
 
 def _rules_in(module: ModuleType) -> list[type[Rule]]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from adapter_audit.auditor.facts.facts import Facts
-from adapter_audit.auditor.library.composition_code import python
-from adapter_audit.auditor.schema.composition import Block, Node, walk
+from adapter_audit.auditor.probe.checks.attention_parity import AttentionGap
+from adapter_audit.auditor.probe.checks.block_neutrality import RelationGap
+from adapter_audit.auditor.probe.checks.cache_parity import CacheGap
+from adapter_audit.auditor.probe.checks.init_parity import InitChange
+from adapter_audit.auditor.probe.checks.split_parts import SplitGap
+from adapter_audit.auditor.schema.composition import walk
 from adapter_audit.auditor.schema.references import references
 from adapter_audit.auditor.schema.result import Fix
 
-ABOUT_ALONE = ("init", "cache", "attention", "neutrality", "split")
-"""Checks of the probe that speak about adapters or blocks by themselves, or the model without any."""
+ABOUT_ALONE = (InitChange, CacheGap, AttentionGap, RelationGap, SplitGap)
+"""Evidence about adapters or blocks by themselves, or the model without any."""
 
 
 def one_by_one(facts: Facts) -> tuple[Fix, ...]:
@@ -26,19 +30,8 @@ def one_by_one(facts: Facts) -> tuple[Fix, ...]:
     if len(parts) < 2 or (probe is not None and probe.reference_failures):
         return ()
     whole = all(len(part.rows) == facts.axes.rows for part in parts)
-    ran = probe is not None and not probe.died and not _wrong_alone(facts)
-    setups = [_python(part.tree) for part in parts]
-    if whole:
-        loop, batch = f"for setup in ({', '.join(setups)}):\n", "inputs"
-    else:
-        pairs = ", ".join(f"({s}, {list(part.rows)})" for s, part in zip(setups, parts, strict=True))
-        loop, batch = f"for setup, rows in ({pairs}):\n", "{k: v[rows] for k, v in inputs.items()}"
-    code = (
-        "from adapters.composition import *\n\n"
-        f"outputs = []\n{loop}"
-        "    model.set_active_adapters(setup)\n"
-        f"    outputs.append(model(**{batch}))\n"
-    )
+    ran = probe is not None and probe.death is None and not _wrong_alone(facts)
+    code = facts.library.one_after_the_other(parts, whole=whole)
     return (
         Fix(
             title="run the adapters one after the other, for the same rows",
@@ -50,10 +43,5 @@ def one_by_one(facts: Facts) -> tuple[Fix, ...]:
     )
 
 
-def _python(tree: Node) -> str:
-    lone = isinstance(tree, Block) and tree.kind == "stack" and len(tree.children) == 1
-    return python(tree.children[0] if lone and isinstance(tree, Block) else tree, package="")
-
-
 def _wrong_alone(facts: Facts) -> bool:
-    return any(True for _ in facts.discrepancies(*ABOUT_ALONE))
+    return any(True for _ in facts.observations(*ABOUT_ALONE))

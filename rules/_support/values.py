@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from adapter_audit.auditor.facts.facts import Discrepancy, Facts
+from adapter_audit.auditor.facts.facts import Facts, Failure
+from adapter_audit.auditor.facts.observations import Observation, OutputGap
 from adapter_audit.auditor.schema.result import Location
 
 
-def place_of(facts: Facts, item: Discrepancy) -> Location:
+def place_of(facts: Facts, item: Observation) -> Location:
     """Where the difference began, at full size where the static trace has the op; the output otherwise."""
     departure = item.departure
     if departure is None:
@@ -16,12 +17,18 @@ def place_of(facts: Facts, item: Discrepancy) -> Location:
     return facts.place(departure.site, departure.module, departure.op)
 
 
-def amount(item: Discrepancy) -> str:
-    """How far off, in words."""
-    if item.detail:
-        return item.detail
-    if item.output == "sequences":
-        return "other tokens"
-    if item.deviation == float("inf"):
+def amount(gap: OutputGap) -> str:
+    """How far an output is off, in words."""
+    return "other tokens" if gap.output == "sequences" else off(gap.deviation)
+
+
+def off(deviation: float) -> str:
+    """A deviation in words."""
+    if deviation == float("inf"):
         return "another shape, or not a number"
-    return f"off by {item.deviation:.2g} of the largest value"
+    return f"off by {deviation:.2g} of the largest value"
+
+
+def stopped(failure: Failure) -> str:
+    """That a run which should give something fails, in words."""
+    return f"it fails, {failure.kind}: {failure.message}"

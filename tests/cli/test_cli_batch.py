@@ -22,6 +22,16 @@ Start = Callable[..., subprocess.Popen[str]]
 BLOCKS = ("parallel:2", "stack(a,b)", "average(a,b)")
 METHODS = ("seq_bn", "lora")
 FACTORY = "import os\n\n\ndef dies():\n    os._exit(7)\n"
+GATED = """
+from adapter_audit.auditor.toys import bert
+
+
+def waits():
+    open("gate").close()  # a named pipe lets nobody pass, an ordinary file does
+    return bert()
+"""
+BEFORE_THE_GATE = 4
+"""Specs before the one whose model waits: so many lines are finished when the run is killed."""
 
 
 def specs_for(model: Path) -> Lines:
@@ -131,21 +141,25 @@ def test_a_killed_run_loses_no_finished_line(
 ) -> None:
     """The run that is resumed ends with the file of an undisturbed one, and no worker is left behind."""
     specs = specs_for(Path("bert"))
+    specs.insert(BEFORE_THE_GATE, {"id": "gated", "model": "gated:waits", "compose": "stack(a)"})
     write(tmp_path / "specs.jsonl", specs)
+    (tmp_path / "gated.py").write_text(GATED)
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
     output = tmp_path / "killed.jsonl"
     process = start("specs.jsonl", "-o", str(output), "--jobs", jobs)
-    wait_for(lambda: output.is_file() and output.read_text().count("\n") >= 3)
+    wait_for(lambda: output.is_file() and output.read_text().count("\n") == BEFORE_THE_GATE)
     children = children_of(process.pid)
     process.send_signal(kill)
     process.wait()
     kept = output.read_text()
-    finished = results(kept[: kept.rindex("\n") + 1])
-    assert 3 <= len(finished) < len(specs), "it was in the middle"
-    assert [r["id"] for r in finished] == [s["id"] for s in specs[: len(finished)]]
+    assert [r["id"] for r in results(kept)] == [s["id"] for s in specs[:BEFORE_THE_GATE]]
     wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
 
+    gate.unlink()
+    gate.touch()
     assert cli("batch", "specs.jsonl", "-o", str(output), "--jobs", jobs, "--resume", "--no-cache").code == 1
-    assert output.read_text().startswith(kept[: kept.rindex("\n") + 1]), "finished lines are not done again"
+    assert output.read_text().startswith(kept), "finished lines are not done again"
     if not undisturbed:
         assert cli("batch", "specs.jsonl", "-o", "whole.jsonl", "--no-cache").code == 1
         undisturbed.extend(results((tmp_path / "whole.jsonl").read_text()))

@@ -20,11 +20,12 @@ MODELING = "adapters/models/bert/modeling_bert.py"
 ANSWER = """
 import sys
 from pathlib import Path
-from adapter_audit.auditor.jobs.cached_audit import AuditOptions, lookup
+from adapter_audit.auditor.jobs.cached_audit import lookup
+from adapter_audit.auditor.request.job import resolved_job
 from adapter_audit.auditor.cache.store import open_store
 from adapter_audit.auditor.schema.spec import AuditSpec
 spec = AuditSpec(model="bert", compose="parallel:2", adapter="seq_bn")
-found = lookup(spec, AuditOptions(), open_store(None))
+found = lookup(resolved_job(spec), open_store(None))
 assert "torch" not in sys.modules
 print("miss" if found is None else found.verdict.value)
 """

@@ -11,7 +11,7 @@ import pytest
 
 from adapter_audit.auditor.fixes import find_fixes
 from adapter_audit.auditor.fixes.trial.reaudit import facts_and_result
-from adapter_audit.auditor.request.model_source import resolve
+from adapter_audit.auditor.request.job import resolved_job
 from adapter_audit.auditor.schema.result import AuditResult
 from adapter_audit.auditor.schema.spec import AuditSpec
 
@@ -23,10 +23,9 @@ def fixed() -> Fixed:
     """`fixed(model=..., compose=...)`: the audit's result with the fixes in its findings."""
 
     def run(**fields: Any) -> AuditResult:
-        spec = AuditSpec.read(fields)
-        source = resolve(spec.model)
-        facts, result = facts_and_result(spec, source)
-        fixes = find_fixes(spec, source, facts, result.findings)
+        job = resolved_job(AuditSpec.read(fields))
+        facts, result = facts_and_result(job)
+        fixes = find_fixes(job, facts, result.findings)
         findings = tuple(
             f.model_copy(update={"fixes": fixes.get(f.fingerprint, ())}) for f in result.findings
         )

@@ -9,34 +9,12 @@ import pytest
 
 from adapter_audit.auditor.fixes.patch.general import not_in_place
 from adapter_audit.auditor.fixes.patch.general.bias_for_prefixed_keys import FAMILY as BIAS
-from adapter_audit.auditor.fixes.patch.general.booleans_say_what_is_seen import FAMILY as BOOLEANS
 from adapter_audit.auditor.fixes.patch.general.fall_back_with_adapters import FAMILY as FALL_BACK
 from adapter_audit.auditor.fixes.patch.general.replicate_what_enters import FAMILY as ENTERS
+from adapter_audit.auditor.schema.result import Cause, Invariant
 from adapter_audit.auditor.trace.records import Site
 
 from .test_state_families import FILE, STATE, facts, finding, patched
-
-MASKING = """\
-def forward(self, seen, inverted):
-    if inverted:
-        if seen.dtype == torch.bool:
-            seen = ~seen
-        else:
-            seen = 1.0 - seen
-    return seen
-"""
-
-
-def test_a_mask_of_booleans_is_not_inverted() -> None:
-    import torch
-
-    (new,) = patched(BOOLEANS, MASKING, finding(rule="AA212"))
-    space: dict[str, Any] = {"torch": torch}
-    exec(new, space)
-    assert space["forward"](None, torch.tensor([True]), True).tolist() == [True]
-    assert space["forward"](None, torch.tensor([1.0]), True).tolist() == [0.0]
-    assert patched(BOOLEANS, MASKING, finding(rule="AA105")) == []
-
 
 PARENTS = """\
 class Plain:
@@ -63,7 +41,7 @@ class FastWithAdapters(Fast):
 def test_a_fall_back_takes_the_override_of_the_parents_parent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = finding(rule="AA212", invariant="attention parity")
+    found = finding(Cause.ATTENTION_DEPARTS, invariant=Invariant.ATTENTION_PARITY)
     (new,) = patched(FALL_BACK, OVERRIDES, found, transformers__toy=PARENTS)
     (tmp_path / "toy_parents.py").write_text(PARENTS)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -88,7 +66,7 @@ def test_a_hook_hands_on_what_it_replicates(monkeypatch: pytest.MonkeyPatch) -> 
     from adapters.composition import adjust_tensors_for_parallel
 
     monkeypatch.setattr(not_in_place, "_in_folder", lambda folder: [FILE])
-    about_training = finding("a variable needed for gradient was modified by an inplace operation", 9)
+    about_training = finding(Cause.WRITTEN_IN_PLACE, 9)
     (new,) = patched(not_in_place.FAMILY, HOOK, about_training)
     space: dict[str, Any] = {"adjust_tensors_for_parallel": adjust_tensors_for_parallel}
     exec(new.split("\n", 1)[1] if new.startswith("from") else new, space)
@@ -100,7 +78,7 @@ def test_a_hook_hands_on_what_it_replicates(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_what_divides_by_no_rows_is_repaired_where_the_state_was_made() -> None:
     known = facts(frames=(Site("adapters/composition.py", 1, "f"), Site(FILE, 9, "g")))
-    found = finding("ZeroDivisionError: integer division or modulo by zero").model_copy(
+    found = finding(Cause.NOTHING_LEFT).model_copy(
         update={"primary": finding().primary.model_copy(update={"file": "adapters/composition.py"})}
     )
     (new,) = patched(ENTERS, STATE, found, known)
@@ -132,8 +110,7 @@ def other(scores, given):
 def test_what_is_put_before_the_keys_has_no_bias() -> None:
     import torch
 
-    sizes = "The size of tensor a (5) must match the size of tensor b (3) at non-singleton dimension 3"
-    found = finding(f"the run stops: RuntimeError: {sizes}", 7)
+    found = finding(Cause.KEYS_LONGER, 7)
     found = found.model_copy(update={"primary": found.primary.model_copy(update={"file": FILE})})
     (new,) = patched(BIAS, SCORES, found)
     assert new.endswith(SCORES[SCORES.index("def other") :])
@@ -153,4 +130,4 @@ def test_what_is_put_before_the_keys_has_no_bias() -> None:
     assert scores[0, 0].tolist() == [[0, 0, 2, 2, 2]] * 3
     for given in (None, torch.ones(1, 1, 3, 3)):
         assert space["fast"](Attention(), *tensors, given).shape == (1, 1, 3, 4)
-    assert patched(BIAS, SCORES, finding("KeyError: 'a'", 7)) == []
+    assert patched(BIAS, SCORES, finding(Cause.KEY_MISSING, 7)) == []

@@ -17,7 +17,8 @@ from adapter_audit.auditor.fixes.release import release_search as releases
 from adapter_audit.auditor.fixes.release.installer import NotInstallable, Pip, install_release
 from adapter_audit.auditor.fixes.release.release_search import other_releases, release_fix
 from adapter_audit.auditor.jobs.one_audit import audit
-from adapter_audit.auditor.request.model_source import resolve
+from adapter_audit.auditor.library.adapters import LIBRARY
+from adapter_audit.auditor.request.job import resolved_job
 from adapter_audit.auditor.schema.spec import AuditSpec
 
 OWN = Version("1.3.0")
@@ -47,10 +48,8 @@ class Fake:
         if version == self.repaired:
             file = target / "methods" / "bottleneck.py"
             text = file.read_text()
-            assert "torch.mean(\n                torch.stack" in text
-            file.write_text(
-                text.replace("torch.mean(\n                torch.stack", "torch.sum(\n" + "torch.stack")
-            )
+            assert MEAN in text
+            file.write_text(text.replace(MEAN, "torch.sum(\n" + "torch.stack"))
         info = folder / f"{name}-{version}.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
@@ -65,21 +64,20 @@ def nothing_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def own_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
-    there = releases.environment()
-    monkeypatch.setattr(releases, "environment", lambda: there.model_copy(update={"adapters": str(OWN)}))
+    monkeypatch.setattr(releases, "release_of", lambda _package: str(OWN))
 
 
 @pytest.mark.usefixtures("own_is_130")
 def test_nearest_release_first_and_newer_before_older() -> None:
     index = Fake("2.0.0", "1.5.0", "1.4.0", "1.3.0", "1.2.0", "1.1.1", "0.1.2")
-    assert [str(v) for v in other_releases(index)] == ["1.4.0", "1.5.0", "1.2.0", "1.1.1"]
+    assert [str(v) for v in other_releases(LIBRARY, index)] == ["1.4.0", "1.5.0", "1.2.0", "1.1.1"]
 
 
 @pytest.mark.usefixtures("own_is_130")
 def test_release_without_the_finding_is_proven(nothing_left: Path) -> None:
     spec = AuditSpec.read(SPEC)
     index = Fake("1.4.0", "1.3.9", repaired="1.4.0")
-    fix = release_fix(spec, resolve(spec.model), [Version("1.3.9"), Version("1.4.0")], index)
+    fix = release_fix(resolved_job(spec), [Version("1.3.9"), Version("1.4.0")], index)
     assert (fix.kind, fix.status, fix.title) == ("upgrade", "verified", "upgrade to adapters 1.4.0")
     assert "pip install 'adapters==1.4.0' 'transformers==" in fix.code
     assert index.asked == ["adapters==1.3.9", "adapters==1.4.0"]
@@ -89,7 +87,7 @@ def test_release_without_the_finding_is_proven(nothing_left: Path) -> None:
 @pytest.mark.usefixtures("own_is_130")
 def test_why_no_release_helps(nothing_left: Path) -> None:
     spec = AuditSpec.read(SPEC)
-    fix = release_fix(spec, resolve(spec.model), [Version("1.3.9"), Version("1.2.0")], Fake())
+    fix = release_fix(resolved_job(spec), [Version("1.3.9"), Version("1.2.0")], Fake())
     assert fix.status == "failed"
     assert "1.3.9: average(a,b)" in fix.reason
     assert "1.2.0: cannot be installed here: adapters==1.2.0: no matching distribution" in fix.reason

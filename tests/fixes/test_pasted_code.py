@@ -16,6 +16,7 @@ from adapter_audit.auditor.fixes.setup import restored_modules as restored
 from adapter_audit.auditor.fixes.setup.candidates import options
 from adapter_audit.auditor.fixes.setup.same_adapters import TIMES
 from adapter_audit.auditor.fixes.setup.setup_change import SetUp
+from adapter_audit.auditor.request.job import Job
 from adapter_audit.auditor.request.model_source import ModelSource
 from adapter_audit.auditor.schema.result import Confidence, Finding, Location, Severity, Verdict
 from adapter_audit.auditor.schema.spec import AuditSpec
@@ -48,9 +49,13 @@ def moved(model: Any) -> None:
             parameter.add_(0.2 * torch.randn_like(parameter))
 
 
+def unresolved(spec: AuditSpec) -> Job:
+    return Job.of(spec, ModelSource(spec.model, "not looked for"))
+
+
 def option(compose: str, title: str, **fields: Any) -> SetUp:
     spec = AuditSpec.read({"model": "m", "compose": compose, **fields})
-    return next(o for o in options(spec) if o.title == title)
+    return next(o for o in options(unresolved(spec)) if o.title == title)
 
 
 def small_bert() -> Any:
@@ -112,7 +117,9 @@ def test_one_after_the_other_gives_every_row_its_adapter() -> None:
 def test_order_of_the_steps_is_that_of_a_program() -> None:
     titles = "attention implementation eager and generate without a cache"
     spec = AuditSpec.read({"model": "m", "compose": "parallel(a,b)", "adapter": "ia3", "mode": "generate"})
-    both = next(o for o in options(spec) if titles in o.title and "needs training anew" in o.title)
+    both = next(
+        o for o in options(unresolved(spec)) if titles in o.title and "needs training anew" in o.title
+    )
     lines = both.code().splitlines()
     texts = ("from_pretrained", "add_adapter")
     places = [next(n for n, line in enumerate(lines) if text in line) for text in texts]
@@ -133,7 +140,7 @@ def test_model_that_init_changes_gets_a_base_first() -> None:
         verdict=Verdict.WRONG,
     )
     source = ModelSource("tiny", "directory", config={"model_type": "xmod", **XMOD})
-    fix = set_up_fix(spec, source, [finding])
+    fix = set_up_fix(Job.of(spec, source), [finding])
     assert fix is not None
     assert fix.status == "verified"
     assert "below all others" in fix.title

@@ -11,6 +11,7 @@ from adapter_audit.auditor.fixes.patch.family import SourceEdit
 from adapter_audit.auditor.fixes.patch.patch_state import Patch
 from adapter_audit.auditor.fixes.search import patch_search as search
 from adapter_audit.auditor.fixes.trial.trial_process import Outcome, Request
+from adapter_audit.auditor.request.job import Job
 from adapter_audit.auditor.request.model_source import ModelSource
 from adapter_audit.auditor.schema.result import AuditResult, Confidence, Finding, Location, Severity, Verdict
 from adapter_audit.auditor.schema.spec import AuditSpec
@@ -60,7 +61,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
 def found(proposals: dict[int, tuple[SourceEdit, ...]]) -> Patch | None:
     spec = AuditSpec.read({"model": "m", "compose": "parallel(a,b)"})
     source: Any = ModelSource("m", "directory", config={"model_type": "bert"})
-    return search.Search(spec, source, (finding(), finding("AA103"))).patch(proposals)
+    return search.Search(Job.of(spec, source), (finding(), finding("AA103"))).patch(proposals)
 
 
 def test_files_that_are_not_needed_are_left_out(played: list[tuple[str, ...]]) -> None:
@@ -124,7 +125,8 @@ def test_the_search_goes_on_where_one_of_two_answers_helped(monkeypatch: pytest.
 def test_a_full_decoder_mask_is_tried_with_padding_too() -> None:
     """A mask of ones is left out by transformers, and with it the lines that need the patch."""
     given = {"model": "m", "compose": "parallel(a,b)", "batch": 3, "mask": "full"}
-    plain = AuditSpec.read(given)
-    assert [(s.batch, s.mask) for s in search.other_sizes(plain)] == [(1, "full"), (4, "full")]
-    masked = AuditSpec.read(given | {"inputs": ["decoder_attention_mask"]})
-    assert [(s.batch, s.mask) for s in search.other_sizes(masked)] == [(1, "right"), (4, "right")]
+    source = ModelSource("m", "not looked for")
+    plain = Job.of(AuditSpec.read(given), source)
+    assert [(j.rows, j.spec.mask) for j in search.other_sizes(plain)] == [(1, "full"), (4, "full")]
+    masked = Job.of(AuditSpec.read(given | {"inputs": ["decoder_attention_mask"]}), source)
+    assert [(j.rows, j.spec.mask) for j in search.other_sizes(masked)] == [(1, "right"), (4, "right")]

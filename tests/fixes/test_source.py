@@ -117,6 +117,11 @@ def test_edits_are_made_once_and_must_not_overlap() -> None:
         apply_edits("abc\n", [Edit(1, 0, 1, 2, ""), Edit(1, 1, 1, 3, "")])
 
 
+def test_lines_are_those_that_python_counts() -> None:
+    text = "a = 1\n\x0cb = '\u2028'\r\nc = 3\n"
+    assert apply_edits(text, [Edit.of(ast.parse(text).body[2], "d = 4")]) == text.replace("c = 3", "d = 4")
+
+
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=4))
 def test_insertions_keep_everything_else(places: list[tuple[int, int]]) -> None:
     text = "".join(f"ä{n}cde\n" for n in range(6))

@@ -7,27 +7,27 @@ from typing import Any
 
 import pytest
 
-from adapter_audit.auditor.fixes.patch.general.add_up_stacked_widths import FAMILY as ADD_UP
 from adapter_audit.auditor.fixes.patch.general.leave_absent_as_it_is import FAMILY as ABSENT
 from adapter_audit.auditor.fixes.patch.general.names_of_blocks import FAMILY as NAMES
 from adapter_audit.auditor.fixes.patch.general.not_in_place import FAMILY as NOT_IN_PLACE
 from adapter_audit.auditor.fixes.patch.general.renamed_keyword import FAMILY as RENAMED
 from adapter_audit.auditor.fixes.patch.general.replicate_what_enters import FAMILY as ENTERS
-from adapter_audit.auditor.schema.result import Confidence, Finding, Location, Severity
+from adapter_audit.auditor.schema.result import Cause, Confidence, Finding, Invariant, Location, Severity
 from adapter_audit.auditor.source.parsed_module import Sources, apply_edits
 from adapter_audit.auditor.trace.records import Failure, Site
 
 FILE = "adapters/models/toy.py"
 
 
-def finding(message: str = "", line: int = 1, rule: str = "AA105", invariant: str = "lanes") -> Finding:
+def finding(cause: Cause = Cause.STOPPED, line: int = 1, invariant: Invariant = Invariant.LANES) -> Finding:
     return Finding(
-        rule=rule,
+        rule="AA105",
         name="n",
         invariant=invariant,
+        cause=cause,
         severity=Severity.ERROR,
         confidence=Confidence.CERTAIN,
-        message=message,
+        message="what it says does not count",
         primary=Location(file=FILE, line=line),
     )
 
@@ -62,7 +62,7 @@ class Own(Attention):
 
 
 def test_parameter_takes_the_parents_name_with_all_its_uses() -> None:
-    about_init = finding(invariant="init parity")
+    about_init = finding(invariant=Invariant.INIT_PARITY)
     (new,) = patched(RENAMED, OVERRIDE, about_init, transformers__toy=PARENT)
     assert "def forward(self, x, past_values=None, **kwargs)" in new
     assert "return self.attn(x, past_values=past_values)" in new
@@ -85,11 +85,11 @@ def add(self, names):
 
 @pytest.mark.parametrize(("line", "expected"), [(3, "for name in sorted(setup.flatten()):"), (8, "c.last()")])
 def test_names_are_looked_up_and_not_blocks(line: int, expected: str) -> None:
-    found = finding("the set-up fails: TypeError: unhashable type: 'Stack'", line)
+    found = finding(Cause.BLOCK_FOR_NAME, line)
     frames = (Site(FILE, line, "f"),)
     (new,) = patched(NAMES, LOOKED_UP, found, facts(frames=frames))
     assert expected in new
-    assert patched(NAMES, LOOKED_UP, finding("KeyError", line), facts(frames=frames)) == []
+    assert patched(NAMES, LOOKED_UP, finding(Cause.KEY_MISSING, line), facts(frames=frames)) == []
 
 
 STATE = """\
@@ -112,48 +112,22 @@ class Layer:
 
 
 def test_absent_field_stays_absent() -> None:
-    (new,) = patched(ABSENT, STATE, finding("TypeError: 'NoneType' object is not subscriptable", 7))
+    (new,) = patched(ABSENT, STATE, finding(Cause.NONE_READ, 7))
     space: dict[str, Any] = {"NamedTuple": __import__("typing").NamedTuple, "Tensor": object}
     exec(new, space)
     state = space["State"]([1, 2], None)
     assert space["Layer"]().vslice(state, slice(1)) == ([1], None)
-    assert patched(ABSENT, STATE, finding("KeyError: 'a'", 7)) == []
+    assert patched(ABSENT, STATE, finding(Cause.KEY_MISSING, 7)) == []
 
 
 def test_all_tensors_of_a_state_are_replicated() -> None:
-    (new,) = patched(ENTERS, STATE, finding("sizes", 7))
+    (new,) = patched(ENTERS, STATE, finding(Cause.SIZES_DIFFER, 7))
     lines = new.splitlines()
     made = lines.index("        state = State(x, y)")
     longest = "max((t for t in (x, y) if t is not None), key=len)"
     assert lines[made - 1].strip() == f"x, y = adjust_tensors_for_parallel({longest}, x, y)"
     assert "from adapters.composition import adjust_tensors_for_parallel" in new
-    assert patched(ENTERS, STATE, finding("sizes", 7), facts(lanes=1)) == []
-
-
-STACKED = """\
-import torch
-class Part:
-    def forward(self, made, given):
-        if made is None:
-            made = given
-        return made @ self.a @ self.b, None
-"""
-
-
-def test_widths_that_do_not_fit_are_added_up() -> None:
-    import torch
-
-    (new,) = patched(ADD_UP, STACKED, finding("mat1 and mat2 shapes cannot be multiplied (2x3 and 4x1)"))
-    space: dict[str, Any] = {}
-    exec(new, space)
-    part = space["Part"]()
-    part.a, part.b = torch.ones(4, 1), torch.ones(1, 3)
-    given = torch.ones(2, 4)
-    first, _ = part.forward(None, given)
-    assert first.tolist() == [[4.0] * 3] * 2
-    assert part.forward(first, given)[0].tolist() == [[8.0] * 3] * 2
-    part.b = torch.ones(1, 4)
-    assert part.forward(torch.ones(2, 4), given)[0].tolist() == [[4.0] * 4] * 2
+    assert patched(ENTERS, STATE, finding(Cause.SIZES_DIFFER, 7), facts(lanes=1)) == []
 
 
 WRITING = """\
@@ -165,8 +139,8 @@ def block(x, mask):
 
 
 def test_nothing_is_written_in_place() -> None:
-    (new,) = patched(NOT_IN_PLACE, WRITING, finding("", 2, "AA206", "purity"))
+    (new,) = patched(NOT_IN_PLACE, WRITING, finding(Cause.INPUT_WRITTEN, 2, Invariant.PURITY))
     assert "    (mask,) = adjust_tensors_for_parallel(x, mask)\n    x = x + (mask)\n" in new
-    about_training = finding("a variable needed for gradient was modified by an inplace operation", 1)
+    about_training = finding(Cause.WRITTEN_IN_PLACE, 1)
     assert "x = x + (mask)" in patched(NOT_IN_PLACE, WRITING, about_training)[0]
-    assert patched(NOT_IN_PLACE, WRITING, finding("", 2)) == []
+    assert patched(NOT_IN_PLACE, WRITING, finding(line=2)) == []

@@ -167,9 +167,9 @@ def test_latent_flaws_are_counted_and_shown_on_request(folder: Path) -> None:
     (package / "modeling.py").write_text(text.format("toy"))
     assert lint(".").return_value == 1
     (package / "modeling.py").write_text(text.format("other_toy"))
-    from adapter_audit.auditor.lint import release
+    from adapter_audit.auditor.lint import reachable
 
-    release._allowed_types.cache_clear()
+    reachable._allowed_types.cache_clear()
     result = lint(".")
     assert (result.return_value, result.stdout) == (0, "")
     assert "1 in code that no Parallel reaches" in result.stderr

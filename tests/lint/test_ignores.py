@@ -8,7 +8,7 @@ import pytest
 
 from adapter_audit.auditor.lint import run
 from adapter_audit.auditor.lint.convert import to_result
-from adapter_audit.auditor.lint.report import LintReport
+from adapter_audit.auditor.lint.lint_report import LintReport
 
 BAD = "q = self.q(hidden_states).view(bsz, -1, 4)"
 FILE = """class ToyWithAdapters(ToyAdaptersMixin, Toy):

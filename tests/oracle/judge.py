@@ -13,12 +13,11 @@ from typing import Any
 import torch
 import transformers
 
-from ...auditor.trace.runs import Inputs
 from . import expr as expressions
 from .blame import Blame, blame
 from .compare import finite, relative, smallest_effect, tolerance, worst_difference
 from .expr import Expr, ExprError
-from .inputs import make_inputs
+from .inputs import Inputs, make_inputs
 from .observe import Seen, run, train_loss
 from .subject import (
     Spec,

@@ -7,8 +7,7 @@ from typing import Any
 
 import torch
 
-from ...auditor.trace.runs import Inputs
-from .inputs import Tensors
+from .inputs import Inputs, Tensors
 
 MAIN = ("logits", "start_logits", "end_logits", "last_hidden_state", "text_embeds", "image_embeds")
 SECONDARY = ("pooler_output", "encoder_last_hidden_state")

@@ -20,7 +20,12 @@ from .models import MODELS
 ROWS = 40
 """Of every table of positions in `MODELS`."""
 READERS = sorted(name for name, model in MODELS.items() if model.kind not in ("vision", "audio"))
-ENDLESS = {"modernbert", "gptj", "llama", "mistral", "t5", "mt5", "gemma2", "qwen2", "deberta", "deberta-v2"}
+UNANSWERED = {
+    *("deberta", "deberta-v2", "gemma2", "gemma3", "gptj", "llama", "llama-gqa", "mistral", "modernbert"),
+    *("mt5", "phi", "qwen2", "qwen3", "t5", "t5-gated"),
+    "clip-text",  # its type has no folder of source of its own
+}
+"""Models without a learned table of positions, and where its size is not certain: nothing is refused."""
 PADDED = {"roberta", "xlm-roberta", "xmod"}
 
 
@@ -56,24 +61,18 @@ def runs(config: dict[str, Any], tokens: int, **more: Any) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", [name for name in READERS if name not in UNANSWERED])
 def test_the_answer_is_that_of_the_model(name: str) -> None:
     config = MODELS[name].config
     found = longest(config)
-    if found is None:
-        return
+    assert found == (ROWS - 2 if name in PADDED else ROWS)
     assert runs(config, found)
     assert not runs(config, found + 1)
 
 
-def test_which_models_have_an_answer() -> None:
-    answers = {name: longest(MODELS[name].config) for name in READERS}
-    assert {name for name in answers if MODELS[name].config["model_type"] in ENDLESS} <= {
-        name for name, found in answers.items() if found is None
-    }
-    assert len([found for found in answers.values() if found == ROWS]) >= 10
-    for name in PADDED:
-        assert answers[name] == ROWS - 2
+@pytest.mark.parametrize("name", sorted(UNANSWERED))
+def test_what_is_not_certain_is_not_refused(name: str) -> None:
+    assert longest(MODELS[name].config) is None
 
 
 def test_positions_of_the_caller_begin_at_nought() -> None:

@@ -8,42 +8,39 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...library.adapters_library import AdaptersBackend
+from ...knowledge.library_names import ADAPTERS
 from ...source.parsed_module import Module, calls
 from ...source.source_files import absolute_file
-from .library_names import LIBRARY
 
 if TYPE_CHECKING:
     from ...facts.facts import Facts
-
-LOOK_UP = "match"
-"""The library's `adapters_config.match(name, config_type=..., location_key=...)`."""
+    from ...library.library import Library
 
 
 @cache
 def method_files() -> tuple[str, ...]:
     """The library's files about methods, relative to site-packages."""
-    start = absolute_file(f"{LIBRARY}/__init__.py")
+    start = absolute_file(f"{ADAPTERS.package}/__init__.py")
     root = Path(start).parent if start else None
     paths = (root / "methods").glob("*.py") if root else ()
     return tuple(sorted(p.relative_to(root.parent).as_posix() for p in paths if root))
 
 
-def concerned(facts: Facts, module: Module) -> frozenset[str]:
+def adapters_read_by(facts: Facts, module: Module) -> frozenset[str]:
     """Adapters that may have modules of the file's classes; all where their configurations are not known."""
     wanted = tuple(_looked_up(module))
     return frozenset(
         name
         for name in facts.names
         if name not in facts.methods
-        or any(_has(part, *one) for part in _parts(facts.methods[name]) for one in wanted)
+        or any(_has(part, *one) for part in _parts(facts.library, facts.methods[name]) for one in wanted)
     )
 
 
 def kinds_of(facts: Facts, name: str) -> frozenset[str]:
     """Names of the classes of an adapter's configuration; empty where it is not known."""
     return (
-        frozenset(type(part).__name__ for part in _parts(facts.methods[name]))
+        frozenset(type(part).__name__ for part in _parts(facts.library, facts.methods[name]))
         if facts.methods
         else frozenset()
     )
@@ -57,7 +54,7 @@ def left_out_somewhere(facts: Facts) -> bool:
 def _looked_up(module: Module) -> Iterator[tuple[str, str]]:
     """Class of the configuration and its field (empty: any), for each look-up in the file."""
     for call in calls(module.tree):
-        if isinstance(call.func, ast.Attribute) and call.func.attr == LOOK_UP:
+        if isinstance(call.func, ast.Attribute) and call.func.attr == ADAPTERS.look_up:
             given = {k.arg: k.value for k in call.keywords}
             kind = given.get("config_type", call.args[1] if len(call.args) > 1 else None)
             field = given.get("location_key")
@@ -72,8 +69,7 @@ def _has(part: Any, kind: str, field: str) -> bool:
     return not field or bool(getattr(part, field, True))
 
 
-@cache
-def _parts(config: str) -> tuple[Any, ...]:
+def _parts(library: Library, config: str) -> tuple[Any, ...]:
     """The library's objects that a configuration is a union of."""
-    loaded = AdaptersBackend().configuration(config)
+    loaded = library.configuration(config)
     return tuple(getattr(loaded, "configs", (loaded,)))

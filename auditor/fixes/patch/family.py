@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
+from ...knowledge.known_patches import known_patches
+from ...knowledge.library_names import ADAPTERS
+from ...schema.verdicts import STOPS, Cause
 from ...source.parsed_module import Edit, Sources
-from .library_names import LIBRARY
 
 if TYPE_CHECKING:
     from ...facts.facts import Facts
@@ -35,6 +37,8 @@ class SourceEdit:
     """Whether anything that ran speaks for it; the others come last."""
     also: tuple[SourceEdit, ...] = ()
     """Edits of other files, without which this one is of no use."""
+    reference: str = ""
+    """Where it is told what a known patch mends; empty for a general repair."""
 
     def parts(self) -> tuple[SourceEdit, ...]:
         """One for each file."""
@@ -44,9 +48,15 @@ class SourceEdit:
 class PatchFamily(Protocol):
     """A kind of repair. Instances have no state."""
 
-    name: str
-    rank: int
-    """Families of a lower rank are asked first: narrow repairs before broad ones."""
+    @property
+    def name(self) -> str:
+        """What it is called, as its file is."""
+        ...
+
+    @property
+    def rank(self) -> int:
+        """Families of a lower rank are asked first: narrow repairs before broad ones."""
+        ...
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources, /) -> Iterator[SourceEdit]:
         """Proposals for one finding, the likeliest first; none when the finding is not of this kind."""
@@ -55,14 +65,18 @@ class PatchFamily(Protocol):
 
 @cache
 def families() -> tuple[PatchFamily, ...]:
-    """One instance of every family (the `FAMILY` of each module of `families`), by rank and name."""
+    """Known patches in the data's order, then general families (`FAMILY` of each module), by rank."""
     from . import general as package
+    from .known import mixed_kinds
+    from .known.known_patch_family import KnownPatchFamily
 
     modules = (
         importlib.import_module(f"{package.__name__}.{m.name}")
         for m in pkgutil.iter_modules(package.__path__)
     )
-    return tuple(sorted((m.FAMILY for m in modules), key=lambda f: (f.rank, str(f.name))))
+    known = map(KnownPatchFamily, known_patches())
+    found: list[PatchFamily] = [mixed_kinds.FAMILY, *known, *(m.FAMILY for m in modules)]
+    return tuple(sorted(found, key=lambda family: family.rank))
 
 
 def proposals(facts: Facts, finding: Finding, sources: Sources) -> tuple[SourceEdit, ...]:
@@ -71,7 +85,9 @@ def proposals(facts: Facts, finding: Finding, sources: Sources) -> tuple[SourceE
     Where values depart, or the library itself stops, families of one rank are heard first about that file.
     """
     where = finding.primary.file or ""
-    local = finding.rule == "AA201" or (finding.rule == "AA105" and where.startswith(f"{LIBRARY}/"))
+    local = finding.cause is Cause.LANE_DEPARTS or (
+        finding.cause in STOPS and where.startswith(f"{ADAPTERS.package}/")
+    )
     found = [(family.rank, edit) for family in families() for edit in family.propose(facts, finding, sources)]
 
     def place(ranked: tuple[int, SourceEdit]) -> tuple[bool, int, bool]:

@@ -17,6 +17,8 @@ class Patch:
     """Relative file -> patched text."""
     titles: tuple[tuple[str, str], ...] = ()
     """File and, in words, what was done there."""
+    references: tuple[tuple[str, str], ...] = ()
+    """File and reference of the known patches among the steps."""
     status: str = "unverified"
     reason: str = ""
     jointly: frozenset[str] = frozenset()
@@ -27,10 +29,15 @@ class Patch:
         done = (title for file, title in self.titles if file in self.files)
         return "; ".join(dict.fromkeys(step for title in done for step in title.split("; ")))
 
+    def reference(self) -> str:
+        """What is told about its known steps; empty where all are general ones."""
+        return "; ".join(dict.fromkeys(text for file, text in self.references if file in self.files))
+
 
 def applied(state: Patch, edits: Iterable[SourceEdit]) -> Patch | None:
     """The state with more edits made; None when they contradict each other or give no Python."""
     sources, files, titles = Sources(state.files), dict(state.files), list(state.titles)
+    references = list(state.references)
     by_file: dict[str, dict[object, SourceEdit]] = {}
     wholes = dict.fromkeys(edits)
     for edit in (part for whole in wholes for part in whole.parts()):
@@ -46,9 +53,10 @@ def applied(state: Patch, edits: Iterable[SourceEdit]) -> Patch | None:
         except (OverlappingEdits, SyntaxError):
             return None
         titles += [(file, e.title) for e in own.values()]
+        references += [(file, e.reference) for e in own.values() if e.reference]
     several = len({frozenset(files_of([whole])) for whole in wholes}) > 1
     jointly = state.jointly | (by_file.keys() if several else unlikely(wholes))
-    return Patch(files, tuple(dict.fromkeys(titles)), jointly=jointly)
+    return Patch(files, tuple(dict.fromkeys(titles)), tuple(dict.fromkeys(references)), jointly=jointly)
 
 
 def files_of(edits: Iterable[SourceEdit]) -> set[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...trace.align.twins import operand_lane
+from ...schema.verdicts import SIZES, STOPS, Cause, Invariant
 from ...trace.op_kinds import RESHAPES
 from ...trace.records import Failure, Lane, Record, Site
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ...facts.facts import Facts
     from ...schema.result import Finding
 
-VALUES = ("lanes", "purity", "gradient", "effect", "expansion")
+VALUES = frozenset({Invariant.LANES, Invariant.PURITY, Invariant.EFFECT, Invariant.EXPANSION})
 """Invariants whose findings name a symptom; the cause may be a shape that departs before."""
 MAX_SUSPECTS = 8
 
@@ -30,12 +30,8 @@ class Suspect:
 
 def meetings(facts: Facts, finding: Finding) -> Iterator[Suspect]:
     """Ops where operands with and without the lanes meet."""
-    sizes_differ = finding.rule == "AA105" and "size" in finding.message
-    if (
-        finding.rule in ("AA101", "AA102")
-        or sizes_differ
-        or (finding.rule == "AA201" and finding.primary.line)
-    ):
+    departs = finding.cause is Cause.LANE_DEPARTS and finding.primary.line
+    if departs or finding.cause in SIZES | {Cause.OPERANDS_MEET, Cause.BROADCASTS}:
         yield from _own(facts, finding)
     if finding.invariant in VALUES and facts.static is not None:
         for failure in facts.static.trace.failures[:MAX_SUSPECTS]:
@@ -45,9 +41,9 @@ def meetings(facts: Facts, finding: Finding) -> Iterator[Suspect]:
 
 def leaks(facts: Facts, finding: Finding) -> list[Suspect]:
     """Reshapes where lanes leave their axis: the finding's own, or all of the run."""
-    if finding.rule == "AA103":
+    if finding.cause is Cause.LANES_LEAK:
         return list(_own(facts, finding))
-    if facts.static is None or (finding.invariant not in VALUES and finding.rule != "AA105"):
+    if facts.static is None or (finding.invariant not in VALUES and finding.cause not in STOPS):
         return []
     records = {r.index: r for r in _leaking(facts)}
     places = {r.site: Suspect(r, r.site, ()) for r in records.values()}
@@ -60,7 +56,7 @@ def _leaking(facts: Facts) -> Iterator[Record]:
     for failure in trace.failures:
         record = trace.records[failure.record] if failure.record is not None else None
         if record is not None and record.key.op in RESHAPES:
-            lanes = [operand_lane(trace, record, i) for i in range(len(record.operands))]
+            lanes = trace.operand_lanes(record)
             if Lane.EXPANDED in lanes and Lane.LEAKED not in lanes:
                 yield record
     yield from facts.static.graph.leak_roots([r.index for r in trace.records if r.lane is Lane.LEAKED])
@@ -73,23 +69,20 @@ def _own(facts: Facts, finding: Finding) -> Iterator[Suspect]:
     record = None
     if facts.static is not None and place.node is not None:
         record = facts.static.trace.records[place.node]
-    frames = _frames(facts, place.file, place.line)
-    yield Suspect(record, Site(place.file, place.line, ""), frames)
+    yield Suspect(record, Site(place.file, place.line, ""), frames_of(facts, finding))
 
 
 def frames_of(facts: Facts, finding: Finding) -> tuple[Site, ...]:
     """The stack of a finding that something fails, innermost line first; empty where none was seen."""
-    place = finding.primary
-    return _frames(facts, place.file, place.line) if place.file and place.line else ()
+    failure = failure_of(facts, finding)
+    return failure.frames if failure is not None else ()
 
 
-def _frames(facts: Facts, file: str, line: int) -> tuple[Site, ...]:
-    """The stack of the failure at this line, where one was seen there."""
+def failure_of(facts: Facts, finding: Finding) -> Failure | None:
+    """The failure that was seen at the line of a finding; None where none was."""
     failures: list[Failure] = list(facts.static.trace.failures) if facts.static is not None else []
     if facts.probe is not None and facts.probe.failure is not None:
         failures.append(facts.probe.failure)
     failures += [facts.setup_failure] if facts.setup_failure is not None else []
-    for failure in failures:
-        if failure.site is not None and (failure.site.file, failure.site.line) == (file, line):
-            return failure.frames
-    return ()
+    place = (finding.primary.file, finding.primary.line)
+    return next((f for f in failures if f.site is not None and (f.site.file, f.site.line) == place), None)

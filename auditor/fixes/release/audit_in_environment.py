@@ -7,8 +7,7 @@ import os
 import sys
 
 from ...errors import AuditError
-from ...schema.spec import AuditSpec
-from ..trial.reaudit import facts_and_result, source_of
+from ..trial.reaudit import facts_and_result, job_of
 
 
 def main() -> int:
@@ -17,7 +16,7 @@ def main() -> int:
     os.dup2(2, 1)  # what libraries print is not the answer
     given = json.load(sys.stdin)
     try:
-        _, result = facts_and_result(AuditSpec.read(given["spec"]), source_of(given["model"]))
+        _, result = facts_and_result(job_of(given["spec"], given["model"]))
     except AuditError as error:
         print(error.line, file=sys.stderr)
         return int(error.exit_code)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...knowledge.published_bugs import _fits, _published
+from ...knowledge.published_bugs import fits, published
 from ...schema.result import Environment, Finding, Fix
 
 
 def upgrades(finding: Finding, environment: Environment) -> Iterator[Fix]:
     """An upgrade for every published bug that the finding fits and that has a fixed release."""
-    for bug in (b for b in _published() if _fits(b, finding, environment)):
+    for bug in (b for b in published() if fits(b, finding, environment)):
         fixed = bug.get("fixed_in")
         if fixed:
             yield Fix(

@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from ...request.model_source import ModelSource
-from ...schema.composition import Block, lane_count, walk
+from ...request.job import Job
+from ...schema.composition import walk
 from ...schema.result import Finding, Severity, Verdict
-from ...schema.spec import AuditSpec
 from ..patch.family import SourceEdit
 from ..patch.patch_state import Patch, applied, files_of, unlikely
 from ..trial.judgement import changed_alone, is_comparable, objections
@@ -23,7 +22,7 @@ from ..trial.trial_process import Outcome, Request, run
 MAX_TRIALS = 6
 MAX_ALTERNATIVES = 4
 MAX_SPARED = 4
-"""So many trials may have been spent before no more are spent on making a patch smaller."""
+"""A search that took more trials than this does not try to make its patch smaller."""
 
 Proposals = Mapping[int, tuple[SourceEdit, ...]]
 
@@ -32,8 +31,7 @@ Proposals = Mapping[int, tuple[SourceEdit, ...]]
 class Search:
     """One search; `trials` counts the audits that were spent."""
 
-    spec: AuditSpec
-    source: ModelSource
+    job: Job
     findings: tuple[Finding, ...]
     set_up_fails: bool = False
     """Nothing runs with the installed library, so that there is nothing to leave alone."""
@@ -103,12 +101,8 @@ class Search:
 
     def _try(self, trial: Patch, *, propose: bool = True) -> Outcome:
         self.trials += 1
-        also = tuple(s.model_dump(mode="json", exclude_none=True) for s in other_sizes(self.spec))
-        return run(
-            Request.of(
-                self.spec, self.source, patched=trial.files, also=also, strict=self.strict, propose=propose
-            )
-        )
+        also = tuple(other.spec.plain() for other in other_sizes(self.job))
+        return run(Request.of(self.job, patched=trial.files, also=also, strict=self.strict, propose=propose))
 
     def _open(self, findings: tuple[Finding, ...]) -> list[Finding]:
         return objections(findings, strict=self.strict)
@@ -142,7 +136,7 @@ class Search:
     @cached_property
     def _before(self) -> Mapping[str, object]:
         """Outputs of the installed library, adapter by adapter."""
-        return run(Request.of(self.spec, self.source, audit=False)).alone
+        return run(Request.of(self.job, audit=False)).alone
 
 
 def _perhaps_needless(answers: Mapping[int, SourceEdit], findings: tuple[Finding, ...]) -> list[SourceEdit]:
@@ -167,23 +161,22 @@ def choices(proposals: Proposals) -> Iterator[dict[int, SourceEdit]]:
         yield {n: p[min(rank, len(p) - 1)] for n, p in proposals.items()}
 
 
-def other_sizes(spec: AuditSpec) -> Iterator[AuditSpec]:
+def other_sizes(job: Job) -> Iterator[Job]:
     """The same request for other batch sizes: one row, a multiple of N; padded where that is another path.
 
     A mask of ones is left out by transformers: a decoder mask that is given has padding in other batches.
     """
+    spec, tree = job.spec, job.tree
     padded = {"mask": "right"} if spec.mask == "full" and "decoder_attention_mask" in spec.inputs else {}
-    tree = spec.composition()
-    if any(b.kind in ("batchsplit", "multitask") for b in walk(tree)):
-        plain = sum(b.kind in ("batchsplit", "multitask") for b in walk(tree)) == 1
-        if plain and isinstance(tree, Block) and tree.kind == "batchsplit" and tree.numbers:
+    divided = [b for b in walk(tree) if b.kind in ("batchsplit", "multitask")]
+    if divided:
+        if divided == [tree] and tree.kind == "batchsplit" and tree.numbers:
             larger = replace(tree, numbers=(tree.numbers[0] + 1, *tree.numbers[1:]))
-            rows = int(sum(larger.numbers or ()))
-            yield spec.model_copy(update={"compose": str(larger), "batch": rows, **padded})
+            yield job.changed(compose=str(larger), batch=int(sum(larger.numbers or ())), **padded)
         return
-    for rows in (1, 2 * max(2, lane_count(tree))):
-        if rows != spec.rows() or padded:
-            yield spec.model_copy(update={"batch": rows, **padded})
+    for rows in (1, 2 * max(2, job.lanes)):
+        if rows != job.rows or padded:
+            yield job.changed(batch=rows, **padded)
 
 
 def _place(finding: Finding) -> tuple[str, str | None, str]:

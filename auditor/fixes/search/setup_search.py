@@ -10,44 +10,40 @@ import contextlib
 from collections.abc import Sequence
 from itertools import islice
 
-from ...request.model_source import ModelSource
-from ...schema.composition import adapter_names, as_block
-from ...schema.result import AuditResult, Finding, Fix
-from ...schema.spec import AuditSpec
+from ...request.job import Job
+from ...schema.composition import as_block
+from ...schema.result import AuditResult, Finding, Fix, Invariant
 from ..setup.candidates import bases, options
 from ..setup.setup_change import SetUp
 from ..trial.trial_process import Outcome, Request, run
 
 MAX_TRIED = 28
-INIT_CHANGES = "AA204"
 PLAIN = "seq_bn"
 """A method that every model takes."""
 
 
-def set_up_fix(spec: AuditSpec, source: ModelSource, findings: Sequence[Finding] = ()) -> Fix | None:
+def set_up_fix(job: Job, findings: Sequence[Finding] = ()) -> Fix | None:
     """The first set-up whose audits all find the wanted results; None when there is none."""
-    if not any(f.rule == INIT_CHANGES and f.status == "open" for f in findings):
+    if not any(f.invariant is Invariant.INIT_PARITY and f.status == "open" for f in findings):
         with contextlib.suppress(_InitChanges):  # where the set-up fails, the audit could not say so
-            return _first(spec, source, None, look_at_init=True)
-    return _first(spec, source, _base(spec, source))
+            return _first(job, None, look_at_init=True)
+    return _first(job, _base(job))
 
 
 class _InitChanges(Exception):
     """An option fails because `adapters.init` alone changes the model."""
 
 
-def _first(
-    spec: AuditSpec, source: ModelSource, base: SetUp | None, *, look_at_init: bool = False
-) -> Fix | None:
+def _first(job: Job, base: SetUp | None, *, look_at_init: bool = False) -> Fix | None:
     """The first option that works, on top of a base if there is one.
 
     Raises _InitChanges, when that is looked at, as soon as an option shows that there should be a base.
     """
-    for option in islice(options(spec, base), MAX_TRIED):
-        outcome = _probed(option, source)
-        if look_at_init and any(INIT_CHANGES in why for why in outcome.others.values()):
+    for option in islice(options(job, base), MAX_TRIED):
+        outcome = _probed(option)
+        if look_at_init and Invariant.INIT_PARITY in outcome.broken:
             raise _InitChanges
-        results = _audited(option, source) if _is_good(outcome) else None
+        results = _audited(option) if _is_good(outcome) else None
         if results is not None:
             return Fix(
                 title=option.title,
@@ -59,20 +55,18 @@ def _first(
     return None
 
 
-def _base(spec: AuditSpec, source: ModelSource) -> SetUp | None:
+def _base(job: Job) -> SetUp | None:
     """What makes the model with adapters, but none active, the one it was."""
-    name = adapter_names(spec.composition())[0]
-    alone = spec.model_copy(
-        update={
-            "compose": str(as_block(name)),
-            "adapter": None,
-            "adapters": {name: PLAIN},  # the spec's own may be what fails
-            "skip_layers": None,  # it would skip what is put back, too
-        }
+    name = job.names[0]
+    alone = job.changed(
+        compose=str(as_block(name)),
+        adapter=None,
+        adapters={name: PLAIN},  # the spec's own may be what fails
+        skip_layers=None,  # it would skip what is put back, too
     )
-    for base in bases(alone, str((source.config or {}).get("hidden_act", "gelu"))):
-        outcome = _probed(base, source)
-        if not outcome.trouble and not any(INIT_CHANGES in why for why in outcome.others.values()):
+    for base in bases(alone, str((job.source.config or {}).get("hidden_act", "gelu"))):
+        outcome = _probed(base)
+        if not outcome.trouble and Invariant.INIT_PARITY not in outcome.broken:
             return base
     return None
 
@@ -82,26 +76,25 @@ def _is_good(outcome: Outcome) -> bool:
     return not outcome.trouble and not any(outcome.others.values()) and not outcome.merging
 
 
-def _probed(option: SetUp, source: ModelSource) -> Outcome:
-    also = tuple(s.model_dump(mode="json", exclude_none=True) for s in option.specs)
+def _probed(option: SetUp) -> Outcome:
+    also = tuple(job.spec.plain() for job in option.jobs)
     return run(
         Request.of(
-            option.specs[0],
-            source,
+            option.jobs[0],
             also=also,
             audit=False,
             alone=False,
-            ways=option.ways,
-            merges=option.merges.model_dump(mode="json", exclude_none=True) if option.merges else {},
+            variants=option.variants,
+            merges=option.merges.spec.plain() if option.merges else {},
         )
     )
 
 
-def _audited(option: SetUp, source: ModelSource) -> list[AuditResult] | None:
+def _audited(option: SetUp) -> list[AuditResult] | None:
     """The results of both halves; None when one is not compatible."""
     results = []
-    for spec in option.specs:
-        result = run(Request.of(spec, source, alone=False, ways=option.ways)).result
+    for job in option.jobs:
+        result = run(Request.of(job, alone=False, variants=option.variants)).result
         if result is None or result.verdict.value != "compatible":
             return None
         results.append(result)
@@ -109,7 +102,7 @@ def _audited(option: SetUp, source: ModelSource) -> list[AuditResult] | None:
 
 
 def _proof(option: SetUp, results: Sequence[AuditResult]) -> str:
-    audited = ", ".join(dict.fromkeys(s.compose for s in option.specs))
+    audited = ", ".join(dict.fromkeys(job.spec.compose for job in option.jobs))
     warned = dict.fromkeys(f.message for r in results for f in r.findings if f.severity.value == "warning")
     proofs = [f"audited, set up so: {audited} is compatible"]
     if option.merges:

@@ -9,21 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from ...library.composition_code import python
-from ...schema.spec import AuditSpec
+from ...library.adapters.pasted_code import python
+from ...request.job import Job
 from . import restored_modules as restored
 from .other_adapters import all_layers, merged, other_methods, unnested
 from .same_adapters import all_settings, batch_split, one_by_one, one_row, other_words, settings
 from .setup_change import ACTIVATE, INIT, SetUp, active_code
 
-WITHIN: tuple[Callable[[AuditSpec], Iterable[SetUp]], ...] = (other_words, one_by_one, one_row, all_settings)
+WITHIN: tuple[Callable[[Job], Iterable[SetUp]], ...] = (other_words, one_by_one, one_row, all_settings)
 """What may be needed on top of other adapters."""
 
 
-def options(spec: AuditSpec, base: SetUp | None = None) -> Iterator[SetUp]:
+def options(job: Job, base: SetUp | None = None) -> Iterator[SetUp]:
     """All set-ups that come into question, each once; all of them on top of `base`, if it is given."""
-    seen: set[tuple[str, ...]] = {_identity(SetUp("", (spec,), ()))}
-    for option in _options(spec) if base is None else _on(base, spec):
+    seen: set[tuple[str, ...]] = {_identity(SetUp("", (job,), ()))}
+    for option in _options(job) if base is None else _on(base, job):
         if _identity(option) not in seen:
             seen.add(_identity(option))
             yield option
@@ -38,59 +38,59 @@ for name, parameter in model.named_parameters():
 """
 
 
-def bases(spec: AuditSpec, act: str) -> Iterator[SetUp]:
+def bases(job: Job, act: str) -> Iterator[SetUp]:
     """What can be done where `adapters.init` alone changes the model (`act`: its activation function)."""
     yield SetUp(
         "parameters that adapters.init adds to the model's own modules set to zero",
-        (spec,),
+        (job,),
         ((INIT, _ZERO_ADDED),),
         ("zero-added",),
     )
     yield SetUp(
         "the model's small modules, which adapters.init takes out, put back as an adapter below all others",
-        (spec,),
+        (job,),
         ((INIT, restored.code(act)),),
         ("restored",),
     )
 
 
 def _identity(option: SetUp) -> tuple[str, ...]:
-    return (*option.ways, *(s.model_dump_json() for s in option.specs))
+    return (*option.variants, *(j.spec.model_dump_json() for j in option.jobs))
 
 
-def _options(spec: AuditSpec) -> Iterator[SetUp]:
-    single, every = settings(spec), all_settings(spec)
-    yield from batch_split(spec)
+def _options(job: Job) -> Iterator[SetUp]:
+    single, every = settings(job), all_settings(job)
+    yield from batch_split(job)
     yield from (*single, *every)
-    yield from other_words(spec)
-    yield from one_by_one(spec)
-    yield from one_row(spec)
+    yield from other_words(job)
+    yield from one_by_one(job)
+    yield from one_row(job)
     for setting in every or single:
         for inner in (one_by_one, one_row, other_words):
-            yield from _after(setting, inner(setting.specs[0]))
-    yield from merged(spec)
-    others = [*all_layers(spec), *other_methods(spec)]
+            yield from _after(setting, inner(setting.jobs[0]))
+    yield from merged(job)
+    others = [*all_layers(job), *other_methods(job)]
     yield from others
     for within in WITHIN:
         for other in others:
-            yield from _after(other, within(other.specs[0]))
-    yield from unnested(spec)
+            yield from _after(other, within(other.jobs[0]))
+    yield from unnested(job)
 
 
-def _on(base: SetUp, spec: AuditSpec) -> Iterator[SetUp]:
+def _on(base: SetUp, job: Job) -> Iterator[SetUp]:
     """The composition as it is, then all options, on top of a base."""
-    active = (ACTIVATE, f"{active_code(spec, python(spec.composition()))}\n")
-    for same in _after(base, [SetUp("", (spec,), (active,))]):
+    active = (ACTIVATE, f"{active_code(job, python(job.tree))}\n")
+    for same in _after(base, [SetUp("", (job,), (active,))]):
         yield replace(same, title=base.title)
-    yield from _after(base, _options(spec))
+    yield from _after(base, _options(job))
 
 
 def _after(first: SetUp, then: Iterable[SetUp]) -> Iterator[SetUp]:
     """Both changes, one on top of the other."""
     for second in then:
         title = f"{second.title}, with {first.title}"
-        ways = tuple(dict.fromkeys((*first.ways, *second.ways)))
+        variants = tuple(dict.fromkeys((*first.variants, *second.variants)))
         then_do = second.steps
-        if "restored" in first.ways:
+        if "restored" in first.variants:
             then_do = tuple((when, restored.put_below(text)) for when, text in then_do)
-        yield SetUp(title, second.specs, first.steps + then_do, ways, second.merges)
+        yield SetUp(title, second.jobs, first.steps + then_do, variants, second.merges)

@@ -1,23 +1,21 @@
-"""Other ways to tell the library the same thing, as set-ups use them: known by name, so that a child can.
+"""Other calls of the library with the same meaning: each is another `Library`, named in a request.
 
-A way replaces what the audit does itself by what a user would paste; then the audit runs as always.
-`use` is for processes that are thrown away: what it replaces stays replaced.
+A variant does itself what a user would paste; then the audit runs as always.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
-from ...build import subject as build
-from ...library.adapters_library import AdaptersBackend
-from ...library.composition_code import times_number
+from ...library.adapters.adapters_library import AdaptersLibrary
+from ...library.adapters.pasted_code import times_number
+from ...library.library import Library
 from ...schema.composition import Block, Node, adapter_names, walk
-from ...trace import runs
 from .restored_modules import Restored
 
 
-class TimesNumber(AdaptersBackend):
+class TimesNumber(AdaptersLibrary):
     """Sets every Average up with weights that are N times as large."""
 
     def block(self, tree: Node) -> Any:
@@ -28,19 +26,7 @@ class TimesNumber(AdaptersBackend):
         return block
 
 
-class NamedFusion(AdaptersBackend):
-    """Adds fusion layers by the names of adapters: the last one of each child."""
-
-    def add(self, model: Any, methods: Mapping[str, str], tree: Node) -> None:
-        """Fusion layers first, so that nothing is left to do for the blocks."""
-        super().add(model, methods, "")
-        for block in walk(tree):
-            if block.kind == "fuse":
-                model.add_adapter_fusion(self.block(block).name.split(","))
-        super().add(model, {}, tree)
-
-
-class NamedTraining(AdaptersBackend):
+class NamedTraining(AdaptersLibrary):
     """Names all adapters to train in one Stack; the composition is made active afterwards."""
 
     def start_training(self, model: Any, tree: Node) -> None:
@@ -51,7 +37,7 @@ class NamedTraining(AdaptersBackend):
             super().start_training(model, Block("stack", adapter_names(tree)))
 
 
-class ZeroAdded(AdaptersBackend):
+class ZeroAdded(AdaptersLibrary):
     """Sets parameters to zero that `adapters.init` adds to the model's own modules."""
 
     def prepare(self, model: Any) -> None:
@@ -63,28 +49,25 @@ class ZeroAdded(AdaptersBackend):
                 parameter.data.zero_()
 
 
-BACKENDS: Mapping[str, type[AdaptersBackend]] = {
+class NoCache(AdaptersLibrary):
+    """Generates without a cache."""
+
+    generates_with_cache: ClassVar[bool] = False
+
+
+VARIANTS: Mapping[str, type[AdaptersLibrary]] = {
+    "no-cache": NoCache,
     "times-number": TimesNumber,
-    "named-fusion": NamedFusion,
     "named-training": NamedTraining,
     "zero-added": ZeroAdded,
     "restored": Restored,
 }
 
 
-def use(names: Iterable[str]) -> None:
-    """Do it these ways from now on, in this process and its children."""
-    chosen = list(names)
-    if "no-cache" in chosen:
-        vars(runs)["_generate"] = _without_cache(runs._generate)
-    bases = tuple(BACKENDS[name] for name in chosen if name in BACKENDS)
-    if bases:
-        vars(build)["AdaptersBackend"] = type("ChosenBackend", bases, {})
-
-
-def _without_cache(generate: Callable[..., Any]) -> Callable[..., Any]:
-    def run(model: Any, inputs: Any, beams: int, use_cache: bool) -> Any:
-        del use_cache
-        return generate(model, inputs, beams, False)
-
-    return run
+def variant(library: Library, names: Sequence[str]) -> Library:
+    """The library told in all of these ways; itself for none."""
+    bases = tuple(VARIANTS[name] for name in names)
+    if not bases:
+        return library
+    combined: Library = type("".join(base.__name__ for base in bases), bases, {})()
+    return combined

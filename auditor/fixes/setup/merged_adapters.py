@@ -8,15 +8,14 @@ from dataclasses import replace
 from ...probe.bench import Bench, Ran
 from ...probe.output_gaps import answers
 from ...probe.precision import SINGLE_TOLERANCE, deviation
-from ...request.model_source import ModelSource
+from ...request.job import Job
 from ...schema.composition import Block, Node, walk
-from ...schema.spec import AuditSpec
 from .other_adapters import MERGED, merged_tree
 
 
-def trouble(spec: AuditSpec, source: ModelSource) -> str:
+def trouble(job: Job) -> str:
     """What is wrong, in words: with all weight on one adapter, the merged one must give its results."""
-    bench = Bench(spec, source)
+    bench = Bench(job)
     blocks = [b for b in walk(bench.tree) if b.kind == "average"]
     changed = merged_tree(bench.tree, blocks)
     for place in range(max(len(b.children) for b in blocks)):

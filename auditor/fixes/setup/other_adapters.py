@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ...library.composition_code import python
+from ...library.adapters.pasted_code import python
+from ...request.job import Job
 from ...schema.composition import Block, Node, adapter_names, as_block, walk
-from ...schema.spec import AuditSpec
 from .setup_change import ACTIVATE, ADD, SetUp, active_code, adding
 
 COMMON_METHODS = ("lora", "seq_bn", "par_bn", "prefix_tuning")
@@ -17,12 +17,12 @@ ANEW = "needs training anew"
 MERGED = "merged"
 
 
-def merged(spec: AuditSpec) -> Iterator[SetUp]:
+def merged(job: Job) -> Iterator[SetUp]:
     """Adapters of an Average merged into one beforehand: their weights are averaged, not their outputs."""
-    tree = spec.composition()
+    tree = job.tree
     blocks = [b for b in walk(tree) if b.kind == "average"]
     plain = [b for b in blocks if all(isinstance(c, str) for c in b.children)]
-    methods = {spec.method_of(n) for b in plain for n in adapter_names(b)}
+    methods = {job.methods[n] for b in plain for n in adapter_names(b)}
     if not plain or plain != blocks or len(methods) != 1:
         return
     changed, lines = merged_tree(tree, plain), []
@@ -30,15 +30,15 @@ def merged(spec: AuditSpec) -> Iterator[SetUp]:
         weights = f", weights={list(block.numbers)}" if block.numbers is not None else ""
         names = [c for c in block.children if isinstance(c, str)]
         lines.append(f"model.average_adapter({MERGED + str(number)!r}, {names}{weights})\n")
-    steps = ((ADD, "".join(lines)), (ACTIVATE, f"{active_code(spec, python(changed))}\n"))
+    steps = ((ADD, "".join(lines)), (ACTIVATE, f"{active_code(job, python(changed))}\n"))
     (method,) = methods
-    own = {n: method if n.startswith(MERGED) else spec.method_of(n) for n in adapter_names(changed)}
-    audited = spec.model_copy(update={"compose": str(as_block(changed)), "adapter": None, "adapters": own})
+    own = {n: method if n.startswith(MERGED) else job.methods[n] for n in adapter_names(changed)}
+    audited = job.changed(compose=str(as_block(changed)), adapter=None, adapters=own)
     yield SetUp(
         "merge the adapters by average_adapter; it averages their weights, not their outputs",
         (audited,),
         steps,
-        merges=spec,
+        merges=job,
     )
 
 
@@ -51,25 +51,25 @@ def merged_tree(tree: Node, blocks: Sequence[Block]) -> Node:
     return replace(tree, children=tuple(merged_tree(c, blocks) for c in tree.children))
 
 
-def all_layers(spec: AuditSpec) -> Iterator[SetUp]:
+def all_layers(job: Job) -> Iterator[SetUp]:
     """Adapters in all layers: other adapters, to be trained anew."""
-    methods = {n: spec.method_of(n) for n in adapter_names(spec.composition())}
+    methods = {n: job.methods[n] for n in job.names}
     everywhere = {n: without_leave_out(m) for n, m in methods.items()}
-    if everywhere == methods and not spec.skip_layers:
+    if everywhere == methods and not job.spec.skip_layers:
         return
-    changed = spec.model_copy(update={"adapter": None, "adapters": everywhere, "skip_layers": None})
+    changed = job.changed(adapter=None, adapters=everywhere, skip_layers=None)
     title = f"adapters in all layers (no leave_out, no skip_layers); {ANEW}"
     yield SetUp(title, (changed,), adding(everywhere))
 
 
-def other_methods(spec: AuditSpec) -> Iterator[SetUp]:
+def other_methods(job: Job) -> Iterator[SetUp]:
     """The same composition of adapters of one method, one that is there already before the common ones."""
-    names = adapter_names(spec.composition())
-    own = dict.fromkeys(without_leave_out(spec.method_of(n)) for n in names)
+    names = job.names
+    own = dict.fromkeys(without_leave_out(job.methods[n]) for n in names)
     mixed = list(own) if len(own) > 1 else []
     for method in dict.fromkeys((*mixed, *COMMON_METHODS)):
-        if any(spec.method_of(n) != method for n in names):
-            changed = spec.model_copy(update={"adapter": method, "adapters": {}, "skip_layers": None})
+        if any(job.methods[n] != method for n in names):
+            changed = job.changed(adapter=method, adapters={}, skip_layers=None)
             yield SetUp(
                 f"{method} adapters in the same composition; {ANEW}",
                 (changed,),
@@ -77,9 +77,9 @@ def other_methods(spec: AuditSpec) -> Iterator[SetUp]:
             )
 
 
-def unnested(spec: AuditSpec) -> Iterator[SetUp]:
+def unnested(job: Job) -> Iterator[SetUp]:
     """A Stack inside a Fuse: what its adapters but the last do is put below the Fuse, for all of it."""
-    tree = spec.composition()
+    tree = job.tree
     for block in (b for b in walk(tree) if b.kind == "fuse"):
         stacks = [c for c in block.children if isinstance(c, Block) and c.kind == "stack"]
         if not stacks or not all(isinstance(g, str) for s in stacks for g in s.children):
@@ -91,9 +91,7 @@ def unnested(spec: AuditSpec) -> Iterator[SetUp]:
             continue
         names = ", ".join(str(n) for n in below)
         for method in COMMON_METHODS:
-            changed = spec.model_copy(
-                update={"compose": str(lifted), "adapter": method, "adapters": {}, "skip_layers": None}
-            )
+            changed = job.changed(compose=str(lifted), adapter=method, adapters={}, skip_layers=None)
             title = f"{method} adapters, {names} below the whole Fuse instead of a Stack inside it; {ANEW}"
             steps = (
                 *adding(dict.fromkeys(adapter_names(lifted), method)),

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...errors import LibraryRefusal
-from ...library.adapters_library import AdaptersBackend
+from ...library.adapters.adapters_library import AdaptersLibrary
 from ...schema.composition import Block, Node, as_block
 
 ORIGINAL = "original"
@@ -48,7 +48,7 @@ def put_below(code: str) -> str:
     return re.sub(r"(model\.set_active_adapters\()(.*)(, skip_layers=.*)", r"\1below(\2)\3", text)
 
 
-class Restored(AdaptersBackend):
+class Restored(AdaptersLibrary):
     """Adds the adapter after `adapters.init` and puts it below every composition."""
 
     def prepare(self, model: Any) -> None:

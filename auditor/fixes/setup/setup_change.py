@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ...schema.spec import AuditSpec
+from ...request.job import Job
 
 Step: TypeAlias = tuple[int, str]
 """When something is done, and its Python."""
@@ -17,12 +17,12 @@ class SetUp:
     """Another way to the result: what to audit, and what to paste."""
 
     title: str
-    specs: tuple[AuditSpec, ...]
+    jobs: tuple[Job, ...]
     steps: tuple[Step, ...]
-    ways: tuple[str, ...] = ()
-    """How the library is told (see `ways`): the audits run so."""
-    merges: AuditSpec | None = None
-    """The original request, whose adapters are merged: that is tried, too (see `merging`)."""
+    variants: tuple[str, ...] = ()
+    """Names of `library_variants`: the audits call the library so."""
+    merges: Job | None = None
+    """The original request, whose adapters are merged: that is tried, too (see `merged_adapters`)."""
 
     def code(self) -> str:
         """The Python to paste, in the order in which things are done."""
@@ -30,11 +30,12 @@ class SetUp:
         return ("import adapters.composition as ac\n\n" if "ac." in text else "") + text
 
 
-def active_code(spec: AuditSpec, setup: str) -> str:
-    """The line that makes a composition active, with the spec's skipped layers."""
-    if not spec.skip_layers:
+def active_code(job: Job, setup: str) -> str:
+    """The line that makes a composition active, with the skipped layers."""
+    skipped = job.spec.skip_layers
+    if not skipped:
         return f"model.active_adapters = {setup}"
-    return f"model.set_active_adapters({setup}, skip_layers={list(spec.skip_layers)})"
+    return f"model.set_active_adapters({setup}, skip_layers={list(skipped)})"
 
 
 def adding(methods: dict[str, str]) -> tuple[Step, ...]:

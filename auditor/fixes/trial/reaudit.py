@@ -5,65 +5,83 @@ It runs with freshly imported libraries; everything in and out is plain data.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from ...assess.conclude import conclude, run_rules
 from ...assess.gather import Timer, gather
 from ...facts.facts import Axes, Facts
+from ...library.find_library import library_named
+from ...request.job import Job
 from ...request.model_source import ModelSource, resolve
 from ...schema.audit_options import AuditOptions
-from ...schema.composition import adapter_names, lane_count
 from ...schema.result import AuditResult
 from ...schema.spec import AuditSpec
 from ...source.parsed_module import Sources
 from ..patch.family import proposals
+from ..setup.library_variants import variant
 from .judgement import is_clean, objections
 from .trial_process import Request
 
 
 def answer(request: Request) -> dict[str, Any]:
     """Everything that was asked for. Raises AuditError when the model cannot be built."""
-    spec, source = AuditSpec.read(dict(request.spec)), source_of(request.model)
-    told: dict[str, Any] = {"result": "", "proposals": {}, "others": {}, "alone": {}, "merging": ""}
+    job = job_of(request.spec, request.model, request.variants)
+    reply: dict[str, Any] = {
+        "result": "",
+        "proposals": {},
+        "others": {},
+        "broken": [],
+        "alone": {},
+        "merging": "",
+    }
     clean = True
-    if request.ways:
-        from ..setup import library_variants as ways
-
-        ways.use(request.ways)
     if request.audit:
-        facts, result = facts_and_result(spec, source)
+        facts, result = facts_and_result(job)
         clean = is_clean(result, strict=request.strict)
-        told["result"] = result.model_dump_json(exclude={"graph"})
-        told["proposals"] = _proposals(facts, result) if request.propose and not clean else {}
+        reply["result"] = result.model_dump_json(exclude={"graph"})
+        reply["proposals"] = _proposals(facts, result) if request.propose and not clean else {}
     if clean:
         for other in request.also:
-            told["others"][str(other)] = _probe_trouble(AuditSpec.read(dict(other)), source)
+            reply["others"][str(other)], broken = _probe_trouble(_same_on(job, other))
+            reply["broken"] += broken
         if request.alone:
-            told["alone"] = outputs_alone(spec, source)
-        if request.merges and not any(told["others"].values()):
-            told["merging"] = _merging_trouble(AuditSpec.read(dict(request.merges)), source)
-    return told
+            reply["alone"] = outputs_alone(job)
+        if request.merges and not any(reply["others"].values()):
+            reply["merging"] = _merging_trouble(_same_on(job, request.merges))
+    return reply
 
 
-def _merging_trouble(spec: AuditSpec, source: ModelSource) -> str:
+def job_of(spec: Mapping[str, Any], model: Mapping[str, Any], variants: Sequence[str] = ()) -> Job:
+    """A job from plain data. Raises AuditError."""
+    read, source = AuditSpec.read(dict(spec)), source_of(model)
+    library = variant(library_named(read.library), variants)
+    return Job.of(read, source, library=library)
+
+
+def _same_on(job: Job, spec: Mapping[str, Any]) -> Job:
+    """Another spec for the same model and library."""
+    return Job.of(AuditSpec.read(dict(spec)), job.source, library=job.library)
+
+
+def _merging_trouble(job: Job) -> str:
     import torch
 
-    from ..setup import merged_adapters as merging
+    from ..setup.merged_adapters import trouble
 
     torch.manual_seed(0)
     try:
-        return merging.trouble(spec, source)
+        return trouble(job)
     except Exception as error:  # the library may refuse to merge in any way: then it is no remedy
         return f"{type(error).__name__}: {error}"
 
 
-def facts_and_result(spec: AuditSpec, source: ModelSource) -> tuple[Facts, AuditResult]:
+def facts_and_result(job: Job) -> tuple[Facts, AuditResult]:
     """One audit, static and probe, with the facts that families read."""
     timer = Timer()
-    _, facts = gather(spec, source, AuditOptions(), timer)
-    return facts, conclude(spec, facts, AuditOptions(), timer, ())
+    _, facts = gather(job, timer)
+    return facts, conclude(job, facts, timer, ())
 
 
 def source_of(model: Mapping[str, Any]) -> ModelSource:
@@ -79,30 +97,36 @@ def _proposals(facts: Facts, result: AuditResult) -> dict[int, list[dict[str, An
     return {n: [asdict(edit) for edit in edits] for n, edits in found.items() if edits}
 
 
-def _probe_trouble(spec: AuditSpec, source: ModelSource) -> str:
-    """What the probe has against another configuration; empty when nothing."""
+def _probe_trouble(job: Job) -> tuple[str, list[str]]:
+    """What the probe has against another configuration, and the invariants that it breaks; empty for none."""
     from ...probe import Probe
 
-    probed = Probe.start(spec, source).wait(None)
-    if probed.died:
-        return probed.died
+    probed = Probe.start(job).wait(None)
+    if probed.death is not None:
+        return str(probed.death), []
     if probed.failure is not None:
-        return f"{probed.failure.kind}: {probed.failure.message}"
-    tree = spec.composition()
-    axes = Axes(lane_count(tree), spec.rows(), spec.tokens(), 0)
-    facts = Facts(tree=tree, axes=axes, names=adapter_names(tree), mode=spec.mode, probe=probed)
+        return f"{probed.failure.kind}: {probed.failure.message}", []
+    facts = Facts(
+        tree=job.tree,
+        axes=Axes(job.lanes, job.rows, job.tokens, 0),
+        names=job.names,
+        mode=job.spec.mode,
+        library=job.library,
+        probe=probed,
+    )
     findings, _ = run_rules(facts, AuditOptions())
-    return "; ".join(f"{f.rule}: {f.message}" for f in objections(findings, strict=False))
+    against = objections(findings, strict=False)
+    return "; ".join(f"{f.rule}: {f.message}" for f in against), [f.invariant.value for f in against]
 
 
-def outputs_alone(spec: AuditSpec, source: ModelSource) -> dict[str, Any]:
+def outputs_alone(job: Job) -> dict[str, Any]:
     """Outputs of the small model without and with each adapter alone; a failure's kind where it stops."""
     import torch
 
     from ...probe.bench import Bench
 
     torch.manual_seed(0)  # what the library initialises by chance must be alike with and without the patch
-    bench = Bench(spec, source)
+    bench = Bench(job)
     return {name or "": _output(bench.run(name)) for name in (None, *bench.names)}
 
 

@@ -18,9 +18,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from ...request.model_source import ModelSource
-from ...schema.result import AuditResult
-from ...schema.spec import AuditSpec
+from ...request.job import Job
+from ...runtime.silent_process import silence
+from ...schema.result import AuditResult, Invariant
 from ...source.parsed_module import Edit
 from ..patch.family import SourceEdit
 
@@ -34,6 +34,8 @@ class Request:
 
     spec: dict[str, Any]
     model: dict[str, Any]
+    package: str = ""
+    """The library's."""
     patched: Mapping[str, str] = field(default_factory=dict)
     also: tuple[dict[str, Any], ...] = ()
     """Specs that are probed, too, when the audit is clean."""
@@ -44,14 +46,15 @@ class Request:
     """Say what families propose for what is still found."""
     strict: bool = True
     """Whether a warning stands in the way of what is asked beside the audit."""
-    ways: tuple[str, ...] = ()
-    """How the library is told what to do (see `ways`)."""
+    variants: tuple[str, ...] = ()
+    """Names of `setup.library_variants`: how the library is called."""
     merges: Mapping[str, Any] = field(default_factory=dict)
-    """A spec whose Average blocks are merged (see `merging`); empty for none."""
+    """A spec whose Average blocks are merged (see `setup.merged_adapters`); empty for none."""
 
     @classmethod
-    def of(cls, spec: AuditSpec, source: ModelSource, **fields: Any) -> Request:
-        """A request for a spec. Raises ValueError for a model that only exists in this process."""
+    def of(cls, job: Job, **fields: Any) -> Request:
+        """A request for a job. Raises ValueError for a model that only exists in this process."""
+        source = job.source
         if source.config is None and ":" not in source.name:
             raise ValueError("the model exists in this process only and cannot be built again")
         model = {
@@ -59,7 +62,7 @@ class Request:
             "origin": source.origin,
             "config": source.config and dict(source.config),
         }
-        return cls(spec.model_dump(mode="json", exclude_none=True), model, **fields)
+        return cls(job.spec.plain(), model, package=job.library.package, **fields)
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class Outcome:
     """Number of the finding in the result -> proposals for it, on the patched text."""
     others: Mapping[str, str] = field(default_factory=dict)
     """Other specs -> what went wrong there; empty when they went well."""
+    broken: frozenset[Invariant] = frozenset()
+    """What does not hold in the other specs."""
     alone: Mapping[str, Any] = field(default_factory=dict)
     """Adapter (`""`: none) -> outputs by name as arrays, or the failure's kind as text."""
     merging: str = ""
@@ -102,47 +107,41 @@ def run(request: Request) -> Outcome:
     return _outcome(pickle.loads(data))
 
 
-def _outcome(told: dict[str, Any]) -> Outcome:
-    if "trouble" in told:
-        return Outcome(trouble=told["trouble"])
-    result = AuditResult.model_validate_json(told["result"]) if told["result"] else None
-    proposals = {n: tuple(_edit(e) for e in edits) for n, edits in told["proposals"].items()}
-    return Outcome(result, proposals, told["others"], told["alone"], told["merging"])
+def _outcome(reply: dict[str, Any]) -> Outcome:
+    if "trouble" in reply:
+        return Outcome(trouble=reply["trouble"])
+    result = AuditResult.model_validate_json(reply["result"]) if reply["result"] else None
+    proposals = {n: tuple(_edit(e) for e in edits) for n, edits in reply["proposals"].items()}
+    broken = frozenset(map(Invariant, reply["broken"]))
+    return Outcome(result, proposals, reply["others"], broken, reply["alone"], reply["merging"])
 
 
 def _edit(data: dict[str, Any]) -> SourceEdit:
     edits, also = (Edit(**e) for e in data["edits"]), map(_edit, data["also"])
-    return SourceEdit(data["file"], tuple(edits), data["title"], data["likely"], tuple(also))
+    return SourceEdit(**{**data, "edits": tuple(edits), "also": tuple(also)})
 
 
 def _child(sender: Connection, request: Request, folder: str) -> None:
     import torch
 
     torch.set_num_threads(1)  # a forked process must not wait for the parent's threads
-    _be_quiet()
+    silence()
     from .substitute import forget, substitute
 
     ours = __name__.split(".", maxsplit=1)[0]
     own = request.model["name"].split(":")[0].split(".")[0] if ":" in request.model["name"] else ours
     packages = {ours, own, *(file.split("/")[0] for file in request.patched)}
     if request.patched:
-        forget(packages | {"adapters"})
+        forget(packages | {request.package})
         substitute(request.patched, Path(folder))
     try:
         reaudit = importlib.import_module(f"{__package__}.reaudit")  # the fresh one
-        told = reaudit.answer(request)
+        reply = reaudit.answer(request)
     except Exception as error:
-        told = {"trouble": f"{type(error).__name__}: {error}"}
-    sender.send_bytes(pickle.dumps(told))
+        reply = {"trouble": f"{type(error).__name__}: {error}"}
+    sender.send_bytes(pickle.dumps(reply))
     sender.close()
     os._exit(0)
-
-
-def _be_quiet() -> None:
-    null = os.open(os.devnull, os.O_WRONLY)
-    if not os.environ.get("ADAPTER_AUDIT_DEBUG"):
-        os.dup2(null, 1)
-        os.dup2(null, 2)
 
 
 __all__ = ["Outcome", "Request", "run"]

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ...facts.facts import Departure, ProbeFacts, StaticFacts
+from ...facts.facts import ProbeFacts, StaticFacts
+from ...facts.observations import Departure, Observation
 from ...schema.composition import Node, lane_count
 from ...schema.references import Reference
 from ...trace.records import Key, Record, Site
@@ -264,11 +265,11 @@ def with_static_indices(facts: ProbeFacts, static: StaticFacts | None) -> ProbeF
     records = static.trace.records if static is not None else []
     index: dict[Key, int] = {r.key: r.index for r in records}
     statement = {r.key[:4]: r.index for r in records}
-    moved = []
-    for item in facts.discrepancies:
+    moved: list[Observation] = []
+    for item in facts.observations:
         departure = item.departure
         if departure is not None and departure.key is not None:
             found = index.get(departure.key, statement.get(departure.key[:4]))
             departure = replace(departure, index=found)
         moved.append(replace(item, departure=departure))
-    return replace(facts, discrepancies=tuple(moved))
+    return replace(facts, observations=tuple(moved))

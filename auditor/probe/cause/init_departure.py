@@ -9,13 +9,13 @@ it is told otherwise: an argument, a parameter that is new, or a keyword that wa
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from ...facts.facts import CHANGED, GAINED, Departure
+from ...facts.observations import Departure
 from ...trace.records import Record
 from ...trace.tensors import tensors_in
 from ..precision import deviation
@@ -27,7 +27,27 @@ if TYPE_CHECKING:
     from ..bench import Bench
 
 
-def init_departure(bench: Bench) -> Departure | None:
+class OtherArgument(NamedTuple):
+    """An argument that an op is given and its twin is not, or the other way round."""
+
+    argument: str
+    now: str
+    before: str
+
+
+@dataclass(frozen=True)
+class InitCause:
+    """The first op that departs from the bare model, and what is known about why: at most one of the rest."""
+
+    departure: Departure
+    keyword: str = ""
+    """A keyword that the forward at the departure takes no more."""
+    parameter: str = ""
+    """What the op uses and the bare model does not have."""
+    argument: OtherArgument | None = None
+
+
+def init_cause(bench: Bench) -> InitCause | None:
     """The first op that departs from the bare model, or a lost keyword; None where all matched ones agree."""
     raw, prepared = bench.raw_witnessed(), bench.witnessed(None)
     pairs = dict(_matched(raw, prepared))
@@ -39,34 +59,35 @@ def init_departure(bench: Bench) -> Departure | None:
         amount = max((deviation(m, t) for m, t in zip(mine, theirs, strict=False)), default=0.0)
         if amount > bench.tolerance:
             lost = lost_keyword(bench, raw, prepared, record.key.module)
-            cause = _Inserted(raw, prepared, pairs, bench.tolerance).before(record, twin)
-            departure = departure_at(0, cause or record, amount)
-            return lost or replace(departure, op=departure.op + _told(raw, cause or record, twin, cause))
+            if lost is not None:
+                return InitCause(lost[1], keyword=lost[0])
+            inserted = _Inserted(raw, prepared, pairs, bench.tolerance).before(record, twin)
+            cause = inserted or record
+            departure, parameter = departure_at(0, cause, amount), _new_parameter(raw, cause)
+            told = None if parameter or inserted else _other_argument(prepared, raw, cause, twin)
+            return InitCause(departure, parameter=parameter, argument=told)
     return None
 
 
-def _told(raw: Witness, record: Record, twin: Record, inserted: Record | None) -> str:
-    """What the op uses that the bare model does not have, or what it is told otherwise, if anything."""
+def _new_parameter(raw: Witness, record: Record) -> str:
+    """What the op uses that the bare model does not have; empty for nothing."""
     new = {o.source for o in record.operands if o.producer is None and o.source} - raw.parameters()
-    if new:
-        return f"{GAINED}{min(new)}"
-    other = "" if inserted is not None else _other_argument(record, twin)
-    return f"{CHANGED}{other}" if other else ""
+    return min(new, default="")
 
 
-def _other_argument(record: Record, twin: Record) -> str:
+def _other_argument(prepared: Witness, raw: Witness, record: Record, twin: Record) -> OtherArgument | None:
     """The first argument that the op is given and its twin is not, or the other way round."""
-    mine, theirs = _arguments(record), _arguments(twin)
+    mine, theirs = _arguments(prepared, record), _arguments(raw, twin)
     for name, value in mine.items():
         before = theirs.get(name)
         if _word(value) != _word(before):
-            return f"{name} is {_word(value)}, and was {_word(before)} before"
-    return ""
+            return OtherArgument(name, _word(value), _word(before))
+    return None
 
 
-def _arguments(record: Record) -> dict[str, Any]:
+def _arguments(witness: Witness, record: Record) -> dict[str, Any]:
     """All arguments of the operator by name, those left out with their defaults."""
-    func, args, kwargs = record.call
+    func, args, kwargs = witness.calls[record.index]
     schema = func._schema.arguments
     given = {a.name: value for a, value in zip(schema, args, strict=False)} | dict(kwargs)
     return {a.name: given.get(a.name, a.default_value if a.has_default_value() else None) for a in schema}
@@ -115,7 +136,7 @@ class _Inserted:
 def _operand(witness: Witness, record: Record, position: int) -> torch.Tensor:
     """The value of an operand as it was then, as far as its producer tells: it may be written to later."""
     operand = record.operands[position]
-    now: torch.Tensor = tensors_in(record.call[1:])[position]
+    now: torch.Tensor = tensors_in(witness.calls[record.index][1:])[position]
     made = witness.values_of(witness.trace.records[operand.producer]) if operand.producer is not None else []
     return made[0] if len(made) == 1 and made[0].shape == now.shape else now
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ...facts.facts import LOST, Departure
+from ...facts.observations import Departure
 from ..output_gaps import worst_output
 from ..witness import Witness, keywords_of, start_of_forward
 
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from ..bench import Bench
 
 
-def lost_keyword(bench: Bench, raw: Witness, prepared: Witness, module: str) -> Departure | None:
-    """The outermost module on the way to `module` that lost a keyword, if that alone explains the outputs."""
+def lost_keyword(bench: Bench, raw: Witness, prepared: Witness, module: str) -> tuple[str, Departure] | None:
+    """The outermost module on the way to `module` that lost a keyword, if that alone explains the outputs.
+
+    The keyword, and the forward that takes it no more.
+    """
     parts = module.split(".")
     for path in (".".join(parts[: i + 1]) for i in range(len(parts))):
         before, now = raw.classes.get(path), prepared.classes.get(path)
@@ -29,7 +32,7 @@ def lost_keyword(bench: Bench, raw: Witness, prepared: Witness, module: str) -> 
         for name in sorted(lost):
             if _explains(bench, before, name):
                 site = start_of_forward(now)
-                return None if site is None else Departure(0, path, site, f"{LOST}{name}", 0.0)
+                return None if site is None else (name, Departure(0, path, site, "forward", 0.0))
     return None
 
 

@@ -1,1 +1,1 @@
-"""Value checks: one invariant each."""
+"""One file a check, found by existing: what it measures, and the typed evidence that it yields."""

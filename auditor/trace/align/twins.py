@@ -59,19 +59,12 @@ def shape_table(trace: Trace) -> dict[Key, Shape]:
 
 
 def classify(trace: Trace, table: TwinTable) -> None:
-    """Set `lane`, `twin` and `twin_expanded` of every record, in order."""
-    for record in trace.records:
-        record.twin = table.twin(record.key)
-        record.twin_expanded = table.twin_expanded(record.key, record.twin)
-        record.lane = _state(record, trace, table)
-
-
-def operand_lane(trace: Trace, record: Record, position: int) -> Lane:
-    """Lane state of one operand of a record; tensors from outside are constants (weights) or inputs."""
-    operand = record.operands[position]
-    if operand.producer is not None:
-        return trace.records[operand.producer].lane
-    return Lane.CONSTANT if operand.source else Lane.SHARED
+    """Give every record its `lane`, `twin` and `twin_expanded`, in order."""
+    for index, record in enumerate(trace.records):
+        twin = table.twin(record.key)
+        expanded = table.twin_expanded(record.key, twin)
+        lane = _state(record.aligned(twin, expanded), trace, table)
+        trace.records[index] = record.aligned(twin, expanded, lane)
 
 
 def _state(record: Record, trace: Trace, table: TwinTable) -> Lane:
@@ -81,7 +74,7 @@ def _state(record: Record, trace: Trace, table: TwinTable) -> Lane:
         return Lane.UNKNOWN  # the backward pass: gradients add up over rows and have no lanes to follow
     if record.repaired:
         return Lane.EXPANDED if record.twin != record.twin_expanded else Lane.CONSTANT
-    inputs = [operand_lane(trace, record, i) for i in range(len(record.operands))]
+    inputs = trace.operand_lanes(record)
     if record.twin is not None:
         return _aligned_state(record, inputs, table)
     return _derived_state(record, inputs, table)

@@ -55,9 +55,6 @@ class MetaValues(TorchDispatchMode):
     def unknown(self, site: Site) -> None:
         """A value was asked for that nobody knows."""
 
-    def guessed(self) -> None:
-        """A value was made up."""
-
     def run(self, op: Operator, args: Any, kwargs: Any, operands: list[torch.Tensor]) -> Any:
         """One op, on meta and, where all values are known, on them too."""
         if not _on_meta(operands, kwargs):
@@ -106,7 +103,6 @@ class MetaValues(TorchDispatchMode):
         for tensor in outputs:
             if tensor.dtype in _GUESSED and tensor.numel() <= GUESS_LIMIT and not self.carrier.knows(tensor):
                 self.carrier.attach(tensor, torch.full(tensor.shape, guess, dtype=tensor.dtype))
-                self.guessed()
 
     def _plain_indices(self, args: Any) -> Any:
         """Boolean indices with known values become integer ones: meta cannot count the True."""

@@ -1,9 +1,9 @@
-"""Meta kernels with a memory: the same op on the same shapes is worked out once.
+"""Meta kernels with a cache: the same op on the same shapes is computed once.
 
 Many meta kernels are decompositions in Python that cost a millisecond (layer norm, addition with
 broadcasting); a model repeats the same few hundred combinations of op and shapes in every layer. Only
-pure ops whose outputs are new tensors are remembered; views and in-place ops must alias their operands.
-Small float operands are worked out by the real CPU kernel on zeros: that is quicker than the
+pure ops whose outputs are new tensors are cached; views and in-place ops must alias their operands.
+Ops on small float operands are run by the real CPU kernel on zeros: that is quicker than the
 decomposition, and raises what the user's run would raise.
 """
 
@@ -20,7 +20,7 @@ from ..tensors import PLAIN, TENSORS, tensors_mapped
 LIMIT = 20_000
 SMALL, MEDIUM = 1 << 14, 1 << 18
 """Elements up to which the real kernel is quicker than the decomposition: for products, for all else."""
-_memory: dict[Any, Any] = {}
+_cached_layouts: dict[Any, Any] = {}
 
 
 class Layout(NamedTuple):
@@ -36,12 +36,12 @@ class Layout(NamedTuple):
 
 
 def call(op: Operator, args: Any, kwargs: Any) -> Any:
-    """`op.run(*args, **kwargs)` on meta tensors, from memory where possible. Errors are not remembered."""
+    """`op.run(*args, **kwargs)` on meta tensors, from the cache where possible. Errors are not cached."""
     if not op.pure:
         return op.run(*args, **kwargs)
     try:
         key = (id(op), _described(args), _described(tuple(kwargs.items())) if kwargs else ())
-        found = _memory.get(key)
+        found = _cached_layouts.get(key)
     except TypeError:  # an argument that cannot be hashed or is no plain meta tensor
         return op.run(*args, **kwargs)
     if found is None:
@@ -50,15 +50,15 @@ def call(op: Operator, args: Any, kwargs: Any) -> Any:
         found = _layouts(out)
         if found is None:
             return out if real is None else op.run(*args, **kwargs)
-        if len(_memory) < LIMIT:
-            _memory[key] = found
+        if len(_cached_layouts) < LIMIT:
+            _cached_layouts[key] = found
         if real is None:
             return out
     return found.make() if isinstance(found, Layout) else tuple(layout.make() for layout in found)
 
 
 def _on_zeros(op: Operator, args: Any, kwargs: Any) -> Any:
-    """The op on real zeros of the operands' layouts; None where that is dear or does not serve."""
+    """The op on real zeros of the operands' layouts; None where that is expensive or no help."""
     operands = [
         t for a in args for t in (a if isinstance(a, (tuple, list)) else (a,)) if isinstance(t, torch.Tensor)
     ]

@@ -6,20 +6,19 @@ What was put before has no position in the model, so it gets no bias: zeros are 
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ....knowledge.library_names import ADAPTERS
+from ....schema.verdicts import Cause
 from ....source.parsed_module import Edit, Module, Sources
 from ..family import SourceEdit
-from ..library_names import LIBRARY
 from ..operands import is_plain
 
 if TYPE_CHECKING:
     from ....facts.facts import Facts
     from ....schema.result import Finding
 
-_LONGER = re.compile(r"size of (the )?tensor (a )?\(\d+\) must match .* at non-singleton dimension [23]")
 PREFIXING = ".prefix_tuning("
 PADDED = "torch.nn.functional.pad({bias}, ({keys} - {bias}.shape[-1], 0, {rows} - {bias}.shape[-2], 0))"
 BIAS = "bias"
@@ -35,11 +34,16 @@ class BiasForPrefixedKeys:
     def propose(self, _facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """All biases in the functions of the file that put keys before the model's own."""
         file = finding.primary.file or ""
-        if finding.rule != "AA105" or not _LONGER.search(finding.message) or not file.startswith(LIBRARY):
+        if finding.cause is not Cause.KEYS_LONGER or not file.startswith(ADAPTERS.package):
             return
         module = sources.module(file)
         functions = [n for n in ast.walk(module.tree) if isinstance(n, ast.FunctionDef)] if module else []
-        edits = [e for f in functions if module and PREFIXING in module.code(f) for e in _padded(module, f)]
+        edits = [
+            e
+            for f in functions
+            if module and ADAPTERS.prefixing in module.code(f)
+            for e in _padded(module, f)
+        ]
         if module is not None and edits:
             needed = () if module.binds("torch") else (module.importing("", "torch"),)
             yield SourceEdit(module.file, (*needed, *edits), "give what is put before the keys no bias")

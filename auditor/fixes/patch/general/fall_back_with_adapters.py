@@ -10,9 +10,10 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ....knowledge.library_names import ADAPTERS
+from ....schema.verdicts import Invariant
 from ....source.parsed_module import Edit, Module, Sources
 from ..family import SourceEdit
-from ..library_names import LIBRARY
 
 if TYPE_CHECKING:
     from ....facts.facts import Facts
@@ -29,10 +30,10 @@ class FallBackWithAdapters:
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """All such classes of the library's files that ran."""
-        if finding.invariant != "attention parity" or facts.static is None:
+        if finding.invariant is not Invariant.ATTENTION_PARITY or facts.static is None:
             return
         for file in sorted({r.site.file for r in facts.static.trace.records}):
-            module = sources.module(file) if file.startswith(f"{LIBRARY}/models/") else None
+            module = sources.module(file) if file.startswith(ADAPTERS.models) else None
             edits = tuple(_redirected(module, sources)) if module is not None else ()
             if edits:
                 yield SourceEdit(file, edits, "fall back on the attention with adapters")

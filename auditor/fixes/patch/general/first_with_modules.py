@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ....schema.verdicts import Cause
 from ....source.parsed_module import Edit, Sources
 from ..family import SourceEdit
 
@@ -22,7 +23,7 @@ class FirstWithModules:
 
     def propose(self, _facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """Replace `setup.first()`, whose result is looked up in the failing line."""
-        module = sources.module(finding.primary.file) if "KeyError" in finding.message else None
+        module = sources.module(finding.primary.file) if finding.cause is Cause.KEY_MISSING else None
         line = finding.primary.line or 0
         statement, function = (module.statement(line), module.function(line)) if module else (None, None)
         if module is None or statement is None or function is None:

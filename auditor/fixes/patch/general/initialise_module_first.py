@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ....schema.verdicts import Cause
 from ....source.parsed_module import Edit, Sources
 from ..family import SourceEdit
 
@@ -22,7 +23,7 @@ class InitialiseModuleFirst:
 
     def propose(self, _facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """Start the constructor with the call; a later one is taken out."""
-        if "before Module.__init__() call" not in finding.message:
+        if finding.cause is not Cause.MODULE_NOT_INITIALISED:
             return
         module = sources.module(finding.primary.file)
         function = module.function(finding.primary.line or 0) if module else None

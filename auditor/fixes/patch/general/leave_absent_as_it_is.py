@@ -6,20 +6,16 @@ Where other fields of the state are looked at first, these are, too: what is abs
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ....schema.verdicts import Cause
 from ....source.parsed_module import Edit, Module, Sources
 from ..family import SourceEdit
 
 if TYPE_CHECKING:
     from ....facts.facts import Facts
     from ....schema.result import Finding
-
-_ABSENT = re.compile(
-    r"NoneType' object (is not subscriptable|has no attribute)|element 0 in argument 0, but got NoneType"
-)
 
 
 class LeaveAbsentAsItIs:
@@ -30,7 +26,7 @@ class LeaveAbsentAsItIs:
 
     def propose(self, _facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """Every such field in the functions of the file that make one state from another."""
-        module = sources.module(finding.primary.file) if _ABSENT.search(finding.message) else None
+        module = sources.module(finding.primary.file) if finding.cause is Cause.NONE_READ else None
         line = finding.primary.line or 0
         function = module.function(line) if module else None
         if module is None or function is None or not any(_states(module, function)):

@@ -11,6 +11,8 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ....knowledge.library_names import ADAPTERS
+from ....schema.verdicts import Cause
 from ....source.parsed_module import Edit, Module, Sources
 from ..family import SourceEdit
 from ..suspects import frames_of
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from ....facts.facts import Facts
     from ....schema.result import Finding
 
-TAKEN_FOR_NAMES = ("unhashable type", "expected str instance")
 BLOCK = "CompositionBlock"
 """Part of the annotation of a parameter that is a set-up."""
 
@@ -32,7 +33,7 @@ class NamesOfBlocks:
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """The nearest place on the stack where children of a set-up are taken for names."""
-        if not any(text in finding.message for text in TAKEN_FOR_NAMES):
+        if finding.cause is not Cause.BLOCK_FOR_NAME:
             return
         for site in frames_of(facts, finding):
             module = sources.module(site.file)
@@ -46,7 +47,9 @@ class NamesOfBlocks:
 
 def _loops(module: Module, function: ast.FunctionDef, line: int) -> Iterator[Edit]:
     """`for name in setup:` around the line becomes a loop over the names of the set-up's adapters."""
-    setups = {a.arg for a in function.args.args if a.annotation and BLOCK in ast.unparse(a.annotation)}
+    setups = {
+        a.arg for a in function.args.args if a.annotation and ADAPTERS.block in ast.unparse(a.annotation)
+    }
     for node in (n for n in ast.walk(function) if isinstance(n, ast.For)):
         around = node.lineno <= line <= (node.end_lineno or 0)
         if around and isinstance(node.iter, ast.Name) and node.iter.id in setups:

@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ....knowledge.library_names import ADAPTERS
+from ....schema.verdicts import Cause, Invariant
 from ....source.parsed_module import Edit, Module, Sources, calls
 from ....source.source_files import absolute_file
 from ..family import SourceEdit
-from ..library_names import COMPOSITION, LIBRARY, imports
+from ..library_imports import imports
 
 if TYPE_CHECKING:
     from ....facts.facts import Facts
     from ....schema.result import Finding
 
-HELPER = "adjust_tensors_for_parallel"
-"""Replicates its arguments after the first one; with an underscore, in place."""
-MODELS = f"{LIBRARY}/models/"
+HELPER = ADAPTERS.replicate
 _SIGNS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 
 
@@ -31,11 +31,13 @@ class NotInPlace:
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """In the function of the finding; for the backward pass, in the library's functions that ran."""
         places: dict[str, set[int]] = {}
-        if finding.invariant == "purity" and finding.primary.file:
+        if finding.invariant is Invariant.PURITY and finding.primary.file:
             places[finding.primary.file] = {finding.primary.line or 0}
-        elif "modified by an inplace operation" in finding.message and facts.static is not None:
+        elif finding.cause is Cause.WRITTEN_IN_PLACE and facts.static is not None:
             for record in facts.static.trace.records:
-                if record.key.op.split(".")[1].endswith("_") and record.site.file.startswith(f"{LIBRARY}/"):
+                if record.key.op.split(".")[1].endswith("_") and record.site.file.startswith(
+                    f"{ADAPTERS.package}/"
+                ):
                     places.setdefault(record.site.file, set()).add(record.site.line)
             places = places | {f: set(_calling(m)) for f, m in _beside(facts, sources) if f not in places}
         for file, lines in sorted(places.items()):
@@ -44,7 +46,7 @@ class NotInPlace:
             edits = tuple(e for f in functions for e in _rewritten(module, f)) if module else ()
             if module and edits:
                 uses_helper = any(HELPER in edit.text for edit in edits)
-                needed = imports(module, {COMPOSITION: (HELPER,)}) if uses_helper else ()
+                needed = imports(module, {ADAPTERS.composition: (HELPER,)}) if uses_helper else ()
                 yield SourceEdit(file, (*needed, *edits), "make new tensors instead of writing in place")
 
 
@@ -52,7 +54,9 @@ def _beside(facts: Facts, sources: Sources) -> Iterator[tuple[str, Module]]:
     """Files beside those of the library that ran, and what they import: hooks set up there run elsewhere."""
     assert facts.static is not None
     ran = {str(Path(r.site.file).parent) for r in facts.static.trace.records}
-    own = [file for folder in sorted(ran) if folder.startswith(MODELS) for file in _in_folder(folder)]
+    own = [
+        file for folder in sorted(ran) if folder.startswith(ADAPTERS.models) for file in _in_folder(folder)
+    ]
     for file in dict.fromkeys((*own, *(f for name in own for f in _imported(sources.module(name))))):
         module = sources.module(file)
         if module is not None and f"{HELPER}_(" in module.text:

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from ....knowledge.library_names import ADAPTERS
+from ....schema.verdicts import Invariant
 from ....source.parsed_module import Edit, Module, Sources
 from ..family import SourceEdit
-from ..library_names import LIBRARY
 
 if TYPE_CHECKING:
     from ....facts.facts import Facts
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 ALIKE = 0.85
 """How alike two spellings of one name are (ratio of difflib)."""
-ABOUT_MODEL = ("init parity", "cache parity", "padding")
+ABOUT_MODEL = frozenset({Invariant.INIT_PARITY, Invariant.CACHE_PARITY, Invariant.PADDING})
 """Invariants that an ignored argument breaks for any adapter, or for none at all."""
 
 
@@ -37,7 +38,7 @@ class RenamedKeyword:
         if facts.static is None or (finding.invariant not in ABOUT_MODEL and not generating):
             return
         ran = {record.site.file for record in facts.static.trace.records}
-        for file in sorted(f for f in ran if f.startswith(f"{LIBRARY}/")):
+        for file in sorted(f for f in ran if f.startswith(f"{ADAPTERS.package}/")):
             module = sources.module(file)
             edits: dict[Edit, None] = {}
             names: set[str] = set()

@@ -14,8 +14,9 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from ....knowledge.library_names import ADAPTERS
+from ....schema.verdicts import Cause
 from ....source.parsed_module import Edit, Module, Sources, calls
-from ....trace.align.twins import operand_lane
 from ....trace.records import Lane, Record, Site
 from ..family import SourceEdit
 from ..operands import first_tensor_name, is_plain, operand_groups
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ....facts.facts import Facts
     from ....schema.result import Finding
 
-HELPER, HELPER_MODULE = "adjust_tensors_for_parallel", "adapters.composition"
+HELPER, HELPER_MODULE = ADAPTERS.replicate, ADAPTERS.composition
 MAX_PROPOSALS = 4
 Pair = tuple[ast.expr, ast.expr]
 """What lacks the lanes, and what has them."""
@@ -42,7 +43,7 @@ class ReplicateOperand:
         if facts.axes.lanes == 1 or facts.static is None:
             return
         found = (
-            replace(edit, likely=_is_told(facts, finding, place.record))
+            replace(edit, likely=_is_reported(facts, finding, place.record))
             for place in meetings(facts, finding)
             for edit in (
                 *_at_callers(facts, place.record, place.frames, sources),
@@ -60,12 +61,12 @@ def _once(edits: Iterable[SourceEdit]) -> Iterator[SourceEdit]:
             yield edit
 
 
-def _is_told(facts: Facts, finding: Finding, record: Record | None) -> bool:
+def _is_reported(facts: Facts, finding: Finding, record: Record | None) -> bool:
     """Whether shapes speak for it: the trace must know who lacks the lanes; not even a failure about
     sizes does, when nothing is there to replicate."""
     if record is not None and _roles(facts, record) is not None:
         return True
-    return finding.rule != "AA201" and "(0)" not in finding.message
+    return finding.cause not in (Cause.LANE_DEPARTS, Cause.EMPTY_OPERAND)
 
 
 def _at(facts: Facts, record: Record | None, site: Site, sources: Sources) -> Iterator[SourceEdit]:
@@ -148,7 +149,7 @@ def _roles(facts: Facts, record: Record) -> tuple[int, int] | None:
     """Positions of the shared and of the expanded operand of the op, where the trace tells."""
     assert facts.static is not None
     trace = facts.static.trace
-    lanes = [operand_lane(trace, record, i) for i in range(len(record.operands))]
+    lanes = trace.operand_lanes(record)
     if Lane.SHARED in lanes and Lane.EXPANDED in lanes:
         return lanes.index(Lane.SHARED), lanes.index(Lane.EXPANDED)
     rows = [o.shape[0] if o.shape else 0 for o in record.operands]
@@ -157,7 +158,7 @@ def _roles(facts: Facts, record: Record) -> tuple[int, int] | None:
 
 
 def replicating(module: Module, statement: ast.stmt, pairs: Sequence[Pair]) -> tuple[Edit, ...]:
-    """Edits that give each first expression the rows of the second one; empty when they cannot be told."""
+    """Edits that give each first expression the rows of the second one; empty when these are not known."""
     edits: dict[Edit, None] = {}
     for shared, expanded in pairs:
         reference = first_tensor_name(expanded)

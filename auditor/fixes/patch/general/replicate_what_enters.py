@@ -10,16 +10,18 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ....knowledge.library_names import ADAPTERS
+from ....schema.verdicts import SIZES, Cause
 from ....source.parsed_module import Edit, Module, Sources
 from ..family import SourceEdit
-from ..library_names import COMPOSITION, LIBRARY, imports
+from ..library_imports import imports
 from ..suspects import frames_of
 
 if TYPE_CHECKING:
     from ....facts.facts import Facts
     from ....schema.result import Finding
 
-HELPER = "adjust_tensors_for_parallel"
+HELPER = ADAPTERS.replicate
 
 
 class ReplicateWhatEnters:
@@ -32,12 +34,14 @@ class ReplicateWhatEnters:
         """All states that are made and then composed in the file of a failure about sizes, or a caller's."""
         if facts.axes.lanes == 1 or not _is_about_sizes(finding):
             return
-        callers = [site.file for site in frames_of(facts, finding) if site.file.startswith(f"{LIBRARY}/")]
+        callers = [
+            site.file for site in frames_of(facts, finding) if site.file.startswith(f"{ADAPTERS.package}/")
+        ]
         for file in dict.fromkeys(filter(None, (finding.primary.file, *callers))):
             module = sources.module(file)
             found = list(_entering(module)) if module is not None else []
             if module is not None and found and not _is_done(module, found):
-                needed = imports(module, {COMPOSITION: (HELPER,)})
+                needed = imports(module, {ADAPTERS.composition: (HELPER,)})
                 edits = (*needed, *(Edit.before(statement, _code(names)) for statement, names in found))
                 yield SourceEdit(module.file, edits, "replicate what a layer's state is made of")
                 return
@@ -45,8 +49,7 @@ class ReplicateWhatEnters:
 
 def _is_about_sizes(finding: Finding) -> bool:
     """Rows that differ; a part of a state that has none left divides by zero."""
-    stops = finding.rule == "AA105" and ("size" in finding.message or "ZeroDivision" in finding.message)
-    return finding.rule == "AA101" or stops
+    return finding.cause in SIZES | {Cause.OPERANDS_MEET, Cause.NOTHING_LEFT}
 
 
 def _is_done(module: Module, found: list[tuple[ast.stmt, list[str]]]) -> bool:

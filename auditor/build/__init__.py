@@ -1,0 +1,1 @@
+"""The model with its adapters, and what its forward is given."""

@@ -1,0 +1,103 @@
+"""What the audited libraries call things: `library_names.json`, typed. Light: no library is imported."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, TypeVar
+
+Names = tuple[str, ...]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class TransformersNames:
+    """Fields of configurations, outputs and task heads, as transformers' models share them."""
+
+    widths: Names
+    """Hidden sizes of a model."""
+    pooled_widths: Names
+    embedding_widths: Names
+    projected_widths: Names
+    inner_widths: Names
+    """Widths of feed-forward layers."""
+    heads: Names
+    kv_heads: Names
+    head_sizes: Names
+    rotated: Names
+    """Components of a head that rotary embeddings turn."""
+    rotary_scaling: str
+    rotary_share: str
+    """Share of a head's components that are rotated."""
+    depths: Names
+    """Numbers of layers."""
+    layer_lists: Names
+    """Parts of names of lists that pick layers."""
+    counts_of_some: Names
+    """More than one of these makes layers unlike."""
+    parts: Names
+    """Configurations of single models in that of several."""
+    text_parts: Names
+    """Those that may read the caller's tokens."""
+    vision_part: str
+    vocabulary: str
+    token_id: str
+    """End of the names of special tokens' ids."""
+    special_tokens: Names
+    """Beginnings of those names."""
+    forced_tokens: Names
+    """Lists of token ids that generation forces or forbids."""
+    positions: Names
+    """Rows of the table of absolute positions."""
+    audio_positions: str
+    image_size: str
+    patch_size: str
+    cache_classes: Names
+    unbatched_arguments: Names
+    """Arguments of a forward whose first dimension is never the batch."""
+    caches: Names
+    """Outputs that hold keys and values for later steps."""
+    pairwise_outputs: Names
+    """Beginnings of outputs with a number for each pair of rows (image-text similarities)."""
+    side_outputs: Names
+    """Beginnings of outputs that are no answer: a mean over rows, or states that show up in later ones."""
+    whole_sequence_tasks: Names
+    """Task heads of encoder-decoders that put the same sequence into both sides."""
+    row_label_tasks: Names
+    """Task heads with a label for each row."""
+    token_label_tasks: Names
+    """Task heads with a label for each token."""
+
+
+@dataclass(frozen=True)
+class AdaptersNames:
+    """Modules and functions of `adapters` that patches and rules know."""
+
+    package: str
+    models: str
+    """Folder of the overrides of models."""
+    composition: str
+    """Module of the blocks."""
+    block: str
+    """Part of the annotation of a parameter that is a set-up."""
+    look_up: str
+    """`adapters_config.match(name, config_type=..., location_key=...)`."""
+    replicate: str
+    """Replicates its arguments after the first one; with an underscore, in place."""
+    prefixing: str
+    """A call that puts keys before the model's own."""
+    set_up_getters: Names
+    """Functions that give the active composition."""
+    set_up_pickers: Names
+    """Methods that pick one adapter of a composition."""
+
+
+def _typed(kind: type[T], data: dict[str, Any]) -> T:
+    """Raises TypeError where the data has other fields."""
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
+
+
+_DATA = json.loads((files(__package__) / "library_names.json").read_text(encoding="utf-8"))
+TRANSFORMERS = _typed(TransformersNames, _DATA["transformers"])
+ADAPTERS = _typed(AdaptersNames, _DATA["adapters"])

@@ -1,0 +1,49 @@
+"""Every active adapter changes rows that it is responsible for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...facts.observations import Observation
+from ...schema.composition import adapter_names
+from ..value_check import ValueCheck
+
+if TYPE_CHECKING:
+    from ...schema.references import Reference
+    from ..bench import Ran
+    from ..measuring_bench import MeasuringBench
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdleAdapter(Observation):
+    """An adapter's parameters change nothing in its rows."""
+
+    adapter: str
+    lanes: tuple[int, ...]
+
+
+class AdapterEffect(ValueCheck):
+    """See the module's docstring."""
+
+    name, order = "effect", 60
+    yields = (IdleAdapter,)
+
+    def observe(self, bench: MeasuringBench) -> Iterator[IdleAdapter]:
+        """One for each idle adapter, which the bench remembers."""
+        ran = bench.composed()
+        for name in bench.names:
+            own = [r for r in bench.references if name in adapter_names(r.tree)]
+            if own and not _has_effect(bench, ran, own, name):
+                bench.idle.add(name)
+                yield IdleAdapter(adapter=name, lanes=tuple(r.lane for r in own))
+
+
+def _has_effect(bench: MeasuringBench, ran: Ran, own: list[Reference], name: str) -> bool:
+    if not bench.own_parameters(name):
+        return False
+    other = bench.with_moved(name)
+    if other.failure is not None:
+        return True  # it runs with some values and not with others: that is an effect
+    return any(bench.is_moved(ran, other, reference) for reference in own)

@@ -1,0 +1,76 @@
+"""`adapters.init` alone changes no output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...facts.observations import OutputGap
+from ..value_check import NotApplicable, ValueCheck
+
+if TYPE_CHECKING:
+    from ...trace.records import Failure
+    from ..cause.init_departure import InitCause
+    from ..measuring_bench import MeasuringBench
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitChange(OutputGap):
+    """The prepared model without active adapters gives something else than the bare one, or stops."""
+
+    failure: Failure | None = None
+    """It stops; then there is no output."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LostKeyword(InitChange):
+    """A module's forward takes a keyword no more; taken away from the bare model, it gives the same."""
+
+    keyword: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewParameter(InitChange):
+    """The first op that departs uses a parameter that the bare model does not have."""
+
+    parameter: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherArgument(InitChange):
+    """The first op that departs is told something else than in the bare model."""
+
+    argument: str
+    now: str
+    before: str
+
+
+class InitParity(ValueCheck):
+    """See the module's docstring."""
+
+    name, order = "init", 90
+    yields = (InitChange, LostKeyword, NewParameter, OtherArgument)
+
+    def observe(self, bench: MeasuringBench) -> Iterator[InitChange]:
+        """At most one, of the type that tells most."""
+        if bench.raw is None:
+            raise NotApplicable
+        ran = bench.known(None)
+        output, amount = bench.gap(ran, bench.bare()) if ran.failure is None else ("", float("inf"))
+        if amount > bench.tolerance:
+            yield _change(bench.init_cause(), output, amount, ran.failure)
+
+
+def _change(cause: InitCause | None, output: str, deviation: float, failure: Failure | None) -> InitChange:
+    """The evidence for what was found to be the cause."""
+    if cause is None:
+        return InitChange(output=output, deviation=deviation, failure=failure)
+    seen = InitChange(output=output, deviation=deviation, failure=failure, departure=cause.departure)
+    if cause.keyword:
+        return LostKeyword(**vars(seen), keyword=cause.keyword)
+    if cause.parameter:
+        return NewParameter(**vars(seen), parameter=cause.parameter)
+    if cause.argument is not None:
+        return OtherArgument(**vars(seen), **cause.argument._asdict())
+    return seen

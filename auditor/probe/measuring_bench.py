@@ -1,0 +1,262 @@
+"""What checks ask of a bench beyond runs: how far two of them are apart, and where that begins."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from ..facts.observations import Departure
+from ..knowledge.library_names import TRANSFORMERS
+from ..schema.composition import Block, Node, lane_count
+from ..schema.references import Reference
+from ..source.source_files import relative_file
+from ..trace.records import Site
+from ..trace.runs import Inputs
+from .bench import Bench, Parameter, Ran, Tensors, without_chance
+from .cause.first_departure import first_departure, relation_departure, writing_line
+from .cause.init_departure import InitCause, init_cause
+from .other_attention import RunsOtherwise, other_attention, switches
+from .output_gaps import answers, lanes_gap, masked_deviation, worst_output
+from .precision import deviation
+from .split_watch import WrongPart, wrong_parts
+from .value_check import NotApplicable
+
+SMALLEST_EFFECT = 1e-9
+"""A change smaller than this, relative to the largest value, is no effect: round-off stays below."""
+Gap = tuple[str, float]
+"""The output (or parameter) that deviates most, and by how much; `""` and zero where none does."""
+
+
+class MeasuringBench(Bench):
+    """A bench with the comparisons that checks are made of. Deviations are relative to the largest value."""
+
+    smallest_effect = SMALLEST_EFFECT
+
+    # -- outputs -------------------------------------------------------------------------------------
+
+    def row_gap(self, ran: Ran, expected: Ran, reference: Reference) -> Gap:
+        """The answers in a reference's rows of a composition's run, against the reference's own run."""
+        rows = reference.output_rows(self.rows)
+        return worst_output(self, ran.outputs, expected.outputs, rows, reference.rows)
+
+    def gap(self, ran: Ran, expected: Ran) -> Gap:
+        """The answers of two runs without lanes, row by row."""
+        rows = self._all_rows()
+        return worst_output(self, ran.outputs, expected.outputs, rows, rows)
+
+    def lanes_gap(self, whole: Ran, other: Ran, lanes: int = 1) -> Gap:
+        """The answers of two runs with this many lanes, lane by lane; those of the first one count."""
+        return lanes_gap(self, whole.outputs, other.outputs, lanes, self._all_rows())
+
+    def any_gap(self, ran: Ran, expected: Ran) -> Gap:
+        """All outputs of two runs of one composition, at all positions."""
+        found = {
+            name: deviation(ran.outputs[name], value) if name in ran.outputs else float("inf")
+            for name, value in expected.outputs.items()
+        }
+        worst = max(found, key=lambda name: found[name], default="")
+        return worst, found.get(worst, 0.0)
+
+    def gap_on(self, inputs: Inputs, rows: tuple[int, ...]) -> Gap:
+        """These rows of the composition, against a run on other inputs that have these rows only.
+
+        Raises NotApplicable where the other run stops (which proves nothing about this one), and where the
+        model without adapters differs, too.
+        """
+        here, there = self.composed(), self.run(self.tree, inputs)
+        if there.failure is not None:
+            raise NotApplicable
+        found = lanes_gap(self, here.outputs, there.outputs, lane_count(self.tree), rows)
+        if found[1] > self.tolerance:
+            base, other = self.known(None), self.run(None, inputs)
+            if base.failure is not None or other.failure is not None:
+                raise NotApplicable
+            if lanes_gap(self, base.outputs, other.outputs, 1, rows)[1] > self.tolerance:
+                raise NotApplicable
+        return found
+
+    def part_gaps(self, whole: Ran, alone: Ran, part: Reference) -> Iterator[Gap]:
+        """Every answer of a part's rows in a run on all rows, against the run on these rows alone."""
+        rows = list(part.rows)
+        mine = {n: v[rows] for n, v in whole.outputs.items() if v.dim() and v.shape[0] == self.rows}
+        for name, value in answers(alone.outputs).items():
+            if name in mine and mine[name].shape == value.shape and value.shape[0] == len(part.rows):
+                yield name, masked_deviation(self, name, mine[name], value, part.rows)
+
+    def steps_gap(self, one: Ran, other: Ran) -> float:
+        """Largest deviation of sequences and scores of every step; infinite where one run stops."""
+        if one.failure is not None or other.failure is not None:
+            return 0.0 if one.failure is not None and other.failure is not None else float("inf")
+        names = [n for n in one.outputs if n.startswith(("sequences", "scores", "logits"))]
+        missing = float("inf")
+        return max(
+            (deviation(one.outputs[n], other.outputs[n]) if n in other.outputs else missing for n in names),
+            default=0.0,
+        )
+
+    # -- effects -------------------------------------------------------------------------------------
+
+    def is_moved(self, ran: Ran, other: Ran, reference: Reference) -> bool:
+        """Whether any answer in the reference's rows differs between two runs of the composition."""
+        before = self._in_rows(ran, reference)
+        if not before:
+            return True  # the lanes are not there: that is what is wrong
+        return any(
+            self._change(ran, other, reference, name, value) > SMALLEST_EFFECT
+            for name, value in answers(before).items()
+        )
+
+    def first_change(self, ran: Ran, other: Ran, reference: Reference) -> Gap:
+        """The first answer with a row for each lane and row that differs in the reference's rows."""
+        total = self.rows * lane_count(self.tree)  # scores of beams, say, have other rows
+        for name, value in answers(self._in_rows(ran, reference)).items():
+            theirs = other.outputs.get(name)
+            alike = theirs is not None and theirs.shape == ran.outputs[name].shape
+            if (
+                name.startswith(TRANSFORMERS.pairwise_outputs)
+                or theirs is None
+                or not alike
+                or theirs.shape[0] != total
+            ):
+                continue
+            amount = self._change(ran, other, reference, name, value)
+            if amount > SMALLEST_EFFECT:
+                return name, amount
+        return "", 0.0
+
+    def _in_rows(self, ran: Ran, reference: Reference) -> Tensors:
+        rows = reference.output_rows(self.rows)
+        return {n: v[list(rows)] for n, v in ran.outputs.items() if v.dim() and v.shape[0] > max(rows)}
+
+    def _change(self, ran: Ran, other: Ran, reference: Reference, name: str, value: torch.Tensor) -> float:
+        """How far an output moved in the reference's rows, where it is `value` before."""
+        theirs = other.outputs.get(name)
+        if theirs is None or theirs.shape != ran.outputs[name].shape:
+            return float("inf")
+        rows = list(reference.output_rows(self.rows))
+        return masked_deviation(self, name, theirs[rows], value, reference.rows)
+
+    def modules_of(self, adapter: str) -> dict[str, list[Parameter]]:
+        """An adapter's parameters by the path of the layer that keeps them.
+
+        What a pool keeps for a layer is found by its path in the pool.
+        """
+        modules: dict[str, list[Parameter]] = {}
+        for path, parameter in self.own_parameters(adapter):
+            layer, _, rest = path.partition(f".{adapter}.")
+            pool = f"{layer}.{adapter}"
+            if isinstance(self.model.get_submodule(pool), torch.nn.ModuleDict):
+                layer = f"{pool}.{rest.partition('.')[0]}"
+            modules.setdefault(layer, []).append((path, parameter))
+        return modules
+
+    @contextlib.contextmanager
+    def other_strength(self, adapter: str) -> Iterator[tuple[str, Departure]]:
+        """A copy of an adapter with twice its `alpha`, and the forward that should heed it.
+
+        Raises LookupError where the adapter's method has none.
+        """
+        with self.library.other_strength(self.model, adapter) as (copy, module):
+            self.model.to(self.dtype)
+            code = type(module).forward.__code__
+            site = Site(relative_file(code.co_filename) or "", code.co_firstlineno, "forward")
+            yield copy, Departure(0, "", site, "forward", 0.0)
+
+    # -- losses and gradients ------------------------------------------------------------------------
+
+    def share(self, reference: Reference) -> float:
+        """Of all rows of all lanes, those of a reference."""
+        return len(reference.rows) / (self.rows * lane_count(self.tree))
+
+    def rows_with_labels(self, reference: Reference) -> tuple[int, ...] | None:
+        """The rows to run a reference on for its loss; None for all. Raises NotApplicable under padding."""
+        if len(reference.rows) == self.rows:
+            return None
+        if self.spec.mask not in ("none", "full"):
+            raise NotApplicable  # alone, the rows would have other padding, which `part_padding` looks at
+        return reference.rows
+
+    def gradient_gap(self, ran: Ran, parts: Sequence[Ran], shares: Sequence[float] = ()) -> Gap:
+        """The parameter whose gradient is furthest off the (weighted) sum of the parts'.
+
+        Relative to the largest gradient of all.
+        """
+        expected: Tensors = {}
+        for part, share in zip(parts, shares or [1.0] * len(parts), strict=True):
+            for name, gradient in part.gradients.items():
+                expected[name] = expected.get(name, torch.zeros_like(gradient)) + gradient * share
+        scale = max((float(g.abs().max()) for g in expected.values()), default=0.0) or 1.0
+        worst, amount = "", 0.0
+        for name in sorted(set(ran.gradients) | set(expected)):
+            own = ran.gradients.get(name, torch.zeros(()))
+            off = float((own - expected.get(name, torch.zeros(()))).abs().max()) / scale
+            if not off <= amount:
+                worst, amount = name, off
+        return worst, amount
+
+    # -- inputs --------------------------------------------------------------------------------------
+
+    def copied_inputs(self) -> Inputs:
+        """The inputs, in tensors of their own."""
+        return {k: v.clone() if isinstance(v, torch.Tensor) else v for k, v in self.inputs.items()}
+
+    def changed_inputs(self, given: Mapping[str, Any]) -> list[str]:
+        """Names of the copies that are not what the inputs are."""
+        tensors = {k: v for k, v in self.inputs.items() if isinstance(v, torch.Tensor)}
+        return [name for name, value in tensors.items() if deviation(given[name], value) > 0]
+
+    # -- other ways ----------------------------------------------------------------------------------
+
+    def bare(self) -> Ran:
+        """What the model gave before `adapters.init`."""
+        return Ran(self.raw or {}, self.raw_failure)
+
+    def other_attention(self, weights: str) -> contextlib.AbstractContextManager[tuple[str, RunsOtherwise]]:
+        """Another attention implementation, and runs with it. Raises NotApplicable where there is none.
+
+        `weights` is the argument of a forward that asks for attention weights.
+        """
+        return other_attention(self, weights)
+
+    def bare_with_this_attention(self) -> Ran | None:
+        """The model before `adapters.init`, as attention is computed now; None where that is fixed."""
+        if self.raw is None or not switches(self.model):
+            return None
+        now = self.model.config._attn_implementation
+        return self.run_raw(lambda model: model.set_attn_implementation(now))
+
+    @contextlib.contextmanager
+    def fused_copies(self, adapter: str, number: int) -> Iterator[Block]:
+        """A Fuse of this many copies of an adapter, whose fusion hands values on."""
+        with self.library.fused_copies(self.model, adapter, number) as fused:
+            self.model.to(self.dtype)
+            without_chance(self.model)
+            yield fused
+
+    def wrong_parts(self, tree: Node, split: Block) -> list[WrongPart]:
+        """Parts of a Split in a tree that are not their adapter's in some layer: the first that runs."""
+        return wrong_parts(self, tree, split)
+
+    # -- causes --------------------------------------------------------------------------------------
+
+    def first_departure(self, reference: Reference) -> Departure | None:
+        """The first op of the composition whose value, on a reference's rows, is not its twin's."""
+        return first_departure(self, reference)
+
+    def relation_departure(self, tree: Node, alone: Node) -> Departure | None:
+        """The first op of `tree`, without lanes, whose value is not what `alone` has there."""
+        return relation_departure(self, tree, alone)
+
+    def init_cause(self) -> InitCause | None:
+        """The first op that departs from the bare model, and why; None where all matched ones agree."""
+        return init_cause(self)
+
+    def writing_line(self, name: str) -> Departure | None:
+        """Where an input is first written to."""
+        return writing_line(self, tuple(self.inputs[name].shape))
+
+    def _all_rows(self) -> tuple[int, ...]:
+        return tuple(range(self.rows))

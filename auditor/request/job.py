@@ -1,0 +1,129 @@
+"""One audit as it is done: the request and what follows from it, worked out once and passed down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+from ..library.find_library import library_named
+from ..library.library import Library
+from ..schema.audit_options import AuditOptions
+from ..schema.composition import Block, adapter_names, lane_count
+from ..schema.composition_parser import parse
+from ..schema.saved_setup import read_setup
+from ..schema.spec import AuditSpec
+from .model_source import ModelSource, resolve
+from .sizes import check_sizes_fit, filled, rows_of, tokens_of
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is audited, of which model, by which library, and how."""
+
+    spec: AuditSpec
+    tree: Block
+    """The composition, its open sizes filled in from B and S."""
+    rows: int
+    """B, the caller's batch size."""
+    tokens: int
+    """S, tokens per row."""
+    source: ModelSource
+    library: Library
+    options: AuditOptions = field(default_factory=AuditOptions)
+
+    @classmethod
+    def of(
+        cls,
+        spec: AuditSpec,
+        source: ModelSource,
+        options: AuditOptions | None = None,
+        library: Library | None = None,
+    ) -> Job:
+        """The job of a spec. Raises ComposeError, or UsageError for a set-up or library that is not there."""
+        written = _written(spec.compose)
+        return cls(
+            spec,
+            filled(written, spec.batch, spec.seq_len),
+            rows_of(spec, written),
+            tokens_of(spec, written),
+            source,
+            library or library_named(spec.library),
+            options or AuditOptions(),
+        )
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """All adapters, each once, in the order of the text."""
+        return adapter_names(self.tree)
+
+    @cached_property
+    def lanes(self) -> int:
+        """N, how many lanes the composition makes of one batch."""
+        return lane_count(self.tree)
+
+    @cached_property
+    def methods(self) -> dict[str, str]:
+        """Adapter -> its configuration; empty for a model in hand, whose adapters are there already."""
+        if self.source.in_hand:
+            return {}
+        default = self.spec.adapter or self.library.default_config
+        return {name: self.spec.adapters.get(name, default) for name in self.names}
+
+    def changed(self, **fields: Any) -> Job:
+        """The same job with other fields of the spec, everything else worked out anew."""
+        spec = self.spec.model_copy(update=fields)
+        return Job.of(spec, self.source, self.options, self.library)
+
+    def at(self, source: ModelSource) -> Job:
+        """The same job on another model."""
+        return replace(self, source=source)
+
+
+def requested_job(
+    spec: AuditSpec, options: AuditOptions | None = None, *, sizes_must_fit: bool = False
+) -> Job:
+    """The job of a request that can be meant, before its model is looked for. Raises UsageError.
+
+    What the *library* refuses is not decided here: that is a verdict of the audit.
+    """
+    job = Job.of(spec, ModelSource(spec.model, "not looked for yet"), options)
+    _check(job)
+    if sizes_must_fit:
+        check_sizes_fit(job.tree, job.rows, job.tokens)
+    return job
+
+
+def resolved_job(
+    spec: AuditSpec, options: AuditOptions | None = None, *, sizes_must_fit: bool = False
+) -> Job:
+    """`requested_job` with its model found. Raises UsageError."""
+    job = requested_job(spec, options, sizes_must_fit=sizes_must_fit)
+    return job.at(resolve(spec.model, offline=job.options.offline))
+
+
+def _written(compose: str) -> Block:
+    """The composition as it was written, or as it was saved."""
+    return read_setup(Path(compose)) if _is_path(compose) else parse(compose)
+
+
+def _is_path(compose: str) -> bool:
+    try:
+        return compose.endswith(".json") or Path(compose).is_dir()
+    except OSError:  # longer than a file name can be
+        return False
+
+
+def _check(job: Job) -> None:
+    spec = job.spec
+    for what, size in (("rows", job.rows), ("tokens", job.tokens)):
+        if size < 1:
+            raise UsageError(f"{spec.compose} leaves no {what}", why="all its sizes are 0")
+    for name in spec.adapters:
+        if name not in job.names:
+            raise UsageError(
+                f"--adapter {name}=... names an adapter that is not in the composition",
+                why=f"{spec.compose} has {', '.join(job.names)}",
+            )
