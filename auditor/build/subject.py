@@ -195,13 +195,23 @@ def _add_heads(subject: Subject) -> None:
 
 
 def _activate_with_heads(subject: Subject) -> None:
-    """The composition, with the heads that a model in hand has active, or with those that follow from it."""
-    heads = subject.library.heads
-    chosen = heads.active(subject.model) if heads is not None and subject.job.source.in_hand else None
+    """The composition, with the heads that are asked for, or with those that follow from it."""
+    chosen = _chosen_heads(subject)
     subject.activate(subject.tree)
-    subject.heads = chosen or (heads.active(subject.model) if heads is not None else None)
-    if chosen is not None:
+    if chosen is None:
+        heads = subject.library.heads
+        subject.heads = heads.active(subject.model) if heads is not None else None
+    else:
+        subject.heads = chosen
         subject.activate(subject.tree)
+
+
+def _chosen_heads(subject: Subject) -> Heads | None:
+    """The heads of a spec, or those that are active in a model in hand; None where none are chosen."""
+    job, heads = subject.job, subject.library.heads
+    if job.spec.active_head is not None:
+        return Heads(job.spec.active_head)
+    return heads.active(subject.model) if heads is not None and job.source.in_hand else None
 
 
 def _enable_checkpointing(model: Any, package: str) -> None:

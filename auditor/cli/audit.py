@@ -38,6 +38,7 @@ from .project import Project, project_options
     help="Task head, e.g. SequenceClassification; or one of an adapter, e.g. "
     "a=classification[num_labels=3], repeatable.",
 )
+@click.option("--active-head", metavar="NAMES", help="Active heads, e.g. a,b; default: the adapters'.")
 @click.option("--with", "inputs", metavar="NAMES", help=f"Extra inputs: {', '.join(get_args(ExtraInput))}.")
 @click.option("--skip-layers", metavar="LAYERS", help="Layers without adapters, e.g. 0,3.")
 @click.option("--gradient-checkpointing", is_flag=True)
@@ -149,6 +150,9 @@ def make_spec(model: str, options: dict[str, Any]) -> AuditSpec:
             "attn": options["attn"],
             "head": head,
             "heads": heads,
+            "active_head": [n.strip() for n in options["active_head"].split(",")]
+            if options["active_head"]
+            else None,
             "inputs": [n.strip() for n in options["inputs"].split(",") if n.strip()]
             if options["inputs"]
             else [],

@@ -52,7 +52,10 @@ class PredictionHeads(Protocol):
         """What is active; None for a model that has no heads to choose from."""
 
     def use(self, model: Any, heads: Heads) -> None:
-        """Make heads active, after the adapters: to activate these may activate others."""
+        """Make heads active, after the adapters: to activate these may activate others.
+
+        Raises UsageError for a head that the model does not have.
+        """
 
     def labels(self, model: Any) -> tuple[HeadLabels, ...]:
         """What the losses of the active heads need; nothing for heads without a loss of a known kind."""

@@ -52,6 +52,8 @@ class AuditSpec(BaseModel):
     head: str | None = None
     heads: dict[str, str] = Field(default_factory=dict)
     """Adapter -> a prediction head of the library's own, which has the adapter's name."""
+    active_head: tuple[str, ...] | None = None
+    """Names of the heads to be active, in place of those that follow from the adapters."""
 
     @classmethod
     def read(cls, data: Any) -> AuditSpec:

@@ -70,6 +70,10 @@ class AdaptersHeads:
         """Set `active_head`."""
         from adapters.composition import BatchSplit, Parallel
 
+        unknown = [name for name in heads.names if name not in getattr(model, "heads", ())]
+        if unknown:
+            known = ", ".join(getattr(model, "heads", ())) or "it has none"
+            raise UsageError(f"the model has no head {unknown[0]!r}", do=f"known: {known}")
         if heads.sizes:
             model.active_head = BatchSplit(*heads.names, batch_sizes=list(heads.sizes))
         elif heads.in_lanes:
