@@ -19,7 +19,7 @@ from .bench import Bench, Parameter, Ran, Tensors, without_chance
 from .cause.first_departure import first_departure, relation_departure, writing_line
 from .cause.init_departure import InitCause, init_cause
 from .other_attention import RunsOtherwise, other_attention, switches
-from .output_gaps import answers, lanes_gap, masked_deviation, worst_output
+from .output_gaps import answers, lanes_gap, masked_deviation, plain_gap, worst_output
 from .output_sets import Rows, rows_of
 from .precision import deviation
 from .split_watch import WrongPart, wrong_parts
@@ -45,9 +45,7 @@ class MeasuringBench(Bench):
 
     def gap(self, ran: Ran, expected: Ran) -> Gap:
         """The answers of two runs without lanes, row by row."""
-        rows = self._all_rows()
-        mine = {n: v[list(rows)] for n, v in ran.outputs.items() if v.dim() and v.shape[0] > max(rows)}
-        return worst_output(self, mine, expected.outputs, rows)
+        return plain_gap(self, ran.outputs, expected.outputs)
 
     def set_rows(self, ran: Ran, reference: Reference, output: str) -> tuple[int, int]:
         """Rows that an output (by its name in a reference's run) has, and those that it should have."""
@@ -117,6 +115,12 @@ class MeasuringBench(Bench):
             self._change(before[name], other, reference, name) > SMALLEST_EFFECT
             for name in answers({n: rows.value for n, rows in before.items()})
         )
+
+    def is_finite(self, ran: Ran, reference: Reference) -> bool:
+        """Whether any answer in the reference's rows has a finite number."""
+        rows = self._in_rows(ran, reference)
+        every = answers({name: row.value for name, row in rows.items()})
+        return any(bool(rows[name].taken().isfinite().any()) for name in every)
 
     def first_change(self, ran: Ran, other: Ran, reference: Reference) -> Gap:
         """The first answer with a row for each lane and row that differs in the reference's rows."""

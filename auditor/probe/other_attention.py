@@ -47,7 +47,7 @@ def switches(model: Any) -> bool:
 @contextmanager
 def _switched(model: Any, other: str) -> Iterator[None]:
     """The model and its parts, which may differ, with another implementation for a while."""
-    every = (getattr(module, "config", None) for module in model.modules())
+    every: Iterator[Any] = (getattr(module, "config", None) for module in model.modules())
     configs = {id(c): c for c in every if hasattr(c, "_attn_implementation")}  # those of heads say nothing
     before = [(config, config._attn_implementation) for config in configs.values()]
     try:

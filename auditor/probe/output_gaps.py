@@ -38,6 +38,12 @@ def worst_output(
     return worst, amount
 
 
+def plain_gap(bench: Bench, actual: Tensors, expected: Tensors) -> tuple[str, float]:
+    """The answer that deviates most between two runs without lanes, and by how much."""
+    mine = {n: v[: bench.rows] for n, v in actual.items() if v.dim() and v.shape[0] >= bench.rows}
+    return worst_output(bench, mine, expected, tuple(range(bench.rows)))
+
+
 def lanes_gap(
     bench: Bench, whole: Tensors, other: Tensors, lanes: int, rows: tuple[int, ...]
 ) -> tuple[str, float]:

@@ -58,14 +58,16 @@ def _with_other_heads(change: Callable[[list[str]], list[str]]) -> Any:
 
     class Changed(type(model)):  # type: ignore[misc]
         def forward_head(self, *args: Any, **kwargs: Any) -> Any:
-            active = self._active_heads
+            active: Any = self.active_head
+            if active is None or isinstance(active, str):
+                return super().forward_head(*args, **kwargs)
             names = change(list(active))
             split = isinstance(active, BatchSplit)
-            self._active_heads = BatchSplit(*names, batch_sizes=active.batch_sizes) if split else names
+            self.active_head = BatchSplit(*names, batch_sizes=active.batch_sizes) if split else names
             try:
                 return super().forward_head(*args, **kwargs)
             finally:
-                self._active_heads = active
+                self.active_head = active
 
     model.__class__ = Changed
     return model
