@@ -57,8 +57,10 @@ def _with_other_heads(change: Callable[[list[str]], list[str]]) -> Any:
     model = bert_with_heads()
 
     class Changed(type(model)):  # type: ignore[misc]
+        active_head: Any
+
         def forward_head(self, *args: Any, **kwargs: Any) -> Any:
-            active: Any = self.active_head
+            active = self.active_head
             if active is None or isinstance(active, str):
                 return super().forward_head(*args, **kwargs)
             names = change(list(active))

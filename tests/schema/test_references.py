@@ -11,6 +11,7 @@ from trees import plain_names, trees
 
 from adapter_audit.auditor.schema.composition import Block, Node, adapter_names, lane_count, walk
 from adapter_audit.auditor.schema.composition_parser import parse
+from adapter_audit.auditor.schema.heads import Heads
 from adapter_audit.auditor.schema.references import references, row_tree
 
 
@@ -47,6 +48,29 @@ def test_examples(
 ) -> None:
     found = references(parse(text), rows, tasks)
     assert [(r.lane, r.rows, str(r.tree)) for r in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "heads", "expected"),
+    [
+        ("a", None, [(None, None, (0, 1, 2))]),
+        ("a", Heads(("h",)), [("h", None, (0, 1, 2))]),
+        ("a", Heads(("h", "i")), [("h", 0, (0, 1, 2)), ("i", 1, (0, 1, 2))]),
+        ("parallel(a,b)", Heads(("b", "a")), [("b", 0, (0, 1, 2)), ("a", 1, (0, 1, 2))]),
+        ("parallel(a,b)", Heads(("h",)), [("h", None, (0, 1, 2)), ("h", None, (3, 4, 5))]),
+        ("batchsplit(a,b;1,2)", Heads(("a", "b"), (1, 2)), [("a", 0, (0,)), ("b", 1, (0, 1))]),
+        (
+            "parallel(batchsplit(a,b;1,2),c)",
+            Heads(("b", "c")),
+            [("b", 0, (0,)), ("b", 0, (1, 2)), ("c", 1, (0, 1, 2))],
+        ),
+    ],
+)
+def test_heads_have_rows_of_their_own(
+    text: str, heads: Heads | None, expected: list[tuple[str | None, int | None, tuple[int, ...]]]
+) -> None:
+    found = references(parse(text), 3, heads=heads)
+    assert [(r.head, r.part, r.part_rows) for r in found] == expected
 
 
 def test_output_rows_are_lane_major() -> None:
