@@ -17,9 +17,9 @@ from ...schema.result import Activity
 from ...source.package_source import PackageSource
 from .adapters_source import SOURCE
 from .experiments import AdapterExperiments
+from .flexible_heads import AdaptersHeads
 from .method_check import check_config
 from .pasted_code import one_after_the_other, python
-from .prediction_heads import AdaptersHeads
 from .support_tables import AdaptersTables
 
 _NO_DOWNLOAD = {"try_loading_from_hub": False}

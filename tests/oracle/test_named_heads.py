@@ -53,5 +53,6 @@ def test_swapped_heads_are_wrong(mode: str, tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_head_is_no_part_of_the_adapter_of_its_name(tmp_path: Path) -> None:
-    result = ask(tmp_path, "bert", adapters={"a": SEQ, "b": "seq_bn[reduction_factor=4,leave_out=[0,1]]"})
+    unlike = {"a": "lora[r=2]", "b": "lora[r=2,leave_out=[0,1]]"}
+    result = ask(tmp_path, "bert", "stack(a,b)", adapters=unlike)
     assert (result["verdict"], result["detail"]) == ("no-effect", "b changes nothing")
