@@ -132,7 +132,7 @@ def test_tasks_by_name() -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"heads": {"a": "clasification"}}, "did you mean classification"),
+        ({"heads": {"a": "classifications"}}, "did you mean classification"),
         ({"heads": {"a": "classification[labels=2]"}}, "no argument 'labels'"),
         ({"heads": {"a": "classification[num_labels=2"}}, "names with plain values"),
         ({"heads": {"c": "classification"}}, "names an adapter that is not in the composition"),
