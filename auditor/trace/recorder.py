@@ -157,7 +157,7 @@ class Recorder(MetaValues):
         out = self._repairs.op_output(record.key, args) if self._repairs is not None else None
         follows = record.key[:4] in self._mended
         text = "" if follows and out is not None else f"{type(error).__name__}: {error}"
-        record = self._put(replace(record, error=text, repaired=out is not None))
+        record = self._put(record._replace(error=text, repaired=out is not None))
         if out is None:
             error.audit_record = record.index  # type: ignore[attr-defined]
             return record, None
@@ -176,7 +176,7 @@ class Recorder(MetaValues):
         expected = self._repairs.op_output(record.key, args)
         if expected is None:
             return record, out
-        return replace(record, repaired=True), expected
+        return record._replace(repaired=True), expected
 
     def unknown(self, site: Site) -> None:
         """Note a question that nobody can answer on meta."""
