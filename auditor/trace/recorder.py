@@ -10,7 +10,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -218,7 +218,7 @@ class Recorder(MetaValues):
             return None
         record = getattr(error, "audit_record", None)
         if record is not None:
-            self._put(replace(self.trace.records[record], repaired=True))
+            self._put(self.trace.records[record]._replace(repaired=True))
         module = getattr(error, "audit_module", call.path)
         self.trace.failures.append(self._failure(error, record, repaired=True, module=module))
         return out
