@@ -8,9 +8,9 @@ row-wise reference and are held to the neutrality relations instead.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from .composition import Node, lane_count, lane_reference
+from .composition import Node, lane_count, lane_reference, with_children
 
 
 @dataclass(frozen=True)
@@ -51,4 +51,4 @@ def row_tree(node: Node, position: int, task: int) -> Node:
                 return row_tree(child, position - start, task)
             start += int(size)
         return row_tree(node.children[-1], 0, task)
-    return replace(node, children=tuple(row_tree(c, position, task) for c in node.children))
+    return with_children(node, tuple(row_tree(c, position, task) for c in node.children))
