@@ -108,12 +108,16 @@ def _unknowns(facts: Facts) -> tuple[str, ...]:
     found: list[str] = []
     if facts.static is not None:
         found += dict.fromkeys(facts.static.trace.unknowns)
+        found += [
+            f"lane {lane} has nothing to be held to: alone it stops ({stop.kind}: {stop.message})"
+            for lane, stop in facts.static.reference_failures.items()
+        ]
     if facts.probe_lost:
         found.append(facts.probe_lost.splitlines()[0])
     if facts.probe is not None:
         if facts.probe.death is None:
             found = []  # executed with real values: the shape trace's open questions are answered
-        found += [f"{check}: {why}" for check, why in facts.probe.skipped.items()]
+        found += [f"{check}: {why}" for check, why in facts.probe.unanswered.items()]
     return tuple(found)
 
 

@@ -56,6 +56,12 @@ class TransformersNames:
     cache_classes: Names
     unbatched_arguments: Names
     """Arguments of a forward whose first dimension is never the batch."""
+    head_masks: Names
+    """Arguments with a number for each layer and head."""
+    embedded_arguments: Names
+    """Arguments whose last dimension is the model's width."""
+    main_arguments: Names
+    """Arguments that tell the batch size."""
     caches: Names
     """Outputs that hold keys and values for later steps."""
     pairwise_outputs: Names
@@ -91,6 +97,8 @@ class AdaptersNames:
     """Functions that give the active composition."""
     set_up_pickers: Names
     """Methods that pick one adapter of a composition."""
+    context_arguments: Names
+    """Arguments that every prepared model's forward takes beside its own."""
 
 
 def _typed(kind: type[T], data: dict[str, Any]) -> T:

@@ -60,6 +60,8 @@ class Bench:
         self.raw_failure: Failure | None = None
         self.idle: set[str] = set()
         """Adapters that were found to change nothing."""
+        self._questions: list[str] = []
+        """What the check that runs cannot find out."""
         self._known: dict[Any, Ran] = {}
         self._own: dict[str, list[Parameter]] = {}
         self._moved: dict[tuple[str, int], Ran] = {}
@@ -100,6 +102,22 @@ class Bench:
         if self.seed and self.raw is not None:
             self.raw = self.run_raw(lambda _model: None).outputs
 
+    def leave_open(self, why: str) -> None:
+        """Say what a check cannot find out: the verdict is no better than `unknown` then."""
+        if why not in self._questions:
+            self._questions.append(why)
+
+    def taken_questions(self) -> tuple[str, ...]:
+        """What was left open since the last time, once."""
+        taken, self._questions = tuple(self._questions), []
+        return taken
+
+    def stopped(self, tree: Node | None, ran: Ran) -> str:
+        """Why nothing is compared with this run, in words."""
+        assert ran.failure is not None
+        who = "the model without adapters" if tree is None else f"{tree} alone"
+        return f"{who} stops ({ran.failure.kind}: {ran.failure.message.splitlines()[0][:160]})"
+
     @property
     def spec(self) -> AuditSpec:
         """The request, with the sizes of the small model."""
@@ -132,12 +150,12 @@ class Bench:
             self.subject.activate(tree)
         except Exception as error:
             return Ran(failure=failure_of(error, self.library.package))
-        given = self._fit(tree, self.inputs if inputs is None else inputs)
+        given = self.fitted(tree, self.inputs if inputs is None else inputs)
         return self._execute(self.model, given, use_cache, mode=mode)
 
     def run_on(self, inputs: Inputs) -> Ran:
         """Run what is active on exactly these tensors, to see whether it writes into them."""
-        return self._execute(self.model, self._fit(self.tree, inputs), copies=False)
+        return self._execute(self.model, self.fitted(self.tree, inputs), copies=False)
 
     def run_with(self, parameters: Sequence[Parameter]) -> Ran:
         """Run the composition with some parameters perturbed."""
@@ -174,7 +192,7 @@ class Bench:
 
     def inputs_of(self, rows: tuple[int, ...] | None) -> Inputs:
         """The inputs of some rows (None: all)."""
-        return self.inputs if rows is None else take_rows(self.inputs, torch.tensor(rows))
+        return self.inputs if rows is None else take_rows(self.inputs, torch.tensor(rows), self.rows)
 
     def reference(self, reference: Reference) -> Ran:
         """What a reference gave on the whole batch; its rows are those that count.
@@ -192,7 +210,7 @@ class Bench:
     def witnessed(self, tree: Node | None) -> Witness:
         """A recorded run on all rows with the values of every op."""
         self.subject.activate(tree)
-        return self._witness(self.model, self._fit(tree, self.inputs))
+        return self._witness(self.model, self.fitted(tree, self.inputs))
 
     def raw_witnessed(self) -> Witness:
         """A recorded run of the model before `adapters.init`, on the same weights."""
@@ -218,7 +236,7 @@ class Bench:
             found = self._own[adapter] = list(self.library.parameters(self.model, adapter))
         return found
 
-    def _fit(self, tree: Node | None, inputs: Inputs) -> Inputs:
+    def fitted(self, tree: Node | None, inputs: Inputs) -> Inputs:
         """Task ids go to compositions with a MultiTask only."""
         tasked = (
             tree is not None and not isinstance(tree, str) and any(b.kind == "multitask" for b in walk(tree))
@@ -236,7 +254,7 @@ class Bench:
         if reference.rows == tuple(range(self.rows)):
             return self.reference(reference)
         self.subject.activate(reference.tree)
-        return self._execute(self.model, self._fit(reference.tree, self.inputs), learn_from=reference.rows)
+        return self._execute(self.model, self.fitted(reference.tree, self.inputs), learn_from=reference.rows)
 
     def loss_gradients(self, tree: Node, rows: tuple[int, ...] | None) -> Ran:
         """The adapters' gradients of the model's own loss, on all or some rows (train mode)."""
@@ -244,7 +262,7 @@ class Bench:
         self.model.train()
         try:
             with self.precision(), torch.enable_grad():
-                output = self.model(**on_device_of(self.model, self._fit(tree, self.inputs_of(rows))))
+                output = self.model(**on_device_of(self.model, self.fitted(tree, self.inputs_of(rows))))
                 output["loss"].backward()
         except Exception as error:
             return Ran(failure=failure_of(error, self.library.package))
@@ -269,7 +287,7 @@ class Bench:
         try:
             self.subject.activate(self.tree)
             with self.precision():
-                given = on_device_of(self.model, self._fit(self.tree, self.inputs))
+                given = on_device_of(self.model, self.fitted(self.tree, self.inputs))
                 execute(self.model, given, "train", **self._run_options(self.model))
             return {id(p) for p in parameters if p.grad is not None and bool((p.grad != 0).any())}
         finally:
@@ -330,7 +348,7 @@ class Bench:
 
     def _raw_inputs(self, model: Any) -> Inputs:
         maker = input_maker(model, self.job, self.dtype)
-        return self._fit(None, maker.make(self.job.rows, self.seed))
+        return self.fitted(None, maker.make(self.job.rows, self.seed))
 
 
 def _beams_moved(outputs: Tensors, lanes: int) -> bool:

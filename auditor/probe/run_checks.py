@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
@@ -15,7 +16,8 @@ from ..trace.records import Failure, Record, Site
 from ..trace.runs import recorded_run
 from .bench import Bench
 from .measuring_bench import MeasuringBench
-from .value_check import NotApplicable, all_checks
+from .own_dtype import is_other, own_failure
+from .value_check import NotApplicable, Unanswered, ValueCheck, all_checks
 
 
 def probe(job: Job, tell: Callable[[ProbeFacts], None] | None = None) -> ProbeFacts:
@@ -30,24 +32,42 @@ def probe(job: Job, tell: Callable[[ProbeFacts], None] | None = None) -> ProbeFa
     composed = bench.known(bench.tree)
     if composed.failure and _same(composed.failure, bench.raw_failure):
         why = f"the bare model fails in the same way ({composed.failure.kind}: {composed.failure.message})"
-        return ProbeFacts(skipped={"the composition": why}, notes=tuple(bench.notes))
-    found: list[Observation] = []
-    done: list[str] = []
+        return ProbeFacts(unanswered={"the composition": why}, notes=tuple(bench.notes))
+    so_far = ProbeFacts(notes=tuple(bench.notes))
     for check in all_checks():
+        before, so_far = so_far, _with_check(so_far, check, bench)
+        if so_far.observations != before.observations and tell is not None:
+            tell(so_far)
+    failure = composed.failure
+    if failure is None and is_other(bench):
         try:
-            news = list(check.observe(bench))
-        except NotApplicable:
-            continue
-        found += news
-        done.append(check.name)
-        if news and tell is not None:
-            tell(ProbeFacts(observations=tuple(found), checks=tuple(done), notes=tuple(bench.notes)))
-    return ProbeFacts(
-        failure=composed.failure,
+            failure = own_failure(bench)
+        except Unanswered as reason:
+            so_far = replace(so_far, unanswered={**so_far.unanswered, "dtype": str(reason)})
+    return replace(
+        so_far,
+        failure=failure,
         reference_failures=bench.reference_failures(),
-        observations=tuple(found),
-        checks=tuple(done),
         notes=tuple(bench.notes),
+    )
+
+
+def _with_check(so_far: ProbeFacts, check: ValueCheck, bench: MeasuringBench) -> ProbeFacts:
+    """The facts with what one more check saw, and what it could not find out."""
+    news: list[Observation] = []
+    done = (check.name,)
+    try:
+        news.extend(check.observe(bench))
+    except NotApplicable:
+        done = ()
+    except Unanswered as reason:
+        bench.leave_open(str(reason))
+    why = bench.taken_questions()
+    return replace(
+        so_far,
+        observations=(*so_far.observations, *news),
+        checks=(*so_far.checks, *done),
+        unanswered={**so_far.unanswered, check.name: "; ".join(why)} if why else so_far.unanswered,
     )
 
 

@@ -66,9 +66,9 @@ class Job:
 
     @cached_property
     def methods(self) -> dict[str, str]:
-        """Adapter -> its configuration; empty for a model in hand, whose adapters are there already."""
+        """Adapter -> its configuration; of a model in hand, of those adapters whose configuration has a text."""
         if self.source.in_hand:
-            return {}
+            return {name: self.spec.adapters[name] for name in self.names if name in self.spec.adapters}
         default = self.spec.adapter or self.library.default_config
         return {name: self.spec.adapters.get(name, default) for name in self.names}
 

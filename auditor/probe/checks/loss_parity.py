@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...facts.observations import OutputGap
-from ..value_check import NotApplicable, ValueCheck
+from ..value_check import NotApplicable, Unanswered, ValueCheck
 
 if TYPE_CHECKING:
     from ...schema.references import Reference
@@ -44,9 +44,11 @@ class LossParity(ValueCheck):
 
 
 def _loss_alone(bench: MeasuringBench, reference: Reference) -> float:
-    """The loss of a reference on its rows. Raises NotApplicable where there is none to compare with."""
+    """The loss of a reference on its rows. Raises Unanswered where there is none to compare with."""
     rows = bench.rows_with_labels(reference)
     ran = bench.reference(reference) if rows is None else bench.known(reference.tree, rows)
+    if ran.failure is not None:
+        raise Unanswered(bench.stopped(reference.tree, ran))
     if "loss" not in ran.outputs:
-        raise NotApplicable
+        raise Unanswered(f"{reference.tree} alone has no loss")
     return float(ran.outputs["loss"])
