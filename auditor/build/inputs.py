@@ -206,10 +206,10 @@ def input_maker(model: Any, job: Job, dtype: torch.dtype | None = None) -> Input
 
 def check_given(model: Any, inputs: Mapping[str, Any]) -> None:
     """Raise UsageError for a given input that the model's forward does not take."""
-    parameters = inspect.signature(model.forward).parameters
-    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        return  # it takes any name, and may use it or not
-    taken = _forward_names(model, frozenset(parameters)) | {*ADAPTERS.context_arguments}
+    if _takes_any(model):
+        return
+    parameters = frozenset(inspect.signature(model.forward).parameters)
+    taken = _forward_names(model, parameters) | {*ADAPTERS.context_arguments}
     for name in inputs:
         if name not in taken:
             near = get_close_matches(name, taken, 1)
@@ -218,6 +218,17 @@ def check_given(model: Any, inputs: Mapping[str, Any]) -> None:
                 why=f"its forward takes {', '.join(sorted(taken - {*ADAPTERS.context_arguments}))}",
                 do=f"did you mean {near[0]!r}?" if near else "leave it out",
             )
+
+
+def _takes_any(model: Any) -> bool:
+    """Whether a forward that names its arguments takes other ones, too; wrappers hand on what they get."""
+    forwards = (base.__dict__.get("forward") for base in type(model).__mro__ if base is not torch.nn.Module)
+    signatures = (inspect.signature(inspect.unwrap(f)).parameters.values() for f in forwards if f is not None)
+    return any(
+        any(p.kind is p.VAR_KEYWORD for p in parameters)
+        and any(p.kind is p.POSITIONAL_OR_KEYWORD and p.name != "self" for p in parameters)
+        for parameters in map(list, signatures)
+    )
 
 
 def _forward_names(model: Any, signature: frozenset[str]) -> frozenset[str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from ..build.inputs import input_maker, take_rows
-from ..build.subject import Subject, bare_model, build, failure_of, make_config
+from ..build.subject import Subject, bare_model, build, failure_of
 from ..library.library import Library
 from ..request.job import Job
 from ..schema.composition import Node, lane_count, walk
@@ -19,7 +19,8 @@ from ..schema.spec import AuditSpec
 from ..trace.records import Failure
 from ..trace.runs import Inputs, RunOptions, execute, named_tensors, on_device_of, recorded_run
 from .precision import SINGLE_TOLERANCE, TOLERANCE, KeepDouble
-from .shrink import HEAD_SIZES_TRIED, shrink
+from .shrink import HEAD_SIZES_TRIED
+from .small_job import executable, small_job
 from .value_check import NotApplicable
 from .weights import moved, randomise_adapter, randomise_base
 from .witness import Witness
@@ -47,9 +48,10 @@ class Bench:
     """One small model with the spec's adapters, its inputs, and a memory of runs."""
 
     def __init__(self, job: Job) -> None:
-        self.job = job if job.source.inputs is not None else _shortened(job)
+        self.job, self.large = executable(job if job.source.inputs is not None else _shortened(job))
         # Recomputation under gradient checkpointing escapes the mode that keeps float64.
-        self.single = self.spec.gradient_checkpointing and self.spec.mode == "train"
+        recomputes = self.spec.gradient_checkpointing and self.spec.mode == "train"
+        self.single = recomputes or bool(self.large)
         self.dtype = torch.float32 if self.single else torch.float64
         self.tolerance = SINGLE_TOLERANCE if self.single else TOLERANCE
         torch.set_default_dtype(self.dtype)
@@ -81,7 +83,8 @@ class Bench:
         """The small model with the adapters; a wider one where their sizes do not fit it."""
         asked = self.job
         for head_size in HEAD_SIZES_TRIED:
-            self.job, self.notes = _small_job(asked, head_size)
+            self.job, self.notes = small_job(asked, head_size)
+            self.notes += [self.large] if self.large else []
             subject = build(self.job, device="cpu", dtype=self.dtype, bare=self._bare)
             failure = subject.setup_failure
             if failure is None:
@@ -369,16 +372,6 @@ def without_chance(model: Any) -> None:
         for name, value in list(vars(module).items()):
             if "drop" in name and isinstance(value, float):
                 setattr(module, name, 0.0)  # attention code often keeps the number only
-
-
-def _small_job(job: Job, head_size: int) -> tuple[Job, list[str]]:
-    """The job with a shrunk configuration; models from functions stay as they are."""
-    source = job.source
-    if source.config is None:
-        return job, []
-    single = job.spec.skip_layers or any(map(job.library.picks_layers, job.methods.values()))
-    config, notes = shrink(make_config(source).to_dict(), fold=not single, head_size=head_size)
-    return job.at(replace(source, config=config)), [f"probe: {n}" for n in notes]
 
 
 def _shortened(job: Job) -> Job:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,6 +21,10 @@ from .own_dtype import is_other, own_failure
 from .value_check import NotApplicable, Unanswered, ValueCheck, all_checks
 
 
+LARGE_SECONDS = 45.0
+"""After these, no further check is asked of a large model that is executed as it is."""
+
+
 def probe(job: Job, tell: Callable[[ProbeFacts], None] | None = None) -> ProbeFacts:
     """Execute the composition and its references on a small model and hold them to the invariants.
 
@@ -28,13 +33,21 @@ def probe(job: Job, tell: Callable[[ProbeFacts], None] | None = None) -> ProbeFa
     Raises AuditError when the model cannot be built.
     """
     _settle()
-    bench = MeasuringBench(job)
+    started = time.monotonic()
+    try:
+        bench = MeasuringBench(job)
+    except Unanswered as reason:
+        return ProbeFacts(unanswered={"values": str(reason)})
     composed = bench.known(bench.tree)
     if composed.failure and _same(composed.failure, bench.raw_failure):
         why = f"the bare model fails in the same way ({composed.failure.kind}: {composed.failure.message})"
         return ProbeFacts(unanswered={"the composition": why}, notes=tuple(bench.notes))
     so_far = ProbeFacts(notes=tuple(bench.notes))
     for check in all_checks():
+        if bench.large and time.monotonic() - started > LARGE_SECONDS:
+            late = f"not asked: {LARGE_SECONDS:.0f} seconds were over ({bench.large})"
+            so_far = replace(so_far, unanswered={**so_far.unanswered, check.name: late})
+            continue
         before, so_far = so_far, _with_check(so_far, check, bench)
         if so_far.observations != before.observations and tell is not None:
             tell(so_far)
