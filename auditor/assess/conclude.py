@@ -7,6 +7,7 @@ from typing import Any
 
 from ..facts.facts import Facts
 from ..library.installed import environment
+from ..request.left_out import left_out
 from ..schema.audit_options import AuditOptions
 from ..schema.result import AuditResult, Coverage, Finding, GraphData, Seconds, Severity, Skipped, Verdict
 from .gather import Timer
@@ -35,7 +36,7 @@ def conclude(facts: Facts, timer: Timer, activity: Any) -> AuditResult:
         unknowns=unknowns,
         skipped=skipped,
         activity=tuple(activity),
-        notes=tuple(facts.probe.notes) if facts.probe else (),
+        notes=(*left_out(facts.job), *(facts.probe.notes if facts.probe else ())),
         graph=_graph(facts) if job.options.graph else None,
     )
 

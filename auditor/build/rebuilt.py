@@ -18,7 +18,7 @@ from ..request.model_source import ModelSource
 from ..schema.spec import Attention
 from ..trace.meta.device import ValuelessDevice
 from ..trace.module_paths import walked
-from .subject import Subject, bare_model, named_object, set_up
+from .subject import Subject, bare_model, set_up
 
 
 class CannotRebuild(Exception):
@@ -38,6 +38,7 @@ def rebuilt(job: Job) -> Job:
         job.source.name,
         "built again from the configuration of the model in hand",
         config=config.to_dict(),
+        dtypes=job.source.dtypes,
         inputs=job.source.inputs,
         config_class=_name_of(type(config)),
         model_class=_name_of(_own_class(model, job.library.package)),

@@ -108,7 +108,7 @@ def build(
             _all_to_meta(model)  # a function's model may have real weights
         if dtype is None:
             as_loaded(model, job)
-        own = floating_dtypes(model) if job.source.factory else {loaded}
+        own = floating_dtypes(model) if job.source.factory else {loaded} | _told_dtypes(job)
         if dtype is not None:
             model.to(device, dtype)
     if bare is not None:
@@ -118,6 +118,8 @@ def build(
         subject.setup_failure = set_up(subject)
         if device == "meta":
             _all_to_meta(model)  # some adapter parameters are made from real values, on the CPU
+    if dtype is None:
+        _cast_as_told(model, job)
     subject.own_dtypes = frozenset(own | (floating_dtypes(model) - {dtype}))
     if subject.setup_failure is None:
         check_given(model, job.source.inputs or {})
@@ -226,6 +228,19 @@ def as_loaded(model: Any, job: Job) -> None:
     for path, module in walked(model).items():
         if dtype is not torch.float32 and kept & set(path.split(".")):
             module.to(torch.float32)
+
+
+def _cast_as_told(model: Any, job: Job) -> None:
+    """Each parameter as it is in the model that this one is built after."""
+    told = job.source.dtypes or {}
+    if not job.source.in_hand:
+        for name, parameter in model.named_parameters():
+            if name in told:
+                parameter.data = parameter.data.to(getattr(torch, told[name]))
+
+
+def _told_dtypes(job: Job) -> set[torch.dtype]:
+    return {getattr(torch, name) for name in set((job.source.dtypes or {}).values())}
 
 
 def floating_dtypes(model: Any) -> set[torch.dtype]:

@@ -20,7 +20,6 @@ from .measuring_bench import MeasuringBench
 from .own_dtype import is_other, own_failure
 from .value_check import NotApplicable, Unanswered, ValueCheck, all_checks
 
-
 LARGE_SECONDS = 45.0
 """After these, no further check is asked of a large model that is executed as it is."""
 

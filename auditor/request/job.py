@@ -66,7 +66,7 @@ class Job:
 
     @cached_property
     def methods(self) -> dict[str, str]:
-        """Adapter -> its configuration; of a model in hand, of those adapters whose configuration has a text."""
+        """Adapter -> its configuration; in a model in hand, of those whose configuration has a text."""
         if self.source.in_hand:
             return {name: self.spec.adapters[name] for name in self.names if name in self.spec.adapters}
         default = self.spec.adapter or self.library.default_config

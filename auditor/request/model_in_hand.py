@@ -45,7 +45,12 @@ def job_of_model(model: Any, inputs: Any, chosen: Mapping[str, Any]) -> Job:
     fields["dtype"] = cast or _dtype_name(model)
     spec = AuditSpec.read(fields)
     source = ModelSource(
-        spec.model, "model in hand", factory=lambda: copied(model, cast, spec.attn), model=model, inputs=given
+        spec.model,
+        "model in hand",
+        factory=lambda: copied(model, cast, spec.attn),
+        model=model,
+        inputs=given,
+        dtypes=_dtypes(model, cast),
     )
     return Job.of(spec, source, options, library)
 
@@ -135,7 +140,9 @@ def _tree(library: Library, model: Any, compose: Any) -> Node:
             tree = library.tree(block)
         except (AttributeError, KeyError, TypeError) as error:
             why = f"it is {type(block).__name__}"
-            raise UsageError("the composition is neither a text nor a block of the library", why=why) from error
+            raise UsageError(
+                "the composition is neither a text nor a block of the library", why=why
+            ) from error
     for name in adapter_names(tree):
         if not library.has_adapter(model, name):
             raise UsageError(f"the model has no adapter {name!r}", do="add it before the audit")
@@ -158,6 +165,16 @@ def _described(library: Library, model: Any, tree: Node) -> Mapping[str, str]:
         except LookupError:
             continue
     return found
+
+
+def _dtypes(model: Any, cast: str | None) -> Mapping[str, str] | None:
+    """Parameter -> dtype; None where all are float32."""
+    found = {
+        name: cast or str(p.dtype).removeprefix("torch.")
+        for name, p in model.named_parameters()
+        if p.is_floating_point()
+    }
+    return found if set(found.values()) - {"float32"} else None
 
 
 def _dtype_name(model: Any) -> str | None:

@@ -41,6 +41,8 @@ class ModelSource:
     """The model in hand, with its adapters, that the factory copies."""
     inputs: Mapping[str, Any] | None = None
     """Forward arguments that the caller brought along."""
+    dtypes: Mapping[str, str] | None = None
+    """Parameter -> its dtype, where they are not all float32, of a model that is built again."""
     config_class: str = ""
     model_class: str = ""
     """`module:name` of what `config` is for, where that is not left to transformers."""

@@ -93,6 +93,7 @@ def source_of(model: Mapping[str, Any]) -> ModelSource:
         str(model["origin"]),
         config=model["config"],
         inputs=model.get("inputs"),
+        dtypes=model.get("dtypes"),
         config_class=model.get("config_class", ""),
         model_class=model.get("model_class", ""),
     )

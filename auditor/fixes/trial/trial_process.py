@@ -66,6 +66,7 @@ class Request:
             "name": source.name,
             "origin": source.origin,
             "config": source.config and dict(source.config),
+            "dtypes": source.dtypes and dict(source.dtypes),
             "config_class": source.config_class,
             "model_class": source.model_class,
             "inputs": source.inputs and dict(source.inputs),
