@@ -29,7 +29,7 @@ def rebuilt(job: Job) -> Job:
     """The job on the model that is built again. Raises CannotRebuild."""
     model = job.source.model
     config = getattr(model, "config", None)
-    if not hasattr(config, "to_dict"):
+    if config is None or not hasattr(config, "to_dict"):
         raise CannotRebuild("it has no configuration to build it from")
     missing = [name for name in job.names if name not in job.methods]
     if missing:
@@ -84,7 +84,7 @@ def _on_meta(job: Job) -> Any:
 
 
 def _compare(model: Any, again: Any) -> None:
-    """Raise CannotRebuild where the model is not what its configuration makes; other adapters may be there."""
+    """Raise CannotRebuild where the model is not what its configuration makes, but for other adapters."""
     theirs, mine = walked(again), walked(model)
     for path in mine.keys() - theirs.keys():
         kept = path.split(".")

@@ -19,6 +19,7 @@ import torch
 from ..errors import BuildError, UsageError
 from ..library.library import Library
 from ..request.job import Job
+from ..request.model_in_hand import is_compiled
 from ..request.model_source import ModelSource
 from ..request.position_table import check_length
 from ..schema.composition import Block, Node
@@ -275,6 +276,9 @@ def _from_factory(source: ModelSource) -> Any:
         raise BuildError(f"{source.name} failed", why=f"{type(error).__name__}: {error}") from error
     if not isinstance(model, torch.nn.Module):
         raise UsageError(f"{source.name} returns no model", why=f"it returns {type(model).__name__}")
+    if is_compiled(model):
+        why = "its operations cannot be followed"
+        raise UsageError(f"{source.name} returns a compiled model", why=why, do="return it uncompiled")
     return model
 
 

@@ -136,7 +136,7 @@ def write_atomically(target: Path, text: str) -> None:
 
 
 def exit_code(results: Sequence[AuditResult], fail_on: str) -> int:
-    """FINDINGS when an open finding is at least as severe as asked, else the code of `unknown` if there is one."""
+    """FINDINGS when an open finding is at least as severe as asked, else the code that `unknown` has."""
     judge = FailOn.read(fail_on)
     return reduce(worse, map(judge.code, results), int(ExitCode.CLEAN))
 

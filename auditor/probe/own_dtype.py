@@ -1,4 +1,4 @@
-"""The composition run in the dtypes that it is used in: values are compared in float64, which hides what meets.
+"""The composition run in the dtypes that it is used in: values are compared in float64, which hides them.
 
 A base model in bfloat16 and adapters in float32 stop at the first product of the two. The shape trace sees
 that, and only execution tells where some kernel casts by itself.

@@ -67,7 +67,7 @@ def probe(job: Job, tell: Callable[[ProbeFacts], None] | None = None) -> ProbeFa
 def _with_check(so_far: ProbeFacts, check: ValueCheck, bench: MeasuringBench) -> ProbeFacts:
     """The facts with what one more check saw, and what it could not find out."""
     news: list[Observation] = []
-    done = (check.name,)
+    done: tuple[str, ...] = (check.name,)
     try:
         news.extend(check.observe(bench))
     except NotApplicable:

@@ -16,7 +16,7 @@ LARGEST = 255
 
 @dataclass(frozen=True)
 class FailOn:
-    """`limit` is the least rank that fails (None: no finding does), `unknown` the exit code of that verdict."""
+    """`limit` is the least rank that fails (None: none does), `unknown` the exit code of that verdict."""
 
     limit: int | None
     unknown: int

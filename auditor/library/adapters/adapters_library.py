@@ -114,7 +114,7 @@ class AdaptersLibrary(AdapterExperiments):
         return config is not None and name in config
 
     def active(self, model: Any) -> Any:
-        """The set-up of the innermost `AdapterSetup` context, or `active_adapters`; None where there is none."""
+        """The set-up of the innermost `AdapterSetup` context, else `active_adapters`; None without any."""
         from adapters import AdapterSetup
 
         found = AdapterSetup.get_context_adapter_setup() or getattr(model, "active_adapters", None)
@@ -288,7 +288,7 @@ def _text_of(config: Any, known: Mapping[str, Any]) -> str:
     """
     mine = config.to_dict()
     texts = []
-    for name, named in reversed(known.items()):  # the later name of two is the current one
+    for name, named in reversed(list(known.items())):  # the later name of two is the current one
         theirs = named.to_dict()
         if theirs.get("architecture") == mine.get("architecture") and mine.keys() <= theirs.keys():
             changed = [f"{k}={v!r}" for k, v in mine.items() if theirs[k] != v]
