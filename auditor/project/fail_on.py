@@ -24,9 +24,9 @@ class FailOn:
     @classmethod
     def read(cls, text: str) -> FailOn:
         """Raises UsageError. `unknown` alone is beside `error`; without it, `unknown` counts as a warning."""
-        found = [part.partition("=") for part in text.split(",")]
+        found = [part.partition("=") for part in text.split(",")] if re.match(PATTERN, text) else []
         codes = [int(code or ExitCode.FINDINGS) for name, _, code in found if name == "unknown"]
-        if not re.match(PATTERN, text) or len(codes) > 1 or max(codes, default=0) > LARGEST:
+        if not found or len(codes) > 1 or max(codes, default=0) > LARGEST:
             raise UsageError(
                 f"--fail-on {text!r} says nothing",
                 do="write error, warning, note or never, and unknown or unknown=CODE behind a comma",

@@ -92,7 +92,8 @@ def lane_reference(node: Node, lane: int) -> Node:
 def with_children(node: Block, children: tuple[Node, ...]) -> Block:
     """The block with other children, one for each.
 
-    A Stack that takes another block's place in a Stack becomes part of it. Libraries know no Stack directly inside a Stack; one that was written as such stays as it is.
+    A Stack that takes another block's place in a Stack becomes part of it: libraries know no Stack directly
+    inside a Stack. One that was written as such stays as it is.
     """
     if node.kind != "stack":
         return replace(node, children=children)
