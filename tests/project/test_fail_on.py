@@ -51,7 +51,9 @@ def test_codes(text: str, unknown: int, wrong: int, warned: int) -> None:
     assert [judge.code(r) for r in (UNKNOWN, WRONG, WARNED)] == [unknown, wrong, warned]
 
 
-@pytest.mark.parametrize("text", ["", "sometimes", "error;unknown", "unknown=x", "unknown,unknown", "unknown=256"])
+@pytest.mark.parametrize(
+    "text", ["", "sometimes", "error;unknown", "unknown=x", "unknown,unknown", "unknown=256"]
+)
 def test_what_says_nothing(text: str) -> None:
     with pytest.raises(UsageError, match="--fail-on"):
         FailOn.read(text)

@@ -1,4 +1,4 @@
-"""What `audit_model` is asked with: fields of a spec, inputs as people have them, contexts, wrong arguments."""
+"""What `audit_model` is asked with: fields of a spec, inputs as people have them, contexts, what is wrong."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def test_inputs_as_people_have_them(given: Any, large: bool, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"mode": "trian"}, "mode: Input should be"),
-        ({"modee": "train"}, "did you mean 'mode'"),
+        ({"mode": "trains"}, "mode: Input should be"),
+        ({"modes": "train"}, "did you mean 'mode'"),
         ({"adapter": "lora"}, "takes no adapter: it follows from the model"),
         ({"compose": "parallel(a,zz)"}, "no adapter 'zz'"),
         ({"compose": 3}, "neither a text nor a block"),
@@ -64,7 +64,7 @@ def test_inputs_as_people_have_them(given: Any, large: bool, monkeypatch: pytest
         ({"inputs": [[1, 2]]}, "this is list"),
         ({"inputs": IDS}, "this is Tensor"),
         ({"inputs": {"input_ids": [[1, 2]]}}, "return_tensors='pt'"),
-        ({"inputs": {"input_ids": IDS, "atention_mask": IDS}}, "did you mean 'attention_mask'"),
+        ({"inputs": {"input_ids": IDS, "attentions_mask": IDS}}, "did you mean 'attention_mask'"),
         ({"inputs": {"input_ids": IDS, "attention_mask": IDS[:2]}}, "no common batch size"),
         ({"inputs": {"input_ids": IDS}, "mask": "left"}, "the inputs were given"),
         ({"inputs": {"input_ids": IDS, "past_key_values": object()}}, "rows cannot be taken"),
@@ -117,7 +117,9 @@ def test_the_setup_of_a_context_is_audited_and_its_references_without_it() -> No
 
 
 def test_configurations_are_told_and_unlike_adapters_are_not_alike() -> None:
-    job = job_of_model(prepared(toys.bert(), a="lora[r=4]", b="prefix_tuning[prefix_length=3]|par_bn"), None, {})
+    job = job_of_model(
+        prepared(toys.bert(), a="lora[r=4]", b="prefix_tuning[prefix_length=3]|par_bn"), None, {}
+    )
     assert job.methods == {"a": "lora[r=4]", "b": "prefix_tuning[prefix_length=3]|par_bn"}
 
 
