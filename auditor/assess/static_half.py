@@ -91,7 +91,7 @@ def _widened(subject: Subject, lanes: int, inputs: Inputs, first: Run) -> Run:
     fixed = not isinstance(tree, str) and any(b.kind in ("batchsplit", "multitask") for b in walk(tree))
     if lanes == 1 or fixed or first.failure:
         return Run(outputs={})
-    return _run(subject, tree, repeat_rows(inputs, lanes), head=_head(subject, 0))
+    return _run(subject, tree, repeat_rows(inputs, lanes, subject.job.rows), head=_head(subject, 0))
 
 
 def _repairs(first: Run, widened: Run, table: TwinTable) -> Repairs:

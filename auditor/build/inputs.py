@@ -10,12 +10,13 @@ import inspect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import torch
 
 from ..errors import UsageError
-from ..knowledge.library_names import TRANSFORMERS
+from ..knowledge.library_names import ADAPTERS, TRANSFORMERS
 from ..library.prediction_heads import HeadLabels, LabelKind
 from ..request.job import Job
 from ..schema.composition import Block, Node, walk
@@ -41,6 +42,9 @@ class InputMaker:
     makes_decoder: bool = False
     """The task head feeds the decoder with the encoder's input itself, and counts on its length."""
     dtype: torch.dtype = torch.float32
+    """Of floating inputs that are made up."""
+    casts_given: bool = False
+    """Whether floating inputs of the caller's get that dtype, too."""
     heads: tuple[HeadLabels, ...] = ()
     """What the losses of heads need that the model chooses from."""
 
@@ -52,16 +56,20 @@ class InputMaker:
     def make(self, rows: int, seed: int = 0) -> Inputs:
         """Inputs of `rows` rows on the CPU."""
         if self.given is not None:
-            return {k: _as(v, self.dtype) for k, v in self.given.items()}
+            given = {k: _as(v, self.dtype if self.casts_given else None) for k, v in self.given.items()}
+            return given | self._tasks(rows) if "task_ids" not in given else given
         generator = torch.Generator().manual_seed(1000 + seed)
         tokens = self.job.tokens
         inputs: Inputs = {}
         self._main(inputs, rows, tokens, generator)
         self._decoder(inputs, rows, decoder_length(tokens), generator)
         self._extras(inputs, rows, tokens, generator)
-        if any(b.kind == "multitask" for b in walk(self.job.tree)):
-            inputs["task_ids"] = task_ids(self.job.tree, rows)
-        return inputs
+        return inputs | self._tasks(rows)
+
+    def _tasks(self, rows: int) -> Inputs:
+        """Task ids, where the composition has tasks."""
+        tasked = any(b.kind == "multitask" for b in walk(self.job.tree))
+        return {"task_ids": task_ids(self.job.tree, rows)} if tasked else {}
 
     def _main(self, inputs: Inputs, rows: int, tokens: int, generator: torch.Generator) -> None:
         if "pixel_values" in self.signature:
@@ -204,13 +212,17 @@ def _classes(rows: int, columns: int) -> torch.Tensor:
     return torch.arange(columns) + torch.arange(rows).unsqueeze(1)
 
 
-def _as(value: Any, dtype: torch.dtype) -> Any:
-    floats = isinstance(value, torch.Tensor) and value.is_floating_point()
-    return value.detach().to("cpu", dtype) if floats else value
+def _as(value: Any, dtype: torch.dtype | None) -> Any:
+    if not isinstance(value, torch.Tensor):
+        return value
+    return value.detach().to("cpu", dtype if value.is_floating_point() else None)
 
 
-def input_maker(model: Any, job: Job, dtype: torch.dtype = torch.float32) -> InputMaker:
-    """The maker for this model. Raises UsageError for an extra input that its forward does not take."""
+def input_maker(model: Any, job: Job, dtype: torch.dtype | None = None) -> InputMaker:
+    """The maker for this model. Raises UsageError for an extra input that its forward does not take.
+
+    Floating inputs have `dtype`; without one, made-up ones that of the model, and given ones stay.
+    """
     signature = _forward_names(model, frozenset(inspect.signature(model.forward).parameters))
     for name in job.spec.inputs:
         if name not in signature and name not in ("labels", "output_attentions"):
@@ -228,8 +240,36 @@ def input_maker(model: Any, job: Job, dtype: torch.dtype = torch.float32) -> Inp
         _decodes(model, signature),
         any(task in type(model).__name__ for task in TRANSFORMERS.whole_sequence_tasks)
         or any(head.kind in WHOLE_SEQUENCE for head in heads),
-        dtype,
-        heads,
+        dtype or next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32),
+        casts_given=dtype is not None,
+        heads=heads,
+    )
+
+
+def check_given(model: Any, inputs: Mapping[str, Any]) -> None:
+    """Raise UsageError for a given input that the model's forward does not take."""
+    if _takes_any(model):
+        return
+    parameters = frozenset(inspect.signature(model.forward).parameters)
+    taken = _forward_names(model, parameters) | {*ADAPTERS.context_arguments}
+    for name in inputs:
+        if name not in taken:
+            near = get_close_matches(name, taken, 1)
+            raise UsageError(
+                f"the input {name!r} does not exist for this model",
+                why=f"its forward takes {', '.join(sorted(taken - {*ADAPTERS.context_arguments}))}",
+                do=f"did you mean {near[0]!r}?" if near else "leave it out",
+            )
+
+
+def _takes_any(model: Any) -> bool:
+    """Whether a forward that names its arguments takes other ones, too; wrappers hand on what they get."""
+    forwards = (base.__dict__.get("forward") for base in type(model).__mro__ if base is not torch.nn.Module)
+    signatures = (inspect.signature(inspect.unwrap(f)).parameters.values() for f in forwards if f is not None)
+    return any(
+        any(p.kind is p.VAR_KEYWORD for p in parameters)
+        and any(p.kind is p.POSITIONAL_OR_KEYWORD and p.name != "self" for p in parameters)
+        for parameters in map(list, signatures)
     )
 
 
@@ -302,26 +342,31 @@ def task_ids(tree: Block, rows: int) -> torch.Tensor:
     return torch.tensor([(rows - 1 - r) % tasks for r in range(rows)])
 
 
-def repeat_rows(inputs: Mapping[str, Any], times: int) -> Inputs:
-    """The batch `times` times over, lane-major."""
-    return {k: _repeated(v, times) for k, v in inputs.items()}
+def repeat_rows(inputs: Mapping[str, Any], times: int, rows: int) -> Inputs:
+    """The batch of `rows` rows `times` times over, lane-major; a list has one item for each row."""
+    return {k: _repeated(v, times) if has_rows(k, v, rows) else v for k, v in inputs.items()}
 
 
 def _repeated(value: Any, times: int) -> Any:
+    return value * times if isinstance(value, list) else value.repeat(times, *[1] * (value.dim() - 1))
+
+
+def take_rows(inputs: Mapping[str, Any], chosen: torch.Tensor, rows: int) -> Inputs:
+    """Only the chosen ones of the batch's `rows` rows."""
+    return {k: _taken(v, chosen) if has_rows(k, v, rows) else v for k, v in inputs.items()}
+
+
+def _taken(value: Any, chosen: torch.Tensor) -> Any:
+    return [value[row] for row in chosen.tolist()] if isinstance(value, list) else value[chosen]
+
+
+def has_rows(name: str, value: Any, rows: int) -> bool:
+    """Whether an input has something for each row: not a mask of heads, nor positions `[1, S]` for all."""
+    if name in TRANSFORMERS.unbatched_arguments:
+        return False
     if isinstance(value, torch.Tensor):
-        return value.repeat(times, *[1] * (value.dim() - 1)) if value.dim() else value
-    return value * times if isinstance(value, list) else value
-
-
-def take_rows(inputs: Mapping[str, Any], rows: torch.Tensor) -> Inputs:
-    """Only these rows of the batch; a list has one item for each row."""
-    return {k: _taken(v, rows) for k, v in inputs.items()}
-
-
-def _taken(value: Any, rows: torch.Tensor) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value[rows] if value.dim() else value
-    return [value[row] for row in rows.tolist()] if isinstance(value, list) else value
+        return value.dim() > 0 and value.shape[0] == rows
+    return isinstance(value, list) and len(value) == rows
 
 
 def tasks_of(tree: Block, given: Any) -> list[int] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,7 @@ import torch
 from ..errors import BuildError, UsageError
 from ..library.library import Library
 from ..request.job import Job
+from ..request.model_in_hand import is_compiled
 from ..request.model_source import ModelSource
 from ..request.position_table import check_length
 from ..schema.composition import Block, Node
@@ -29,7 +31,7 @@ from ..trace.module_paths import Names, names_in, own_tensors, walked
 from ..trace.records import Failure
 from ..trace.runs import RunOptions
 from ..trace.stack_sites import is_deliberate, message_of, traceback_sites
-from .inputs import InputMaker, input_maker
+from .inputs import InputMaker, check_given, input_maker
 
 GENERATING = ("generate", "beam")
 
@@ -44,6 +46,8 @@ class Subject:
     setup_failure: Failure | None = None
     heads: Heads | None = None
     """The prediction heads that the composition runs with; None for a model without any to choose from."""
+    own_dtypes: frozenset[torch.dtype] = frozenset()
+    """Floating dtypes of the model and its adapters as they are in use, whatever it was built in."""
 
     @property
     def tree(self) -> Block:
@@ -105,27 +109,38 @@ def build(
 ) -> Subject:
     """Build the model and set up the composition; `bare` is called with the model before it has adapters.
 
+    All is made in `dtype`, to compare values; without one, the model is loaded in the spec's dtype and gets
+    adapters as the library adds them, to see what meets in use.
+
     A failure of the adapter library during the set-up is part of the result (`setup_failure`). Raises
     BuildError when the model itself cannot be built, UsageError for unknown methods or inputs.
     """
     job.library.quiet()
     for method in dict.fromkeys(job.methods.values()):
         job.library.check_method(method)
-    with _default_dtype(dtype), _on(device):
+    loaded = loaded_dtype(job)
+    with default_dtype(dtype or loaded), _on(device):
         model = _bare_on(device, job)
         if device == "meta":
             _all_to_meta(model)  # a function's model may have real weights
-        elif dtype is not None:
-            model.to(dtype)
+        if dtype is None:
+            as_loaded(model, job)
+        own = floating_dtypes(model) if job.source.factory else {loaded} | _told_dtypes(job)
+        if dtype is not None:
+            model.to(device, dtype)
     if bare is not None:
         bare(model.eval())
-    with _default_dtype(dtype), _on(device):
+    with default_dtype(dtype or torch.float32), _on(device):
         subject = Subject(job, model)
         subject.setup_failure = set_up(subject)
         if device == "meta":
             _all_to_meta(model)  # some adapter parameters are made from real values, on the CPU
+    if dtype is None:
+        _cast_as_told(model, job)
+    subject.own_dtypes = frozenset(own | (floating_dtypes(model) - {dtype}))
     if subject.setup_failure is None:
-        subject.inputs = input_maker(model, job, dtype or torch.float32)
+        check_given(model, job.source.inputs or {})
+        subject.inputs = input_maker(model, job, dtype)
         _check_length(subject)
     return subject
 
@@ -234,6 +249,48 @@ def failure_of(error: Exception, package: str) -> Failure:
     )
 
 
+def loaded_dtype(job: Job) -> torch.dtype:
+    """What the spec says that the model is loaded in."""
+    found: torch.dtype = getattr(torch, job.spec.dtype or "float32")
+    return found
+
+
+def as_loaded(model: Any, job: Job) -> None:
+    """Cast what was not built in the spec's dtype, and leave in float32 what transformers leaves so.
+
+    Of a model in hand all is as it is: `request.model_in_hand` casts a copy where that is asked for.
+    """
+    dtype = loaded_dtype(job)
+    if job.source.in_hand or job.spec.dtype is None:
+        return
+    if job.source.factory is not None:
+        model.to(dtype)
+    kept = set(getattr(model, "_keep_in_fp32_modules_strict", None) or ())
+    if dtype is torch.float16:  # its range is smaller than that of bfloat16
+        kept |= set(getattr(model, "_keep_in_fp32_modules", None) or ())
+    for path, module in walked(model).items():
+        if dtype is not torch.float32 and kept & set(path.split(".")):
+            module.to(torch.float32)
+
+
+def _cast_as_told(model: Any, job: Job) -> None:
+    """Each parameter as it is in the model that this one is built after."""
+    told = job.source.dtypes or {}
+    if not job.source.in_hand:
+        for name, parameter in model.named_parameters():
+            if name in told:
+                parameter.data = parameter.data.to(getattr(torch, told[name]))
+
+
+def _told_dtypes(job: Job) -> set[torch.dtype]:
+    return {getattr(torch, name) for name in set((job.source.dtypes or {}).values())}
+
+
+def floating_dtypes(model: Any) -> set[torch.dtype]:
+    """Of all parameters."""
+    return {p.dtype for p in model.parameters() if p.is_floating_point()}
+
+
 def import_classes(job: Job) -> None:
     """Import what `build` will need, which takes longer than to build.
 
@@ -244,7 +301,7 @@ def import_classes(job: Job) -> None:
         config = make_config(job.source)
         if job.spec.heads:
             return
-        mapping = getattr(model_class(job.spec, config), "_model_mapping", {})
+        mapping = getattr(class_of(job, config), "_model_mapping", {})
         if type(config) in mapping:
             mapping[type(config)]  # imports the class that stands behind an automatic one
 
@@ -263,6 +320,9 @@ def _from_factory(source: ModelSource) -> Any:
         raise BuildError(f"{source.name} failed", why=f"{type(error).__name__}: {error}") from error
     if not isinstance(model, torch.nn.Module):
         raise UsageError(f"{source.name} returns no model", why=f"it returns {type(model).__name__}")
+    if is_compiled(model):
+        why = "its operations cannot be followed"
+        raise UsageError(f"{source.name} returns a compiled model", why=why, do="return it uncompiled")
     return model
 
 
@@ -275,7 +335,10 @@ def make_config(source: ModelSource) -> Any:
     for key in ("torch_dtype", "dtype", "transformers_version", "_name_or_path", "quantization_config"):
         data.pop(key, None)
     try:
-        config = AutoConfig.for_model(model_type, **data)
+        if source.config_class:
+            config = named_object(source.config_class)(**data)
+        else:
+            config = AutoConfig.for_model(model_type, **data)
     except (ValueError, KeyError) as error:
         raise UsageError(
             f"the model_type {model_type!r} is unknown to the installed transformers",
@@ -293,7 +356,7 @@ def _from_config(job: Job, config: Any) -> Any:
     options = {"attn_implementation": job.spec.attn} if job.spec.attn else {}
     if job.spec.heads and job.library.heads is not None:
         return job.library.heads.model(config, **options)
-    cls = model_class(job.spec, config)
+    cls = class_of(job, config)
     try:
         if hasattr(cls, "from_config"):
             return cls.from_config(config, **options)
@@ -303,6 +366,18 @@ def _from_config(job: Job, config: Any) -> Any:
             f"the model cannot be built as {cls.__name__}",
             why=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
         ) from error
+
+
+def class_of(job: Job, config: Any) -> Any:
+    """The class to build: that of the source, or the one that the spec and the configuration ask for."""
+    name = job.source.model_class
+    return named_object(name) if name else model_class(job.spec, config)
+
+
+def named_object(name: str) -> Any:
+    """What `module:name` stands for."""
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def model_class(spec: AuditSpec, config: Any) -> Any:
@@ -365,7 +440,8 @@ def _has_position_table(model: Any, limit: int) -> bool:
 
 
 @contextlib.contextmanager
-def _default_dtype(dtype: torch.dtype | None) -> Iterator[None]:
+def default_dtype(dtype: torch.dtype | None) -> Iterator[None]:
+    """What new tensors have in the block."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype or before)
     try:

@@ -12,7 +12,7 @@ from ..jobs.cached_audit import audit_cached
 from ..request.job import resolved_job
 from ..runtime.garbage_collection import garbage_collection_paused
 from ..schema.result import AuditResult
-from ..schema.spec import Attention, AuditSpec, ExtraInput, Mask, Mode
+from ..schema.spec import Attention, AuditSpec, Dtype, ExtraInput, Mask, Mode
 from .declared import run_declared
 from .options import exit_code, needs_graph, parsed_reports, report_options, write_reports
 from .project import Project, project_options
@@ -30,6 +30,7 @@ from .project import Project, project_options
 @click.option("--seq-len", type=click.IntRange(1), help="S, tokens per row.")
 @click.option("--mask", type=click.Choice(get_args(Mask)), default="none", show_default=True)
 @click.option("--attn", type=click.Choice(get_args(Attention)), help="Attention implementation.")
+@click.option("--dtype", type=click.Choice(get_args(Dtype)), help="What the model is loaded in.")
 @click.option(
     "--head",
     "heads",
@@ -153,6 +154,7 @@ def make_spec(model: str, options: dict[str, Any]) -> AuditSpec:
             "active_head": [n.strip() for n in options["active_head"].split(",")]
             if options["active_head"]
             else None,
+            "dtype": options["dtype"],
             "inputs": [n.strip() for n in options["inputs"].split(",") if n.strip()]
             if options["inputs"]
             else [],

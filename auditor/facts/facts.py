@@ -106,8 +106,8 @@ class ProbeFacts:
     """What the checks saw, in their order, and the death of the child process, if it died."""
     checks: Sequence[str] = ()
     """The checks that ran."""
-    skipped: Mapping[str, str] = field(default_factory=dict)
-    """Check -> why it did not run."""
+    unanswered: Mapping[str, str] = field(default_factory=dict)
+    """Check -> what it could not find out, and why."""
     notes: Sequence[str] = ()
     seconds: float = 0.0
 

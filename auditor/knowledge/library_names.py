@@ -57,6 +57,12 @@ class TransformersNames:
     cache_classes: Names
     unbatched_arguments: Names
     """Arguments of a forward whose first dimension is never the batch."""
+    head_masks: Names
+    """Arguments with a number for each layer and head."""
+    embedded_arguments: Names
+    """Arguments whose last dimension is the model's width."""
+    main_arguments: Names
+    """Arguments that tell the batch size."""
     caches: Names
     """Outputs that hold keys and values for later steps."""
     pairwise_outputs: Names
@@ -98,6 +104,8 @@ class AdaptersNames:
     """Type of a prediction head, as in its configuration -> the method of a model that adds one."""
     head_labels: Mapping[str, str]
     """Type of a prediction head -> what its loss compares with (`prediction_heads.LabelKind`)."""
+    context_arguments: Names
+    """Arguments that every prepared model's forward takes beside its own."""
 
 
 def _typed(kind: type[T], data: dict[str, Any]) -> T:

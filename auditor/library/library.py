@@ -106,7 +106,13 @@ class Library(Protocol):
         """Make the composition active; None for no adapter."""
 
     def active(self, model: Any) -> Any:
-        """What is active, as the library's object; None for nothing."""
+        """What is active, as the library's object; None for nothing. A context's set-up wins."""
+
+    def description(self, model: Any, adapter: str) -> str:
+        """The text that `configuration` makes an adapter's of. Raises LookupError without one."""
+
+    def outside_contexts(self) -> AbstractContextManager[None]:
+        """Set-ups that hold for a block of the caller's code (`with ...`) do not hold in this one."""
 
     def skipped_layers(self, model: Any) -> tuple[int, ...]:
         """Layers that are skipped in what is active."""

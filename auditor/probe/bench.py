@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from ..build.inputs import input_maker, take_rows, tasks_of
-from ..build.subject import Subject, bare_model, build, failure_of, make_config
+from ..build.subject import Subject, bare_model, build, failure_of
 from ..library.library import Library
 from ..request.job import Job
 from ..schema.composition import Node, as_block, lane_count, walk
@@ -19,7 +19,8 @@ from ..schema.spec import AuditSpec
 from ..trace.records import Failure
 from ..trace.runs import Inputs, RunOptions, execute, named_tensors, on_device_of, recorded_run
 from .precision import SINGLE_TOLERANCE, TOLERANCE, KeepDouble
-from .shrink import HEAD_SIZES_TRIED, shrink
+from .shrink import HEAD_SIZES_TRIED
+from .small_job import executable, small_job
 from .value_check import NotApplicable
 from .weights import moved, randomise_adapter, randomise_base
 from .witness import Witness
@@ -47,9 +48,10 @@ class Bench:
     """One small model with the spec's adapters, its inputs, and a memory of runs."""
 
     def __init__(self, job: Job) -> None:
-        self.job = job if job.source.inputs is not None else _shortened(job)
+        self.job, self.large = executable(job if job.source.inputs is not None else _shortened(job))
         # Recomputation under gradient checkpointing escapes the mode that keeps float64.
-        self.single = self.spec.gradient_checkpointing and self.spec.mode == "train"
+        recomputes = self.spec.gradient_checkpointing and self.spec.mode == "train"
+        self.single = recomputes or bool(self.large)
         self.dtype = torch.float32 if self.single else torch.float64
         self.tolerance = SINGLE_TOLERANCE if self.single else TOLERANCE
         torch.set_default_dtype(self.dtype)
@@ -60,6 +62,8 @@ class Bench:
         self.raw_failure: Failure | None = None
         self.idle: set[str] = set()
         """Adapters that were found to change nothing."""
+        self._questions: list[str] = []
+        """What the check that runs cannot find out."""
         self._known: dict[Any, Ran] = {}
         self._own: dict[str, list[Parameter]] = {}
         self._moved: dict[tuple[str, int], Ran] = {}
@@ -79,7 +83,8 @@ class Bench:
         """The small model with the adapters; a wider one where their sizes do not fit it."""
         asked = self.job
         for head_size in HEAD_SIZES_TRIED:
-            self.job, self.notes = _small_job(asked, head_size)
+            self.job, self.notes = small_job(asked, head_size)
+            self.notes += [self.large] if self.large else []
             subject = build(self.job, device="cpu", dtype=self.dtype, bare=self._bare)
             failure = subject.setup_failure
             if failure is None:
@@ -99,6 +104,22 @@ class Bench:
                 break
         if self.seed and self.raw is not None:
             self.raw = self.run_raw(lambda _model: None).outputs
+
+    def leave_open(self, why: str) -> None:
+        """Say what a check cannot find out: the verdict is no better than `unknown` then."""
+        if why not in self._questions:
+            self._questions.append(why)
+
+    def taken_questions(self) -> tuple[str, ...]:
+        """What was left open since the last time, once."""
+        taken, self._questions = tuple(self._questions), []
+        return taken
+
+    def stopped(self, tree: Node | None, ran: Ran) -> str:
+        """Why nothing is compared with this run, in words."""
+        assert ran.failure is not None
+        who = "the model without adapters" if tree is None else f"{tree} alone"
+        return f"{who} stops ({ran.failure.kind}: {ran.failure.message.splitlines()[0][:160]})"
 
     @property
     def spec(self) -> AuditSpec:
@@ -136,12 +157,12 @@ class Bench:
             self.subject.activate(tree, head)
         except Exception as error:
             return Ran(failure=failure_of(error, self.library.package))
-        given = self._fit(tree, self.inputs if inputs is None else inputs)
+        given = self.fitted(tree, self.inputs if inputs is None else inputs)
         return self._execute(self.model, given, use_cache, mode=mode)
 
     def run_on(self, inputs: Inputs) -> Ran:
         """Run what is active on exactly these tensors, to see whether it writes into them."""
-        return self._execute(self.model, self._fit(self.tree, inputs), copies=False)
+        return self._execute(self.model, self.fitted(self.tree, inputs), copies=False)
 
     def run_with(self, parameters: Sequence[Parameter]) -> Ran:
         """Run the composition with some parameters perturbed."""
@@ -173,7 +194,7 @@ class Bench:
 
     def inputs_of(self, rows: tuple[int, ...] | None) -> Inputs:
         """The inputs of some rows (None: all)."""
-        return self.inputs if rows is None else take_rows(self.inputs, torch.tensor(rows))
+        return self.inputs if rows is None else take_rows(self.inputs, torch.tensor(rows), self.rows)
 
     def reference(self, reference: Reference, rows: tuple[int, ...] | None = None) -> Ran:
         """What a reference gave on the whole batch (or on some rows); its rows are those that count.
@@ -195,7 +216,7 @@ class Bench:
     def witnessed(self, tree: Node | None, head: str | None = None) -> Witness:
         """A recorded run on all rows with the values of every op."""
         self.subject.activate(tree, head)
-        return self._witness(self.model, self._fit(tree, self.inputs))
+        return self._witness(self.model, self.fitted(tree, self.inputs))
 
     def raw_witnessed(self) -> Witness:
         """A recorded run of the model before `adapters.init`, on the same weights."""
@@ -221,7 +242,7 @@ class Bench:
             found = self._own[adapter] = list(self.library.parameters(self.model, adapter))
         return found
 
-    def _fit(self, tree: Node | None, inputs: Inputs) -> Inputs:
+    def fitted(self, tree: Node | None, inputs: Inputs) -> Inputs:
         """Task ids go to compositions with a MultiTask only."""
         tasked = (
             tree is not None and not isinstance(tree, str) and any(b.kind == "multitask" for b in walk(tree))
@@ -239,7 +260,7 @@ class Bench:
         if reference.rows == tuple(range(self.rows)):
             return self.reference(reference)
         self.subject.activate(reference.tree, reference.head)
-        return self._execute(self.model, self._fit(reference.tree, self.inputs), learn_from=reference.rows)
+        return self._execute(self.model, self.fitted(reference.tree, self.inputs), learn_from=reference.rows)
 
     def loss_gradients(self, tree: Node, rows: tuple[int, ...] | None, head: str | None = None) -> Ran:
         """The adapters' gradients of the model's own loss, on all or some rows (train mode)."""
@@ -247,7 +268,7 @@ class Bench:
         self.model.train()
         try:
             with self.precision(), torch.enable_grad():
-                output = self.model(**on_device_of(self.model, self._fit(tree, self.inputs_of(rows))))
+                output = self.model(**on_device_of(self.model, self.fitted(tree, self.inputs_of(rows))))
                 output["loss"].backward()
         except Exception as error:
             return Ran(failure=failure_of(error, self.library.package))
@@ -272,7 +293,7 @@ class Bench:
         try:
             self.subject.activate(self.tree)
             with self.precision():
-                given = on_device_of(self.model, self._fit(self.tree, self.inputs))
+                given = on_device_of(self.model, self.fitted(self.tree, self.inputs))
                 execute(self.model, given, "train", **self._run_options(self.model))
             return {id(p) for p in parameters if p.grad is not None and bool((p.grad != 0).any())}
         finally:
@@ -333,7 +354,7 @@ class Bench:
 
     def _raw_inputs(self, model: Any) -> Inputs:
         maker = input_maker(model, self.job, self.dtype)
-        return self._fit(None, maker.make(self.job.rows, self.seed))
+        return self.fitted(None, maker.make(self.job.rows, self.seed))
 
 
 def _beams_moved(outputs: Tensors, lanes: int) -> bool:
@@ -354,16 +375,6 @@ def without_chance(model: Any) -> None:
         for name, value in list(vars(module).items()):
             if "drop" in name and isinstance(value, float):
                 setattr(module, name, 0.0)  # attention code often keeps the number only
-
-
-def _small_job(job: Job, head_size: int) -> tuple[Job, list[str]]:
-    """The job with a shrunk configuration; models from functions stay as they are."""
-    source = job.source
-    if source.config is None:
-        return job, []
-    single = job.spec.skip_layers or any(map(job.library.picks_layers, job.methods.values()))
-    config, notes = shrink(make_config(source).to_dict(), fold=not single, head_size=head_size)
-    return job.at(replace(source, config=config)), [f"probe: {n}" for n in notes]
 
 
 def _shortened(job: Job) -> Job:

@@ -23,7 +23,7 @@ from .output_gaps import answers, lanes_gap, masked_deviation, plain_gap, worst_
 from .output_sets import Rows, rows_of
 from .precision import deviation
 from .split_watch import WrongPart, wrong_parts
-from .value_check import NotApplicable
+from .value_check import NotApplicable, Unanswered
 
 SMALLEST_EFFECT = 1e-9
 """A change smaller than this, relative to the largest value, is no effect: round-off stays below."""
@@ -70,17 +70,20 @@ class MeasuringBench(Bench):
     def gap_on(self, inputs: Inputs, rows: tuple[int, ...]) -> Gap:
         """These rows of the composition, against a run on other inputs that have these rows only.
 
-        Raises NotApplicable where the other run stops (which proves nothing about this one), and where the
-        model without adapters differs, too.
+        Raises NotApplicable where the model without adapters differs or stops, too, and Unanswered where only
+        the composition's other run stops (which proves nothing about this one).
         """
         here, there = self.composed(), self.run(self.tree, inputs)
         if there.failure is not None:
-            raise NotApplicable
+            if self.run(None, inputs).failure is not None:
+                raise NotApplicable
+            raise Unanswered(f"on other inputs, {self.stopped(self.tree, there)}")
         found = lanes_gap(self, here.outputs, there.outputs, lane_count(self.tree), rows)
         if found[1] > self.tolerance:
             base, other = self.known(None), self.run(None, inputs)
-            if base.failure is not None or other.failure is not None:
-                raise NotApplicable
+            for ran in (base, other):
+                if ran.failure is not None:
+                    raise Unanswered(self.stopped(None, ran))
             if lanes_gap(self, base.outputs, other.outputs, 1, rows)[1] > self.tolerance:
                 raise NotApplicable
         return found

@@ -101,6 +101,7 @@ def _mask_for(bench: Bench, name: str, value: torch.Tensor) -> torch.Tensor | No
     mask: Any = bench.inputs.get("decoder_attention_mask" if decodes else "attention_mask")
     if (
         mask is None
+        or mask.dim() != 2
         or not value.is_floating_point()
         or value.dim() < 2
         or bench.spec.mode in ("generate", "beam")

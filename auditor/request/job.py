@@ -43,12 +43,12 @@ class Job:
         library: Library | None = None,
     ) -> Job:
         """The job of a spec. Raises ComposeError, or UsageError for a set-up or library that is not there."""
-        written = _written(spec.compose)
+        tree = written(spec.compose)
         return cls(
             spec,
-            filled(written, spec.batch, spec.seq_len),
-            rows_of(spec, written),
-            tokens_of(spec, written),
+            filled(tree, spec.batch, spec.seq_len),
+            rows_of(spec, tree),
+            tokens_of(spec, tree),
             source,
             library or library_named(spec.library),
             options or AuditOptions(),
@@ -66,9 +66,9 @@ class Job:
 
     @cached_property
     def methods(self) -> dict[str, str]:
-        """Adapter -> its configuration; empty for a model in hand, whose adapters are there already."""
+        """Adapter -> its configuration; in a model in hand, of those whose configuration has a text."""
         if self.source.in_hand:
-            return {}
+            return {name: self.spec.adapters[name] for name in self.names if name in self.spec.adapters}
         default = self.spec.adapter or self.library.default_config
         return {name: self.spec.adapters.get(name, default) for name in self.names}
 
@@ -104,7 +104,7 @@ def resolved_job(
     return job.at(resolve(spec.model, offline=job.options.offline))
 
 
-def _written(compose: str) -> Block:
+def written(compose: str) -> Block:
     """The composition as it was written, or as it was saved."""
     return read_setup(Path(compose)) if _is_path(compose) else parse(compose)
 

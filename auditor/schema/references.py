@@ -9,9 +9,9 @@ neutrality relations instead.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from .composition import Node, lane_count, lane_reference
+from .composition import Node, lane_count, lane_reference, with_children
 from .heads import Heads, ServedRows, served_rows
 
 
@@ -68,4 +68,4 @@ def row_tree(node: Node, position: int, task: int) -> Node:
                 return row_tree(child, position - start, task)
             start += int(size)
         return row_tree(node.children[-1], 0, task)
-    return replace(node, children=tuple(row_tree(c, position, task) for c in node.children))
+    return with_children(node, tuple(row_tree(c, position, task) for c in node.children))

@@ -20,6 +20,12 @@ from adapter_audit.auditor.schema.references import references, row_tree
     [
         ("parallel(a,b)", 3, None, [(0, (0, 1, 2), "a"), (1, (0, 1, 2), "b")]),
         ("stack(a,parallel(b,c))", 2, None, [(0, (0, 1), "stack(a,b)"), (1, (0, 1), "stack(a,c)")]),
+        (
+            "stack(a,parallel(stack(b,c),d))",
+            2,
+            None,
+            [(0, (0, 1), "stack(a,b,c)"), (1, (0, 1), "stack(a,d)")],
+        ),
         ("batchsplit(a,b;2,1)", 3, None, [(0, (0, 1), "a"), (0, (2,), "b")]),
         ("multitask(a,b)", 3, [1, 0, 1], [(0, (0, 2), "b"), (0, (1,), "a")]),
         ("average(a,b)", 2, None, [(0, (0, 1), "average(a,b)")]),
@@ -27,7 +33,7 @@ from adapter_audit.auditor.schema.references import references, row_tree
             "stack(x,batchsplit(a,stack(b,c);1,1))",
             2,
             None,
-            [(0, (0,), "stack(x,a)"), (0, (1,), "stack(x,stack(b,c))")],
+            [(0, (0,), "stack(x,a)"), (0, (1,), "stack(x,b,c)")],
         ),
         (
             "batchsplit(batchsplit(a,b;1,1),c;2,1)",

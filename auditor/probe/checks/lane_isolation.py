@@ -43,7 +43,10 @@ class LaneIsolation(ValueCheck):
             others = [r for r in others if bench.row_gap(ran, bench.reference(r), r)[1] <= bench.tolerance]
             alone = _unshared(bench, name)
             other = bench.with_moved(name, alone) if others and alone else None
-            if other is None or other.failure is not None:
+            if other is None:
+                continue
+            if other.failure is not None:
+                bench.leave_open(f"with another {name}, {bench.stopped(bench.tree, other)}")
                 continue
             for reference in others:
                 output, amount = bench.first_change(ran, other, reference)

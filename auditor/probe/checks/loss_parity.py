@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ...facts.observations import OutputGap
 from ...trace.output_names import own_name
-from ..value_check import NotApplicable, ValueCheck
+from ..value_check import NotApplicable, Unanswered, ValueCheck
 
 if TYPE_CHECKING:
     from ...schema.references import Reference
@@ -77,8 +77,10 @@ def _gap(loss: float, expected: float, meaning: str) -> LossGap:
 
 
 def _loss_alone(bench: MeasuringBench, reference: Reference) -> float:
-    """The loss of a reference on its rows. Raises NotApplicable where there is none to compare with."""
+    """The loss of a reference on its rows. Raises Unanswered where there is none to compare with."""
     ran = bench.reference(reference, bench.rows_with_labels(reference))
+    if ran.failure is not None:
+        raise Unanswered(bench.stopped(reference.tree, ran))
     if LOSS not in ran.outputs:
-        raise NotApplicable
+        raise Unanswered(f"{reference.tree} alone has no loss")
     return float(ran.outputs[LOSS])

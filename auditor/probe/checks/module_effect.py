@@ -43,6 +43,7 @@ class ModuleEffect(ValueCheck):
         try:
             with_gradient = bench.parameters_with_gradient()
         except RuntimeError as error:  # no backward through this forward: a matter of train mode
+            bench.notes.append(f"single modules were not looked at: no backward pass ({error})"[:200])
             raise NotApplicable from error
         for name in bench.names:
             own = [r for r in bench.references if name in adapter_names(r.tree) and r.rows]

@@ -34,7 +34,9 @@ class PartPadding(ValueCheck):
             raise NotApplicable
         for part in parts:
             whole, alone = bench.reference(part), bench.reference(part, part.rows)
-            if whole.failure is not None or alone.failure is not None:
+            stop = next((ran for ran in (whole, alone) if ran.failure is not None), None)
+            if stop is not None:
+                bench.leave_open(bench.stopped(part.tree, stop))
                 continue
             for output, amount in bench.part_gaps(whole, alone, part):
                 if amount > bench.tolerance:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, ClassVar
 
 from adapter_audit.auditor.errors import LibraryRefusal
@@ -107,6 +107,12 @@ class FakeLibrary:
 
     def active(self, model: Any) -> Any:
         return model.fake_active or None
+
+    def description(self, model: Any, adapter: str) -> str:
+        raise LookupError(adapter)
+
+    def outside_contexts(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def skipped_layers(self, model: Any) -> tuple[int, ...]:
         return ()
