@@ -8,7 +8,7 @@ import torch
 
 from ..knowledge.library_names import TRANSFORMERS
 from .bench import Bench, Tensors
-from .precision import deviation
+from .precision import SURELY_REAL, deviation, distance
 
 
 def answers(outputs: Tensors) -> Tensors:
@@ -57,12 +57,20 @@ def _rows_of(value: torch.Tensor | None, rows: tuple[int, ...]) -> torch.Tensor 
 def masked_deviation(
     bench: Bench, name: str, mine: torch.Tensor, value: torch.Tensor, source: tuple[int, ...]
 ) -> float:
-    """`deviation`; positions that are padding mean nothing and are left out."""
+    """`noisy_deviation`; positions that are padding mean nothing and are left out."""
     mask = _mask_for(bench, name, value)
     if mask is None or mine.shape != value.shape:
-        return deviation(mine, value)
+        return noisy_deviation(bench, name, mine, value)
     kept = mask[list(source)].reshape(len(source), -1, *[1] * (value.dim() - 2))
-    return deviation(torch.where(kept, mine, 0), torch.where(kept, value, 0))
+    return noisy_deviation(bench, name, torch.where(kept, mine, 0), torch.where(kept, value, 0))
+
+
+def noisy_deviation(bench: Bench, name: str, mine: torch.Tensor, value: torch.Tensor) -> float:
+    """`deviation` of an output, where it is more than round-off; that is measured only if it could be."""
+    off = distance(mine, value)
+    if off == 0 or off > SURELY_REAL:
+        return deviation(mine, value)
+    return deviation(mine, value, bench.noise_of(name))
 
 
 def _mask_for(bench: Bench, name: str, value: torch.Tensor) -> torch.Tensor | None:

@@ -47,8 +47,19 @@ def probe(job: Job, tell: Callable[[ProbeFacts], None] | None = None) -> ProbeFa
         reference_failures=bench.reference_failures(),
         observations=tuple(found),
         checks=tuple(done),
+        skipped=_left_open(bench),
         notes=tuple(bench.notes),
     )
+
+
+def _left_open(bench: MeasuringBench) -> dict[str, str]:
+    """What could not be compared, and why: outputs, and checks of what the model itself does as well."""
+    ran = bench.known(bench.tree)
+    if ran.failure is not None:
+        return {}
+    unread = {n: f"{kind} cannot be compared row by row" for n, kind in ran.unread.items()}
+    outputs = {f"output {n}": why for n, why in {**bench.alignment.open, **unread}.items()}
+    return outputs | bench.undecided
 
 
 def _same(failure: Failure, other: Failure | None) -> bool:

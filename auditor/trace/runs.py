@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 import torch
 
 from ..knowledge.library_names import TRANSFORMERS
+from .outputs import named_tensors
 from .recorder import Recorder, recording
 from .records import Failure, Trace
 
@@ -18,11 +20,21 @@ NEW_TOKENS = 5
 """Tokens made in generate and beam mode: one prefill, then cached steps."""
 
 
+Reader = Callable[[Any], Mapping[str, torch.Tensor]]
+"""Makes named tensors of what a forward returned."""
+
+
 class RunOptions(TypedDict):
     """How `execute` runs what is active."""
 
     use_cache: bool
     learns: bool
+    as_in_use: frozenset[str]
+
+
+def named(output: Any) -> Mapping[str, torch.Tensor]:
+    """The tensors of an output by name, as they are."""
+    return dict(named_tensors(output))
 
 
 @dataclass
@@ -42,33 +54,46 @@ def execute(
     *,
     use_cache: bool = True,
     learns: bool = True,
+    as_in_use: frozenset[str] = frozenset(),
     learn_from: tuple[int, ...] | None = None,
+    read: Reader = named,
 ) -> Any:
     """Run the model once: forward, forward and backward (of some rows only: `learn_from`), or generate.
 
-    With `learns`, anything is to be trained: then a loss without a gradient is the user's crash, too.
+    With `learns`, anything is to be trained: then a loss without a gradient is the user's crash, too. The
+    modules at the paths `as_in_use` stay in eval mode. `read` puts the rows of outputs first.
     """
     if mode == "train":
-        return _train(model, inputs, learns=learns, rows=learn_from)
+        with training(model, as_in_use), torch.enable_grad():
+            output = model(**inputs)
+            total = _total(read(output), learn_from)
+            if isinstance(total, torch.Tensor) and learns:
+                total.backward()
+        return output
     with torch.no_grad():
         if mode == "forward":
             return model(**inputs)
         return _generate(model, inputs, beams=2 if mode == "beam" else 1, use_cache=use_cache)
 
 
-def _train(model: Any, inputs: Inputs, *, learns: bool, rows: tuple[int, ...] | None) -> Any:
-    """Forward and backward of a sum over all rows: its gradients add up over lanes, a mean's do not."""
+@contextmanager
+def training(model: Any, as_in_use: frozenset[str]) -> Iterator[None]:
+    """The model in train mode, without the modules at these paths."""
     model.train()
+    for path, module in model.named_modules() if as_in_use else ():
+        if path in as_in_use:
+            module.training = False
     try:
-        with torch.enable_grad():
-            output = model(**inputs)
-            answers = (t for name, t in named_tensors(output) if _teaches(name) and t.is_floating_point())
-            total = sum(_weighted(_rows(t, rows)) for t in answers)
-            if isinstance(total, torch.Tensor) and learns:
-                total.backward()
-        return output
+        yield
     finally:
         model.eval()
+
+
+def _total(outputs: Mapping[str, torch.Tensor], rows: tuple[int, ...] | None) -> torch.Tensor | int:
+    """A sum over all rows, or these: its gradients add up over lanes, a mean's do not."""
+    return sum(
+        _weighted(_rows(t, rows)) for name, t in outputs.items() if _teaches(name) and t.is_floating_point()
+    )
 
 
 def _teaches(name: str) -> bool:
@@ -82,8 +107,8 @@ def _rows(tensor: torch.Tensor, rows: tuple[int, ...] | None) -> torch.Tensor:
 
 def _weighted(tensor: torch.Tensor) -> torch.Tensor:
     """A sum with unequal weights, alike for every row: a plain sum of normalised states has no gradient."""
-    if tensor.dim() == 0:
-        return tensor
+    if tensor.dim() < 2:
+        return tensor.sum()
     weights = torch.arange(1, tensor.shape[-1] + 1, dtype=tensor.dtype, device=tensor.device)
     return (tensor * weights / tensor.shape[-1]).sum()
 
@@ -145,16 +170,3 @@ def _to_meta(value: torch.Tensor, recorder: Recorder | None) -> torch.Tensor:
     if recorder is not None and not value.is_floating_point():
         recorder.carrier.attach(meta, value)
     return meta
-
-
-def named_tensors(output: Any, prefix: str = "") -> Iterator[tuple[str, torch.Tensor]]:
-    """Tensors of a model's output by name; caches are left out (what they hold shows in later steps)."""
-    if isinstance(output, torch.Tensor):
-        yield prefix or "output", output
-    elif isinstance(output, Mapping):
-        for key, value in output.items():
-            if key not in TRANSFORMERS.caches:
-                yield from named_tensors(value, f"{prefix}.{key}" if prefix else str(key))
-    elif isinstance(output, (tuple, list)):
-        for i, value in enumerate(output):
-            yield from named_tensors(value, f"{prefix}.{i}" if prefix else str(i))
