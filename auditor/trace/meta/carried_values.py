@@ -25,6 +25,8 @@ class Carrier:
     def __init__(self) -> None:
         # Meta storages are kept alive beside their shadow: a freed address could be reused by another.
         self._shadows: dict[int, tuple[torch.UntypedStorage, torch.Tensor]] = {}
+        self._guessed: set[int] = set()
+        """Storages whose shadow was made up, or follows from one that was."""
 
     def attach(self, meta: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         """Let `meta` (same shape) carry `value`; returns `meta`."""
@@ -57,10 +59,22 @@ class Carrier:
             return True
         return tensor.layout is torch.strided and tensor.untyped_storage()._cdata in self._shadows
 
+    def is_guessed(self, tensor: torch.Tensor) -> bool:
+        """Whether the tensor's value was made up, or follows from such a one."""
+        if not self._guessed or not tensor.is_meta or tensor.layout is not torch.strided:
+            return False
+        return tensor.untyped_storage()._cdata in self._guessed
+
+    def mark_guessed(self, tensor: torch.Tensor) -> None:
+        """The tensor's value was made up."""
+        if tensor.is_meta and tensor.layout is torch.strided:
+            self._guessed.add(tensor.untyped_storage()._cdata)
+
     def forget(self, tensor: torch.Tensor) -> None:
         """The tensor was written with an unknown value."""
         if tensor.is_meta and tensor.layout is torch.strided:
             self._shadows.pop(tensor.untyped_storage()._cdata, None)
+            self._guessed.discard(tensor.untyped_storage()._cdata)
 
     def real_call(self, func: Any, args: Any, kwargs: Any) -> Any | None:
         """Run `func` on the carried values; None when an operand has none.
