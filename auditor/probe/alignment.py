@@ -13,9 +13,13 @@ from dataclasses import dataclass, field
 import torch
 
 from ..knowledge.library_names import TRANSFORMERS
+from ..trace.tensors import readable
 from .precision import deviation
 
 Tensors = Mapping[str, torch.Tensor]
+
+ALIKE = 1e-3
+"""Rows that were given twice differ by less than this, and from other rows by more."""
 
 
 @dataclass(frozen=True)
@@ -70,37 +74,26 @@ class Alignment:
 
     def rows_first(self, outputs: Tensors) -> dict[str, torch.Tensor]:
         """The outputs with their rows first; sparse ones dense, complex ones as pairs of numbers."""
-        found = _stacked(plain(outputs), self.lists)
+        found = _stacked(_readable(outputs), self.lists)
         return {n: self.layouts[n].rows_first(v) if n in self.layouts else v for n, v in found.items()}
-
-
-def plain(outputs: Tensors) -> dict[str, torch.Tensor]:
-    """Dense, real tensors that can be cut and compared."""
-    return {name: _plain(value) for name, value in outputs.items()}
-
-
-def _plain(value: torch.Tensor) -> torch.Tensor:
-    if value.layout is not torch.strided and not value.is_nested:
-        value = value.to_dense()
-    return torch.view_as_real(value.resolve_conj()) if value.is_complex() else value
 
 
 def needs_lining_up(outputs: Tensors, rows: int) -> bool:
     """Whether any answer has not the rows along its first axis, or may be one of a list of rows."""
+    found = {name: value for name, value in outputs.items() if not _is_aside(name)}
     return any(
-        value.is_nested or (value.shape[0] != rows if value.dim() else any(map(str.isdigit, name.split("."))))
-        for name, value in outputs.items()
-        if not _is_aside(name)
-    )
+        value.shape[0] != rows if value.dim() else any(map(str.isdigit, name.split(".")))
+        for name, value in found.items()
+    ) or (bool(found) and not any(value.dim() for value in found.values()))
 
 
 def alignment(once: Tensors, twice: Tensors | None, rows: int) -> Alignment:
     """Line up the outputs of a model on `rows` rows by those on the same rows twice (None: it fails there)."""
-    once = plain(once)
+    once = _readable(once)
     if twice is None:
         odd = [n for n, v in once.items() if not _is_aside(n) and v.dim() and v.shape[0] != rows]
         return Alignment(open=dict.fromkeys(odd, "the model does not run on a batch of another size"))
-    twice = plain(twice)
+    twice = _readable(twice)
     lists = frozenset(_row_lists(once, twice, rows))
     once, twice = _stacked(once, lists), _stacked(twice, lists)
     layouts: dict[str, Layout] = {}
@@ -116,6 +109,10 @@ def alignment(once: Tensors, twice: Tensors | None, rows: int) -> Alignment:
     if not any(v.dim() and n not in unknown and not _is_aside(n) for n, v in once.items()):
         unknown |= {n: "it is one number for the whole batch" for n, v in once.items() if not v.dim()}
     return Alignment(layouts, lists, unknown)
+
+
+def _readable(outputs: Tensors) -> dict[str, torch.Tensor]:
+    return {name: readable(value) for name, value in outputs.items()}
 
 
 def _is_aside(name: str) -> bool:
@@ -139,10 +136,6 @@ def _layout(value: torch.Tensor, doubled: torch.Tensor | None, rows: int) -> Lay
         if per_row == 1 or deviation(two, torch.cat([one, one])) < ALIKE:
             return layout
     return None
-
-
-ALIKE = 1e-3
-"""Rows that were given twice differ by less than this, and from other rows by more."""
 
 
 def _row_lists(once: Tensors, twice: Tensors, rows: int) -> Iterator[RowList]:

@@ -24,7 +24,7 @@ from .module_paths import Names, names_in
 from .operators import operator
 from .records import Failure, Key, Operand, Record, Site, Trace
 from .stack_sites import current_site, is_deliberate, message_of, stack_sites, traceback_sites
-from .tensors import tensors_in, tensors_in_call
+from .tensors import readable, tensors_in, tensors_in_call
 from .token_ids import ordinary_token
 
 MAX_RECORDS = 150_000
@@ -134,7 +134,7 @@ class Recorder(MetaValues):
             self._made[id(tensor)] = record.index
         self._outputs.append((record.index, outputs))
         if self.values is not None:
-            self.values.append([t.detach().clone() for t in outputs])
+            self.values.append([readable(t.detach()).clone() for t in outputs])
 
     def _put(self, record: Record) -> Record:
         """Keep what is known of an op by now."""
