@@ -38,9 +38,10 @@ class Layout:
         value = value.movedim(self.axis, 0)
         if self.per_row == 1:
             return value
+        rows = value.shape[0] // self.per_row
         if self.rows_inside:
-            return value.unflatten(0, (self.per_row, -1)).transpose(0, 1)
-        return value.unflatten(0, (-1, self.per_row))
+            return value.reshape(self.per_row, rows, *value.shape[1:]).transpose(0, 1)
+        return value.reshape(rows, self.per_row, *value.shape[1:])
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,11 @@ def _layout(value: torch.Tensor, doubled: torch.Tensor | None, rows: int) -> Lay
     if doubled is None or doubled.dim() != value.dim():
         return None
     grown = [i for i in range(value.dim()) if value.shape[i] != doubled.shape[i]]
-    if len(grown) != 1 or value.shape[grown[0]] % rows or doubled.shape[grown[0]] != 2 * value.shape[grown[0]]:
+    if (
+        len(grown) != 1
+        or value.shape[grown[0]] % rows
+        or doubled.shape[grown[0]] != 2 * value.shape[grown[0]]
+    ):
         return None
     axis, per_row = grown[0], value.shape[grown[0]] // rows
     for layout in (Layout(axis, per_row, False), Layout(axis, per_row, True)):

@@ -424,7 +424,9 @@ class Bench:
         if hasattr(self, "subject") and model is self.model:
             options = self.subject.run_options()
         else:
-            options = RunOptions(use_cache=self.library.generates_with_cache, learns=False)
+            options = RunOptions(
+                use_cache=self.library.generates_with_cache, learns=False, as_in_use=frozenset()
+            )
         options["as_in_use"] = self._as_in_use
         return options
 

@@ -12,7 +12,11 @@ from typing import Any, NamedTuple
 
 import torch
 
-_NUMBERS = (int, float)
+from ..trace.module_paths import walked
+from ..trace.tensors import TENSORS
+
+_KEPT = TENSORS | {int, float, torch.nn.Buffer}
+"""Types of attributes that are looked at, by identity: this is asked of every attribute around every run."""
 
 
 class _Kept(NamedTuple):
@@ -39,7 +43,7 @@ class KeptState:
     def around_run(self) -> Iterator[None]:
         """Everything is as before after the block; random numbers in it are those of any other run."""
         before = torch.get_rng_state()
-        held = [(path, m, *self._look_at(m)) for path, m in self.model.named_modules()]
+        held = [(path, m, *self._look_at(m)) for path, m in walked(self.model).items()]
         torch.set_rng_state(self._random)
         try:
             yield
@@ -50,7 +54,7 @@ class KeptState:
 
     def _look_at(self, module: torch.nn.Module) -> tuple[dict[str, Any], dict[str, Any]]:
         buffers, own = module._buffers, vars(module)
-        others = {k: v for k, v in own.items() if type(v) in _NUMBERS or isinstance(v, torch.Tensor)}
+        others = {k: v for k, v in own.items() if type(v) in _KEPT}
         for value in (*buffers.values(), *others.values()):
             if isinstance(value, torch.Tensor):
                 self._keep(value)
@@ -64,15 +68,15 @@ class KeptState:
     def _put_back(
         self, path: str, module: torch.nn.Module, buffers: dict[str, Any], others: dict[str, Any]
     ) -> None:
-        written = [self._restore(t) for t in buffers.values() if t is not None]
-        if any(written) or any(module._buffers.get(name) is not value for name, value in buffers.items()):
+        written = sum(self._restore(t) for t in buffers.values() if t is not None)
+        if written or any(module._buffers.get(name) is not value for name, value in buffers.items()):
             module._buffers.update(buffers)
             self.moved.add(path)
             self.moves = True
         own = vars(module)
         for name, value in others.items():
-            written = isinstance(value, torch.Tensor) and self._restore(value)
-            self.moves |= written
+            if isinstance(value, torch.Tensor) and self._restore(value):
+                self.moves = True
             now = own.get(name)
             if now is not value and (isinstance(value, torch.Tensor) or now != value):
                 own[name] = value

@@ -22,12 +22,10 @@ from .cause.first_departure import first_departure, first_mixing, relation_depar
 from .cause.init_departure import InitCause, init_cause
 from .other_attention import RunsOtherwise, other_attention, switches
 from .output_gaps import answers, lanes_gap, masked_deviation, noisy_deviation, worst_output
-from .precision import SURELY_REAL, deviation
+from .precision import SMALLEST_EFFECT, SURELY_REAL, deviation
 from .split_watch import WrongPart, wrong_parts
 from .value_check import NotApplicable
 
-SMALLEST_EFFECT = 1e-9
-"""A change smaller than this, relative to the largest value, is no effect: round-off stays below."""
 Gap = tuple[str, float]
 """The output (or parameter) that deviates most, and by how much; `""` and zero where none does."""
 
@@ -236,7 +234,7 @@ class MeasuringBench(Bench):
         for name in sorted(set(ran.gradients) | set(expected)):
             own = ran.gradients.get(name, torch.zeros(()))
             off = float((own - expected.get(name, torch.zeros(()))).abs().max())
-            if not off / scale <= amount and not off <= self._gradient_noise(name, off):
+            if not off / scale <= max(amount, SMALLEST_EFFECT) and not off <= self._gradient_noise(name, off):
                 worst, amount = name, off / scale
         return worst, amount
 

@@ -8,7 +8,7 @@ import torch
 
 from ..knowledge.library_names import TRANSFORMERS
 from .bench import Bench, Tensors
-from .precision import SURELY_REAL, deviation, distance
+from .precision import SMALLEST_EFFECT, SURELY_REAL, deviation, distance
 
 
 def answers(outputs: Tensors) -> Tensors:
@@ -67,9 +67,9 @@ def masked_deviation(
 
 def noisy_deviation(bench: Bench, name: str, mine: torch.Tensor, value: torch.Tensor) -> float:
     """`deviation` of an output, where it is more than round-off; that is measured only if it could be."""
-    off = distance(mine, value)
-    if off == 0 or off > SURELY_REAL:
-        return deviation(mine, value)
+    amount = deviation(mine, value)
+    if amount <= SMALLEST_EFFECT or distance(mine, value) > SURELY_REAL:
+        return amount
     return deviation(mine, value, bench.noise_of(name))
 
 

@@ -11,7 +11,7 @@ one unit, up or down by chance, shows how far one unit reaches in that output: i
 (Parker, Monte Carlo Arithmetic, 1997; Vignes, A stochastic arithmetic, 1993). One draw stands for one
 rounding of each product. The sums over them round again at every term: errors of n roundings of mean zero add
 up to the order of sqrt(n) units (Higham and Mary, A New Approach to Probabilistic Rounding Error Analysis,
-SIAM J. Sci. Comput. 41, 2019). The small models sum over at most some 10^2 terms, and their bound holds with
+SIAM Journal on Scientific Computing 41, 2019). The small models sum over at most some 10^2 terms, and their bound holds with
 a probability of nearly one for ten standard deviations: `SPREAD` = 10 * sqrt(100).
 """
 
@@ -33,6 +33,9 @@ lies between is real but drowned by a normalisation layer behind it: no user wou
 SINGLE_TOLERANCE = 1e-3
 """The same for float32 (round-off 6e-8), where float64 cannot be kept."""
 
+
+SMALLEST_EFFECT = 1e-9
+"""A change smaller than this, relative to the largest value, is no effect: round-off stays below."""
 
 SPREAD = 100
 """Units of the run's own round-off that two runs which compute the same may be apart."""

@@ -96,7 +96,7 @@ class Answer:
 READABLE: dict[str, Change] = {
     "object": Answer,
     "numpy": lambda states: states.detach().numpy(),
-    "list of rows": lambda states: list(states),
+    "list of rows": list,
     "list of dicts": lambda states: [{"row": row} for row in states],
     "time first": lambda states: states.transpose(0, 1),
     "flat": lambda states: states.flatten(0, 1),

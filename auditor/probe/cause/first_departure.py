@@ -49,9 +49,7 @@ def first_mixing(bench: Bench, more: Inputs) -> Site | None:
     twins = {record.key: record for record in alone.trace.records}
     for record in among.trace.records:
         twin = twins.get(record.key)
-        for mine, theirs in zip(
-            among.values_of(record), alone.values_of(twin) if twin else (), strict=False
-        ):
+        for mine, theirs in zip(among.values_of(record), alone.values_of(twin) if twin else (), strict=False):
             known = mine.dim() and mine.dim() == theirs.dim() and len(mine) > len(theirs)
             if known and deviation(mine[: len(theirs)], theirs) > bench.tolerance:
                 return record.site

@@ -14,6 +14,7 @@ import torch
 from torch.utils._pytree import tree_leaves
 
 from ..tensors import tensors_mapped
+from .open_end import OpenEnd
 
 CARRY_LIMIT = 1 << 22
 """Largest number of elements that is carried (a mask of 2048 x 2048); larger values are unknown."""
@@ -113,6 +114,8 @@ class Carrier:
         return tensors_mapped(value, self._one_to_meta)
 
     def _one_to_meta(self, value: torch.Tensor) -> torch.Tensor:
+        if value.layout is not torch.strided:
+            raise OpenEnd(f"what follows from a tensor of layout {value.layout}, which meta cannot keep")
         return self.attach(torch.empty_like(value, device="meta"), value)
 
 

@@ -86,7 +86,9 @@ def _reader(carrier: Carrier, original: Any) -> Any:
     def read(tensor: torch.Tensor, *arguments: Any, **options: Any) -> Any:
         value = carrier.value(tensor)
         if value is None:
-            raise OpenEnd(f"the values of a tensor of shape {list(tensor.shape)} read by {original.__name__}()")
+            raise OpenEnd(
+                f"the values of a tensor of shape {list(tensor.shape)} read by {original.__name__}()"
+            )
         return original(value, *arguments, **options)
 
     return read

@@ -103,7 +103,9 @@ class MetaValues(TorchDispatchMode):
         site = current_site(sys._getframe(3)) or NOWHERE
         operands = tensors_in_call(args, kwargs)
         if not (op.asks_values or op.random) or any(t.numel() > GUESS_LIMIT for t in operands):
-            raise OpenEnd(f"what {op.name} gives at {site.file}:{site.line}, which meta cannot tell") from error
+            raise OpenEnd(
+                f"what {op.name} gives at {site.file}:{site.line}, which meta cannot tell"
+            ) from error
         ones = tensors_mapped((args, kwargs), self._value_or_ones)
         self.made_up(site)
         out = self.carrier.to_meta(op.run(*ones[0], **ones[1]))
