@@ -89,7 +89,7 @@ def needs_lining_up(outputs: Tensors, rows: int) -> bool:
 
 
 def alignment(once: Tensors, twice: Tensors | None, rows: int) -> Alignment:
-    """Line up the outputs of a model on `rows` rows by those on the same rows twice (None: it fails there)."""
+    """Line up the outputs of a model on `rows` rows by those on them twice (None: it fails there)."""
     once = _readable(once)
     if twice is None:
         odd = [n for n, v in once.items() if not _is_aside(n) and v.dim() and v.shape[0] != rows]

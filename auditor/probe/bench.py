@@ -17,8 +17,8 @@ from ..request.job import Job
 from ..schema.composition import Node, lane_count, walk
 from ..schema.references import Reference, references
 from ..schema.spec import AuditSpec
-from ..trace.records import Failure
 from ..trace.outputs import parts_of
+from ..trace.records import Failure
 from ..trace.runs import Inputs, RunOptions, execute, on_device_of, recorded_run, training
 from .alignment import Alignment, alignment, needs_lining_up
 from .kept_state import KeptState
@@ -347,9 +347,13 @@ class Bench:
         self.subject.activate(tree)
         given = on_device_of(self.model, self._fit(tree, self.inputs_of(rows)))
         try:
-            with self.precision(), self._state_kept(self.model), training(self.model, self._as_in_use):
-                with torch.enable_grad():
-                    self.model(**given)["loss"].backward()
+            with (
+                self.precision(),
+                self._state_kept(self.model),
+                training(self.model, self._as_in_use),
+                torch.enable_grad(),
+            ):
+                self.model(**given)["loss"].backward()
         except Exception as error:
             return Ran(failure=failure_of(error, self.library.package))
         return Ran(gradients=self._taken_gradients())
@@ -384,7 +388,7 @@ class Bench:
         model: Any,
         inputs: Inputs,
         use_cache: bool = True,
-        learn_from: Any = None,
+        learn_from: tuple[int, ...] | None = None,
         copies: bool = True,
         mode: str | None = None,
     ) -> Ran:
@@ -397,8 +401,7 @@ class Bench:
                     model,
                     given,
                     mode or self.spec.mode,
-                    learn_from=learn_from,
-                    read=self._read,
+                    learn_from=lambda output: _rows_of(self._read(output), learn_from),
                     **options,
                 )
         except Exception as error:
@@ -464,6 +467,13 @@ class Bench:
     def _raw_inputs(self, model: Any) -> Inputs:
         maker = input_maker(model, self.job, self.dtype)
         return self._fit(None, maker.make(self.job.rows, self.seed))
+
+
+def _rows_of(outputs: Tensors, rows: tuple[int, ...] | None) -> Tensors:
+    """These rows of all outputs that have any (None: all)."""
+    if rows is None:
+        return outputs
+    return {name: value[list(rows)] if value.dim() else value for name, value in outputs.items()}
 
 
 def _beams_moved(outputs: Tensors, lanes: int) -> bool:

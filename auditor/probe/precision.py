@@ -2,7 +2,7 @@
 
 **Relative tolerance.** See `TOLERANCE`.
 
-**Noise.** A number that should be zero (the mean of what a LayerNorm gave, a sum of probabilities less one) is
+**Noise.** A number that should be zero (the mean of what a LayerNorm gave, probabilities' sum less one) is
 round-off, and relative to itself it is off by everything. So every output, and every op where a cause is
 looked for, has an absolute floor that is measured, not assumed. Backward error analysis says that a computed
 result is the exact one for operands moved by some units of round-off (Higham, Accuracy and Stability of
@@ -11,8 +11,8 @@ one unit, up or down by chance, shows how far one unit reaches in that output: i
 (Parker, Monte Carlo Arithmetic, 1997; Vignes, A stochastic arithmetic, 1993). One draw stands for one
 rounding of each product. The sums over them round again at every term: errors of n roundings of mean zero add
 up to the order of sqrt(n) units (Higham and Mary, A New Approach to Probabilistic Rounding Error Analysis,
-SIAM Journal on Scientific Computing 41, 2019). The small models sum over at most some 10^2 terms, and their bound holds with
-a probability of nearly one for ten standard deviations: `SPREAD` = 10 * sqrt(100).
+SIAM Journal on Scientific Computing 41, 2019). The small models sum over at most some 10^2 terms, and their
+bound holds with a probability of nearly one for ten standard deviations: `SPREAD` = 10 * sqrt(100).
 """
 
 from __future__ import annotations

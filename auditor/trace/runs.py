@@ -55,18 +55,17 @@ def execute(
     use_cache: bool = True,
     learns: bool = True,
     as_in_use: frozenset[str] = frozenset(),
-    learn_from: tuple[int, ...] | None = None,
-    read: Reader = named,
+    learn_from: Reader = named,
 ) -> Any:
-    """Run the model once: forward, forward and backward (of some rows only: `learn_from`), or generate.
+    """Run the model once: forward, forward and backward (of what `learn_from` reads), or generate.
 
     With `learns`, anything is to be trained: then a loss without a gradient is the user's crash, too. The
-    modules at the paths `as_in_use` stay in eval mode. `read` puts the rows of outputs first.
+    modules at the paths `as_in_use` stay in eval mode.
     """
     if mode == "train":
         with training(model, as_in_use), torch.enable_grad():
             output = model(**inputs)
-            total = _total(read(output), learn_from)
+            total = _total(learn_from(output))
             if isinstance(total, torch.Tensor) and learns:
                 total.backward()
         return output
@@ -89,20 +88,14 @@ def training(model: Any, as_in_use: frozenset[str]) -> Iterator[None]:
         model.eval()
 
 
-def _total(outputs: Mapping[str, torch.Tensor], rows: tuple[int, ...] | None) -> torch.Tensor | int:
-    """A sum over all rows, or these: its gradients add up over lanes, a mean's do not."""
-    return sum(
-        _weighted(_rows(t, rows)) for name, t in outputs.items() if _teaches(name) and t.is_floating_point()
-    )
+def _total(outputs: Mapping[str, torch.Tensor]) -> torch.Tensor | int:
+    """A sum over all rows: its gradients add up over lanes, a mean's do not."""
+    return sum(_weighted(t) for name, t in outputs.items() if _teaches(name) and t.is_floating_point())
 
 
 def _teaches(name: str) -> bool:
     """Not the loss, a mean over rows; not what pairs of rows give, which belongs to two adapters at once."""
     return name != "loss" and not name.startswith(TRANSFORMERS.pairwise_outputs)
-
-
-def _rows(tensor: torch.Tensor, rows: tuple[int, ...] | None) -> torch.Tensor:
-    return tensor if rows is None or not tensor.dim() else tensor[list(rows)]
 
 
 def _weighted(tensor: torch.Tensor) -> torch.Tensor:

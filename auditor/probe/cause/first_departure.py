@@ -23,8 +23,8 @@ from ...schema.references import Reference
 from ...trace.records import Key, Record, Site
 from ...trace.runs import Inputs
 from ..precision import deviation
-from .op_noise import OpNoise
 from ..witness import Witness
+from .op_noise import OpNoise
 
 if TYPE_CHECKING:
     from ..bench import Bench

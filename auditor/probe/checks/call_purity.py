@@ -1,7 +1,7 @@
 """A call after all those of other checks gives what the first one gave, and so does the one right after.
 
-Both get the very same tensors, which must stay as they were. What the model keeps from call to call moves here,
-as in use; a model that gives something else each time without adapters is not the composition's fault.
+Both get the very same tensors, which must stay as they were. What the model keeps from call to call moves
+here, as in use; a model that gives something else each time without adapters is not the composition's fault.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ class MetaValues(TorchDispatchMode):
         return out
 
     def _is_open(self, op: Operator, args: Any, operands: list[torch.Tensor]) -> bool:
-        """Whether values that decide about the op's result are made up. Integers as indices decide nothing."""
+        """Whether values that decide about the op's result are made up. Integer indices decide nothing."""
         if op.name in _INDEXING:
             operands = [t for t in args[1] if t is not None and t.dtype in (torch.bool, torch.uint8)]
         return any(self.carrier.is_guessed(t) or not self.carrier.knows(t) for t in operands)
