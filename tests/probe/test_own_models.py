@@ -1,4 +1,4 @@
-"""Models that nobody has seen: odd outputs, moving state, numbers that are round-off; each with its defect."""
+"""Models that nobody has seen: odd outputs, moving state, round-off as an output; each with its defect."""
 
 from __future__ import annotations
 
