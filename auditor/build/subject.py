@@ -88,7 +88,7 @@ class Subject:
     def run_options(self) -> RunOptions:
         """How `trace.runs.execute` is to run what is active now."""
         learns = self.library.active(self.model) is not None
-        return RunOptions(use_cache=self.library.generates_with_cache, learns=learns)
+        return RunOptions(use_cache=self.library.generates_with_cache, learns=learns, as_in_use=frozenset())
 
     def release(self) -> None:
         """Take the model apart, once nobody asks it any more; one that a user's function made stays whole.

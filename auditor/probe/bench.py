@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-from ..build.inputs import input_maker, take_rows, tasks_of
+from ..build.inputs import input_maker, repeat_rows, take_rows, tasks_of
 from ..build.subject import Subject, bare_model, build, failure_of
 from ..library.library import Library
 from ..request.job import Job
 from ..schema.composition import Node, as_block, lane_count, walk
 from ..schema.references import Reference, references
 from ..schema.spec import AuditSpec
+from ..trace.outputs import parts_of
 from ..trace.records import Failure
-from ..trace.runs import Inputs, RunOptions, execute, named_tensors, on_device_of, recorded_run
-from .precision import SINGLE_TOLERANCE, TOLERANCE, KeepDouble
+from ..trace.runs import Inputs, RunOptions, execute, on_device_of, recorded_run, training
+from .alignment import Alignment, alignment, needs_lining_up
+from .kept_state import KeptState
+from .precision import SINGLE_TOLERANCE, SPREAD, TOLERANCE, KeepDouble, distance
 from .shrink import HEAD_SIZES_TRIED
 from .small_job import executable, small_job
 from .value_check import NotApplicable
-from .weights import moved, randomise_adapter, randomise_base
+from .weights import moved, nudge, nudged, randomise_adapter, randomise_base
 from .witness import Witness
 
 MAX_TOKENS = 48
@@ -42,6 +46,8 @@ class Ran:
     outputs: Tensors = field(default_factory=dict)
     failure: Failure | None = None
     gradients: Tensors = field(default_factory=dict)
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """Parts of the output that cannot be read: what they are by name."""
 
 
 class Bench:
@@ -64,6 +70,11 @@ class Bench:
         """Adapters that were found to change nothing."""
         self._questions: list[str] = []
         """What the check that runs cannot find out."""
+        self.alignment = Alignment()
+        self._state: KeptState | None = None
+        self._as_in_use: frozenset[str] = frozenset()
+        self._keeps_state = True
+        self._noise: dict[Any, tuple[Ran, Ran]] = {}
         self._known: dict[Any, Ran] = {}
         self._own: dict[str, list[Parameter]] = {}
         self._moved: dict[tuple[str, int], Ran] = {}
@@ -75,6 +86,8 @@ class Bench:
         self.inputs: Inputs = self.subject.inputs.make(self.rows)
         for seed, name in enumerate(self.names):
             randomise_adapter(self.own_parameters(name), seed)
+        self._state = KeptState(self.model)
+        self._line_up()
         self._let_beams_move()
         tasks = tasks_of(self.tree, self.inputs.get("task_ids"))
         self.references = references(self.tree, self.rows, tasks, self.subject.heads)
@@ -90,6 +103,41 @@ class Bench:
             if failure is None:
                 return subject
         raise RuntimeError(f"the adapters do not fit a small model ({failure})")
+
+    def _line_up(self) -> None:
+        """Find out where the outputs have their rows, by the model without adapters on B and 2*B of them."""
+        self._find_recorders()
+        if self.spec.mode not in ("forward", "train"):
+            return
+        once = self.known(None)
+        if once.failure is not None or not needs_lining_up(once.outputs, self.rows):
+            return
+        twice = self.run(None, repeat_rows(self.inputs, 2, self.rows))
+        self.alignment = alignment(once.outputs, None if twice.failure else twice.outputs, self.rows)
+        self._known.clear()
+        if self.raw is not None:
+            self.raw = self.alignment.rows_first(self.raw)
+
+    def _find_recorders(self) -> None:
+        """Modules that keep a record of what they see in training run with the one they have.
+
+        BatchNorm and its like take each batch as a whole, with or without adapters, so that no lane could be
+        held to its adapter alone. As in use, they treat each row by itself.
+        """
+        if self.spec.mode != "train" or self._as_in_use or self._state is None:
+            return
+        self.run(None)
+        self._keep_as_in_use(self._state)
+        self._known.clear()
+
+    def _keep_as_in_use(self, state: KeptState) -> None:
+        if state.moved:
+            self._as_in_use = frozenset(state.moved)
+            shown = ", ".join(sorted(state.moved)[:2])
+            more = f" and {len(state.moved) - 2} more" if len(state.moved) > 2 else ""
+            self.notes.append(
+                f"probe: {shown}{more} keep a record of training batches; they ran in eval mode, row by row"
+            )
 
     def _let_beams_move(self) -> None:
         """Take inputs on which beams change places before the last step: only then their caches must, too."""
@@ -160,6 +208,22 @@ class Bench:
         given = self.fitted(tree, self.inputs if inputs is None else inputs)
         return self._execute(self.model, given, use_cache, mode=mode)
 
+    @contextlib.contextmanager
+    def states_move(self) -> Iterator[None]:
+        """Runs in the block find the model as the one before left it; after the block it is as before.
+
+        Where runs leave anything, the references have run at the beginning.
+        """
+        assert self._state is not None
+        moves, self._keeps_state = self._state.moves, False
+        try:
+            with self._state.around_run():
+                for tree in {r.tree for r in self.references} - {self.tree} if moves else ():
+                    self.run(tree)
+                yield
+        finally:
+            self._keeps_state = True
+
     def run_on(self, inputs: Inputs) -> Ran:
         """Run what is active on exactly these tensors, to see whether it writes into them."""
         return self._execute(self.model, self.fitted(self.tree, inputs), copies=False)
@@ -208,15 +272,53 @@ class Bench:
         """Whether it is nothing else than the composition itself."""
         return reference.part is None and as_block(reference.tree) == self.tree
 
+    def noise_of(self, output: str) -> float:
+        """Absolute differences up to this in an output of the composition are round-off (`precision`)."""
+        return self._noise_in(output, lambda ran: ran.outputs)
+
+    def noise_of_gradient(self, parameter: str) -> float:
+        """The same for a gradient."""
+        return self._noise_in(parameter, lambda ran: ran.gradients)
+
+    def _noise_in(self, name: str, part: Callable[[Ran], Tensors]) -> float:
+        """The most that any run with all weights and inputs nudged by one unit moved, `SPREAD` times."""
+        largest = 0.0
+        for tree in (self.tree, None):
+            exact, other = map(part, self._nudged(tree))
+            if name in exact and name in other and exact[name].is_floating_point():
+                off = distance(other[name], exact[name])
+                largest = max(largest, off if math.isfinite(off) else 0.0)
+        return SPREAD * largest
+
+    def _nudged(self, tree: Node | None) -> tuple[Ran, Ran]:
+        """A run and one with all nudged, both now: a check may have switched the model's attention."""
+        if tree not in self._noise:
+            exact = self.run(tree)
+            with nudged(self.model):
+                self._noise[tree] = exact, self.run(tree, self._nudged_inputs())
+        return self._noise[tree]
+
+    def _nudged_inputs(self) -> Inputs:
+        generator = torch.Generator().manual_seed(59)
+        return {
+            k: nudge(v, generator) if isinstance(v, torch.Tensor) and v.is_floating_point() else v
+            for k, v in self.inputs.items()
+        }
+
     def reference_failures(self) -> Mapping[int, Failure]:
         """Lane -> failure, of references that were run and failed."""
         ran = {r.lane: self.reference(r) for r in self.references if not self.is_composition(r)}
         return {lane: run.failure for lane, run in ran.items() if run.failure is not None}
 
-    def witnessed(self, tree: Node | None, head: str | None = None) -> Witness:
-        """A recorded run on all rows with the values of every op."""
+    def witnessed(self, tree: Node | None, head: str | None = None, inputs: Inputs | None = None) -> Witness:
+        """A recorded run on all rows, or other inputs, with the values of every op."""
         self.subject.activate(tree, head)
-        return self._witness(self.model, self.fitted(tree, self.inputs))
+        return self._witness(self.model, self.fitted(tree, self.inputs if inputs is None else inputs))
+
+    def witnessed_nudged(self, tree: Node | None) -> Witness:
+        """The same with all weights and inputs moved by one unit of round-off."""
+        with nudged(self.model):
+            return self.witnessed(tree, inputs=self._nudged_inputs())
 
     def raw_witnessed(self) -> Witness:
         """A recorded run of the model before `adapters.init`, on the same weights."""
@@ -251,7 +353,7 @@ class Bench:
 
     def _witness(self, model: Any, inputs: Inputs) -> Witness:
         witness = Witness(model)
-        with self.precision():
+        with self.precision(), self._state_kept(model):
             recorded_run(model, inputs, self.spec.mode, witness, **self._run_options(model))
         return witness
 
@@ -265,15 +367,17 @@ class Bench:
     def loss_gradients(self, tree: Node, rows: tuple[int, ...] | None, head: str | None = None) -> Ran:
         """The adapters' gradients of the model's own loss, on all or some rows (train mode)."""
         self.subject.activate(tree, head)
-        self.model.train()
+        given = on_device_of(self.model, self.fitted(tree, self.inputs_of(rows)))
         try:
-            with self.precision(), torch.enable_grad():
-                output = self.model(**on_device_of(self.model, self.fitted(tree, self.inputs_of(rows))))
-                output["loss"].backward()
+            with (
+                self.precision(),
+                self._state_kept(self.model),
+                training(self.model, self._as_in_use),
+                torch.enable_grad(),
+            ):
+                self.model(**given)["loss"].backward()
         except Exception as error:
             return Ran(failure=failure_of(error, self.library.package))
-        finally:
-            self.model.eval()
         return Ran(gradients=self._taken_gradients())
 
     def run_without_checkpointing(self) -> Ran:
@@ -292,7 +396,7 @@ class Bench:
             parameter.requires_grad_(True)
         try:
             self.subject.activate(self.tree)
-            with self.precision():
+            with self.precision(), self._state_kept(self.model):
                 given = on_device_of(self.model, self.fitted(self.tree, self.inputs))
                 execute(self.model, given, "train", **self._run_options(self.model))
             return {id(p) for p in parameters if p.grad is not None and bool((p.grad != 0).any())}
@@ -306,7 +410,7 @@ class Bench:
         model: Any,
         inputs: Inputs,
         use_cache: bool = True,
-        learn_from: Any = None,
+        learn_from: tuple[int, ...] | None = None,
         copies: bool = True,
         mode: str | None = None,
     ) -> Ran:
@@ -314,18 +418,42 @@ class Bench:
         options = self._run_options(model)
         options["use_cache"] = options["use_cache"] and use_cache
         try:
-            with self.precision():
-                output = execute(model, given, mode or self.spec.mode, learn_from=learn_from, **options)
+            with self.precision(), self._state_kept(model):
+                output = execute(
+                    model,
+                    given,
+                    mode or self.spec.mode,
+                    learn_from=lambda output: _rows_of(self._read(output), learn_from),
+                    **options,
+                )
         except Exception as error:
             return Ran(failure=failure_of(error, self.library.package))
-        outputs = {k: v.detach() for k, v in named_tensors(output)}
-        return Ran(outputs, gradients=self._taken_gradients())
+        outputs = {k: v.detach() for k, v in self._read(output).items()}
+        return Ran(outputs, gradients=self._taken_gradients(), unread=parts_of(output).unread)
+
+    def _read(self, output: Any) -> Tensors:
+        return self.alignment.rows_first(parts_of(output).tensors)
+
+    def _state_kept(self, model: Any) -> contextlib.AbstractContextManager[Any]:
+        """The model is after the block as before; outside of `states_move`."""
+        if not self._keeps_state:
+            return contextlib.nullcontext()
+        state = self._state
+        if state is None or state.model is not model:
+            state = KeptState(model)
+        return state.around_run()
 
     def _run_options(self, model: Any) -> RunOptions:
         """As the subject's; the model before it has adapters learns nothing."""
+        options: RunOptions
         if hasattr(self, "subject") and model is self.model:
-            return self.subject.run_options()
-        return RunOptions(use_cache=self.library.generates_with_cache, learns=False)
+            options = self.subject.run_options()
+        else:
+            options = RunOptions(
+                use_cache=self.library.generates_with_cache, learns=False, as_in_use=frozenset()
+            )
+        options["as_in_use"] = self._as_in_use
+        return options
 
     def _taken_gradients(self) -> Tensors:
         if self.spec.mode != "train" or not hasattr(self, "subject"):
@@ -341,10 +469,16 @@ class Bench:
 
     def _bare(self, model: Any) -> None:
         """Weights and outputs of the model before it gets adapters."""
+        self._as_in_use = frozenset()
         without_chance(model)
         self._weigh(model)
         if not self.library.owns(model):
-            ran = self._execute(model, self._raw_inputs(model))
+            inputs = self._raw_inputs(model)
+            if self.spec.mode == "train":
+                self._state = KeptState(model)
+                self._execute(model, inputs)
+                self._keep_as_in_use(self._state)
+            ran = self._execute(model, inputs)
             self.raw, self.raw_failure = (None if ran.failure else ran.outputs), ran.failure
 
     def _weigh(self, model: Any) -> None:
@@ -355,6 +489,13 @@ class Bench:
     def _raw_inputs(self, model: Any) -> Inputs:
         maker = input_maker(model, self.job, self.dtype)
         return self.fitted(None, maker.make(self.job.rows, self.seed))
+
+
+def _rows_of(outputs: Tensors, rows: tuple[int, ...] | None) -> Tensors:
+    """These rows of all outputs that have any (None: all)."""
+    if rows is None:
+        return outputs
+    return {name: value[list(rows)] if value.dim() else value for name, value in outputs.items()}
 
 
 def _beams_moved(outputs: Tensors, lanes: int) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
 
+from ..build.inputs import take_rows
 from ..facts.observations import Departure
 from ..knowledge.library_names import TRANSFORMERS
 from ..schema.composition import Block, Node, lane_count
@@ -16,17 +18,15 @@ from ..source.source_files import relative_file
 from ..trace.records import Site
 from ..trace.runs import Inputs
 from .bench import Bench, Parameter, Ran, Tensors, without_chance
-from .cause.first_departure import first_departure, relation_departure, writing_line
+from .cause.first_departure import first_departure, first_mixing, relation_departure, writing_line
 from .cause.init_departure import InitCause, init_cause
 from .other_attention import RunsOtherwise, other_attention, switches
-from .output_gaps import answers, lanes_gap, masked_deviation, plain_gap, worst_output
+from .output_gaps import answers, lanes_gap, masked_deviation, noisy_deviation, plain_gap, worst_output
 from .output_sets import Rows, rows_of
-from .precision import deviation
+from .precision import SMALLEST_EFFECT, SURELY_REAL, deviation
 from .split_watch import WrongPart, wrong_parts
 from .value_check import NotApplicable, Unanswered
 
-SMALLEST_EFFECT = 1e-9
-"""A change smaller than this, relative to the largest value, is no effect: round-off stays below."""
 Gap = tuple[str, float]
 """The output (or parameter) that deviates most, and by how much; `""` and zero where none does."""
 
@@ -61,7 +61,9 @@ class MeasuringBench(Bench):
     def any_gap(self, ran: Ran, expected: Ran) -> Gap:
         """All outputs of two runs of one composition, at all positions."""
         found = {
-            name: deviation(ran.outputs[name], value) if name in ran.outputs else float("inf")
+            name: noisy_deviation(self, name, ran.outputs[name], value)
+            if name in ran.outputs
+            else float("inf")
             for name, value in expected.outputs.items()
         }
         worst = max(found, key=lambda name: found[name], default="")
@@ -103,9 +105,47 @@ class MeasuringBench(Bench):
         names = [n for n in one.outputs if n.startswith(("sequences", "scores", "logits"))]
         missing = float("inf")
         return max(
-            (deviation(one.outputs[n], other.outputs[n]) if n in other.outputs else missing for n in names),
+            (
+                noisy_deviation(self, n, one.outputs[n], other.outputs[n]) if n in other.outputs else missing
+                for n in names
+            ),
             default=0.0,
         )
+
+    # -- the model's own doing -----------------------------------------------------------------------
+
+    def drifts_by_itself(self) -> bool:
+        """Whether the model without adapters gives something else when it is called again and again."""
+        first = self.known(None)
+        with self.states_move():
+            self.run(None)
+            again = self.run(None)
+        if first.failure is not None or again.failure is not None:
+            return False
+        return self.any_gap(again, first)[1] > self.tolerance
+
+    def mixing(self) -> float:
+        """How far the model without adapters lets other rows of the batch move a row's answers.
+
+        The batch is run once more with copies of its first row behind it.
+        """
+        return self._mixing[1]
+
+    def mixes_at(self) -> Site | None:
+        """The line of the model without adapters where a row first depends on other rows."""
+        if self.mixing() <= self.tolerance:
+            return None
+        return first_mixing(self, self._more_company())
+
+    @cached_property
+    def _mixing(self) -> Gap:
+        alone, among = self.known(None), self.run(None, self._more_company())
+        if alone.failure is not None or among.failure is not None:
+            return "", 0.0
+        return plain_gap(self, among.outputs, alone.outputs)
+
+    def _more_company(self) -> Inputs:
+        return take_rows(self.inputs, torch.tensor([*self._all_rows(), *[0] * self.rows]), self.rows)
 
     # -- effects -------------------------------------------------------------------------------------
 
@@ -215,10 +255,13 @@ class MeasuringBench(Bench):
         worst, amount = "", 0.0
         for name in sorted(set(ran.gradients) | set(expected)):
             own = ran.gradients.get(name, torch.zeros(()))
-            off = float((own - expected.get(name, torch.zeros(()))).abs().max()) / scale
-            if not off <= amount:
-                worst, amount = name, off
+            off = float((own - expected.get(name, torch.zeros(()))).abs().max())
+            if not off / scale <= max(amount, SMALLEST_EFFECT) and not off <= self._gradient_noise(name, off):
+                worst, amount = name, off / scale
         return worst, amount
+
+    def _gradient_noise(self, parameter: str, off: float) -> float:
+        return self.noise_of_gradient(parameter) if off < SURELY_REAL else 0.0
 
     # -- inputs --------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from ..knowledge.library_names import TRANSFORMERS
 from ..trace.output_names import own_name
 from .bench import Bench, Tensors
 from .output_sets import places_in
-from .precision import deviation
+from .precision import SMALLEST_EFFECT, SURELY_REAL, deviation, distance
 
 
 def answers(outputs: Tensors) -> Tensors:
@@ -83,12 +83,20 @@ def _lane_gap(
 def masked_deviation(
     bench: Bench, name: str, mine: torch.Tensor, value: torch.Tensor, source: tuple[int, ...]
 ) -> float:
-    """`deviation`; positions that are padding mean nothing and are left out."""
+    """`noisy_deviation`; positions that are padding mean nothing and are left out."""
     mask = _mask_for(bench, name, value)
     if mask is None or mine.shape != value.shape:
-        return deviation(mine, value)
+        return noisy_deviation(bench, name, mine, value)
     kept = mask[list(source)].reshape(len(source), -1, *[1] * (value.dim() - 2))
-    return deviation(torch.where(kept, mine, 0), torch.where(kept, value, 0))
+    return noisy_deviation(bench, name, torch.where(kept, mine, 0), torch.where(kept, value, 0))
+
+
+def noisy_deviation(bench: Bench, name: str, mine: torch.Tensor, value: torch.Tensor) -> float:
+    """`deviation` of an output, where it is more than round-off; that is measured only if it could be."""
+    amount = deviation(mine, value)
+    if amount <= SMALLEST_EFFECT or distance(mine, value) > SURELY_REAL:
+        return amount
+    return deviation(mine, value, bench.noise_of(name))
 
 
 def _mask_for(bench: Bench, name: str, value: torch.Tensor) -> torch.Tensor | None:

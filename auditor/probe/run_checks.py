@@ -60,6 +60,7 @@ def probe(job: Job, tell: Callable[[ProbeFacts], None] | None = None) -> ProbeFa
         so_far,
         failure=failure,
         reference_failures=bench.reference_failures(),
+        unanswered={**so_far.unanswered, **_not_comparable(bench)},
         notes=tuple(bench.notes),
     )
 
@@ -81,6 +82,15 @@ def _with_check(so_far: ProbeFacts, check: ValueCheck, bench: MeasuringBench) ->
         checks=(*so_far.checks, *done),
         unanswered={**so_far.unanswered, check.name: "; ".join(why)} if why else so_far.unanswered,
     )
+
+
+def _not_comparable(bench: MeasuringBench) -> dict[str, str]:
+    """Outputs that could not be compared, and why."""
+    ran = bench.known(bench.tree)
+    if ran.failure is not None:
+        return {}
+    unread = {n: f"{kind} cannot be compared row by row" for n, kind in ran.unread.items()}
+    return {f"output {n}": why for n, why in {**bench.alignment.open, **unread}.items()}
 
 
 def _same(failure: Failure, other: Failure | None) -> bool:

@@ -21,8 +21,10 @@ from ...facts.observations import Departure, Observation
 from ...schema.composition import Node, lane_count
 from ...schema.references import Reference
 from ...trace.records import Key, Record, Site
+from ...trace.runs import Inputs
 from ..precision import deviation
 from ..witness import Witness
+from .op_noise import OpNoise
 
 if TYPE_CHECKING:
     from ..bench import Bench
@@ -38,6 +40,22 @@ def relation_departure(bench: Bench, tree: Node, alone: Node) -> Departure | Non
     return _Search(bench, Reference(0, tuple(range(bench.rows)), alone), tree).departure()
 
 
+def first_mixing(bench: Bench, more: Inputs) -> Site | None:
+    """The line of the model without adapters that gives the batch's rows another value among `more` rows.
+
+    `more` begins with the batch. Looked for along the first axis of ops; None where no op shows it.
+    """
+    alone, among = bench.witnessed(None), bench.witnessed(None, inputs=more)
+    twins = {record.key: record for record in alone.trace.records}
+    for record in among.trace.records:
+        twin = twins.get(record.key)
+        for mine, theirs in zip(among.values_of(record), alone.values_of(twin) if twin else (), strict=False):
+            known = mine.dim() and mine.dim() == theirs.dim() and len(mine) > len(theirs)
+            if known and deviation(mine[: len(theirs)], theirs) > bench.tolerance:
+                return record.site
+    return None
+
+
 class _Search:
     """One composition against one of its references, op by op."""
 
@@ -46,6 +64,7 @@ class _Search:
         self.alone, self.composed = bench.witnessed(reference.tree, reference.head), bench.witnessed(tree)
         self.twins = {record.key: record for record in self.alone.trace.records}
         self.cut = _Cut(bench, reference, lane_count(tree))
+        self.noise = OpNoise(self.alone, lambda: bench.witnessed_nudged(reference.tree))
         self.agreeing: set[int] = set()
         self.foreign: set[int] = set()
         """Records that are what another reference makes of its adapter's weights."""
@@ -56,9 +75,12 @@ class _Search:
             twin = self.twins.get(record.key)
             if twin is None:
                 continue
-            amount = self.cut.compare(self.composed.values_of(record), self.alone.values_of(twin))
+            mine, theirs = self.composed.values_of(record), self.alone.values_of(twin)
+            amount = self.cut.compare(mine, theirs)
             if amount is None:
                 continue
+            if amount > self.bench.tolerance and self.noise.may_explain(mine, theirs):
+                amount = self.cut.compare(mine, theirs, self.noise.of(twin)) or 0.0
             if amount <= self.bench.tolerance:
                 self.agreeing.add(record.index)
                 continue
@@ -202,9 +224,12 @@ class _Cut:
         self.lanes = lanes
         self.rows, self.reference = bench.rows, reference
 
-    def compare(self, mine: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor]) -> float | None:
-        """Largest deviation over the outputs; None where the shapes tell no lanes."""
-        amounts = [self._one(m, t) for m, t in zip(mine, theirs, strict=False)]
+    def compare(
+        self, mine: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor], noise: Sequence[float] = ()
+    ) -> float | None:
+        """Largest deviation over the outputs, beyond their noise; None where the shapes tell no lanes."""
+        floors = noise or [0.0] * len(theirs)
+        amounts = [self._one(m, t, floor) for m, t, floor in zip(mine, theirs, floors, strict=False)]
         known = [a for a in amounts if a is not None]
         return max(known, default=None)
 
@@ -215,17 +240,17 @@ class _Cut:
         size = value.shape[0] // self.lanes
         return value[self.reference.lane * size : (self.reference.lane + 1) * size]
 
-    def _one(self, mine: torch.Tensor, twin: torch.Tensor) -> float | None:
+    def _one(self, mine: torch.Tensor, twin: torch.Tensor, noise: float) -> float | None:
         if mine.dim() != twin.dim():
             return None
         if self._is_of_own_set(mine, twin):
             return deviation(mine[list(self.reference.part_rows)], twin[list(self.reference.rows)])
         axis = self._batch_axis(mine, twin)
         if axis is None:
-            return deviation(mine, twin) if mine.shape == twin.shape else None
+            return deviation(mine, twin, noise) if mine.shape == twin.shape else None
         per_row = twin.shape[axis] // self.rows
         own = _rows_along(mine, axis, self.reference.output_rows(self.rows), per_row)
-        return deviation(own, _rows_along(twin, axis, self.reference.rows, per_row))
+        return deviation(own, _rows_along(twin, axis, self.reference.rows, per_row), noise)
 
     def _is_of_own_set(self, mine: torch.Tensor, twin: torch.Tensor) -> bool:
         """Whether it has the rows of the head that serves the reference, one of several heads."""
