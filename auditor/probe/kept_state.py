@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ..trace.module_paths import walked
-from ..trace.tensors import TENSORS
+from ..trace.tensors import TENSORS, readable
 
 _KEPT = TENSORS | {int, float, torch.nn.Buffer}
 """Types of attributes that are looked at, by identity: this is asked of every attribute around every run."""
@@ -85,9 +85,17 @@ class KeptState:
     def _restore(self, tensor: torch.Tensor) -> bool:
         """Whether the tensor was written to, which is undone."""
         kept = self._kept[id(tensor)]
-        if tensor._version == kept.version:
+        if tensor._version == kept.version and _same(tensor, kept.value):
             return False
         with torch.no_grad():
             tensor.copy_(kept.value)
         self._kept[id(tensor)] = kept._replace(version=tensor._version)
         return True
+
+
+def _same(tensor: torch.Tensor, value: torch.Tensor) -> bool:
+    """Whether all values are equal, NaN to itself: batch norm's kernel writes without a new version."""
+    tensor, value = readable(tensor), readable(value)
+    if torch.equal(tensor, value):
+        return True
+    return tensor.is_floating_point() and torch.allclose(tensor, value, rtol=0.0, atol=0.0, equal_nan=True)

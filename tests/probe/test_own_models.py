@@ -191,6 +191,14 @@ def test_a_bench_leaves_the_model_as_it_was() -> None:
     assert layer.calls == 0
 
 
+def test_statistics_that_a_kernel_writes_are_put_back() -> None:
+    """The kernel of batch norm writes its averages without telling autograd."""
+    bench = MeasuringBench(job(inside(OverRows())))
+    before = {name: value.clone() for name, value in bench.model.named_buffers()}
+    bench.parameters_with_gradient()  # a run in train mode
+    assert all(torch.equal(value, before[name]) for name, value in bench.model.named_buffers())
+
+
 class Counting(nn.Module):
     """Gives more from call to call, with or without lanes."""
 
