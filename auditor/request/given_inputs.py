@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import UsageError
-from ..knowledge.library_names import TRANSFORMERS
+from ..knowledge.library_names import ADAPTERS, TRANSFORMERS
 
 MADE_UP = ("mask", "batch", "seq_len", "inputs")
 """Fields of a spec that say how inputs are made up."""
@@ -27,6 +27,8 @@ def checked_inputs(model: Any, inputs: Any) -> dict[str, Any]:
         )
     given = {str(name): value for name, value in inputs.items() if value is not None}
     for name, value in given.items():
+        if name in ADAPTERS.context_arguments and isinstance(value, list):
+            continue  # the library's own arguments may have a name for each row
         if isinstance(value, (list, tuple)):
             raise UsageError(
                 f"the input {name!r} is a {type(value).__name__}, not a tensor",

@@ -109,7 +109,7 @@ READABLE: dict[str, Change] = {
 @pytest.mark.parametrize("kind", READABLE)
 def test_odd_outputs_are_compared(kind: str) -> None:
     healthy = probed(answering(READABLE[kind]))
-    assert (healthy.failure, healthy.observations, healthy.skipped) == (None, (), {})
+    assert (healthy.failure, healthy.observations, healthy.unanswered) == (None, (), {})
     wrong = probed(answering(READABLE[kind], swapped=True))
     assert {gap.lane for gap in wrong.observations if isinstance(gap, LaneGap)} == {0, 1}
 
@@ -126,12 +126,12 @@ UNREADABLE: dict[str, tuple[Change, str]] = {
 def test_what_cannot_be_lined_up_is_named(kind: str) -> None:
     change, name = UNREADABLE[kind]
     for swapped in (False, True):
-        assert list(probed(answering(change, swapped=swapped)).skipped) == [name]
+        assert list(probed(answering(change, swapped=swapped)).unanswered) == [name]
 
 
 def test_outputs_beside_the_rows_change_no_verdict() -> None:
     told = probed(answering(lambda states: {"states": states, "mean": states.mean(), "name": "x", "n": 3}))
-    assert (told.observations, told.skipped) == ((), {})
+    assert (told.observations, told.unanswered) == ((), {})
 
 
 class Running(nn.Module):
@@ -167,7 +167,7 @@ class OverRows(nn.Module):
 @pytest.mark.parametrize("layer", [Running, OverRows])
 def test_state_that_moves_in_training_is_nobodys_fault(layer: type[nn.Module], mode: str) -> None:
     healthy = probed(inside(layer()), mode=mode)
-    assert (healthy.failure, healthy.observations, healthy.skipped) == (None, (), {})
+    assert (healthy.failure, healthy.observations, healthy.unanswered) == (None, (), {})
     assert any("eval mode" in note for note in healthy.notes) == (mode == "train")
     wrong = probed(inside(layer(), larger=True), mode=mode)
     assert any(isinstance(gap, LaneGap) for gap in wrong.observations)
@@ -236,11 +236,11 @@ class MixesRows(nn.Module):
 
 def test_rows_that_the_model_mixes_itself() -> None:
     little = probed(inside(MixesRows(1e-6)))
-    assert (little.observations, little.skipped) == ((), {})
+    assert (little.observations, little.unanswered) == ((), {})
     much = probed(inside(MixesRows(0.5)))
     assert not any(isinstance(o, LaneGap | LaneLeak) for o in much.observations)
-    assert list(much.skipped) == ["lanes"]
-    assert "test_own_models.py" in much.skipped["lanes"]
+    assert list(much.unanswered) == ["lanes"]
+    assert "test_own_models.py" in much.unanswered["lanes"]
 
 
 def test_what_lanes_add_to_a_model_that_mixes_rows_is_found() -> None:
