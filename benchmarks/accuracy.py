@@ -75,7 +75,10 @@ class Score:
     false_stops: Share = field(default_factory=Share)
     silent_recall: Share = field(default_factory=Share)
     false_alarms: Share = field(default_factory=Share)
-    locations: Share = field(default_factory=Share)
+    primary_lines: Share = field(default_factory=Share)
+    """Crashes whose line is the primary place of an error."""
+    any_lines: Share = field(default_factory=Share)
+    """Crashes whose line is any place of a finding, related ones included."""
     same_verdict: Share = field(default_factory=Share)
     recall_by_violation: dict[str, Share] = field(default_factory=dict)
 
@@ -91,10 +94,11 @@ class Score:
         if not same and truth == said:
             disagreements.append("kind")
         if oracle["verdict"] == "crash" and oracle["crash_file"]:
-            hit = (oracle["crash_file"], oracle["crash_line"]) in set(places(audit))
-            self.locations.add(hit)
-            if not hit:
-                disagreements.append("location")
+            line = (oracle["crash_file"], oracle["crash_line"])
+            self.primary_lines.add(line in primary_places(audit))
+            self.any_lines.add(line in places(audit))
+            if line not in primary_places(audit):
+                disagreements.append("related-line" if line in places(audit) else "location")
         return disagreements
 
     def _groups(self, truth: str, said: str, oracle: Record, audit: Record) -> list[str]:
@@ -129,14 +133,17 @@ def _names_silent_error(audit: Record) -> bool:
     )
 
 
-def places(audit: Record) -> list[tuple[str, int]]:
+def primary_places(audit: Record) -> set[tuple[str, int]]:
+    """File and line that the open errors of a result name as their cause."""
+    errors = [f for f in audit.get("findings") or () if f["severity"] == "error" and f["status"] == "open"]
+    return {(p["file"], p["line"]) for f in errors if (p := f.get("primary")) and p.get("file")}
+
+
+def places(audit: Record) -> set[tuple[str, int]]:
     """File and line of all locations of all findings of a result."""
-    found = []
-    for finding in audit.get("findings") or ():
-        for place in (finding.get("primary"), *(finding.get("related") or ())):
-            if place and place.get("file"):
-                found.append((place["file"], place["line"]))
-    return found
+    found = audit.get("findings") or ()
+    every = [p for f in found for p in (f.get("primary"), *(f.get("related") or ()))]
+    return {(p["file"], p["line"]) for p in every if p and p.get("file")}
 
 
 def run_auditor(specs: list[Record], options: argparse.Namespace, work: Path) -> tuple[list[Record], float]:
@@ -196,7 +203,8 @@ stops found             {score.stop_recall}
 false stops             {score.false_stops}
 silent errors found     {score.silent_recall}
 false alarms (healthy)  {score.false_alarms}
-crash line named        {score.locations}
+crash line is primary   {score.primary_lines}
+crash line named        {score.any_lines}
 same verdict            {score.same_verdict}""")
     for violation, share in sorted(score.recall_by_violation.items()):
         print(f"  found, {violation:15} {share}")

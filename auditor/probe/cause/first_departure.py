@@ -9,7 +9,7 @@ gave the right value before, for another caller: then it is the caller.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -20,9 +20,12 @@ from ...facts.facts import ProbeFacts, StaticFacts
 from ...facts.observations import Departure, Observation
 from ...schema.composition import Node, lane_count
 from ...schema.references import Reference
-from ...trace.records import Key, Record, Site
+from ...trace.align.twins import TwinTable, classify, shape_table
+from ...trace.records import Key, Lane, Record, Site
 from ..precision import deviation
-from ..witness import Witness
+from ..witness import Witness, place_of
+from .known_rows import KnownRows
+from .own_rows import OwnRows, rows_along
 
 if TYPE_CHECKING:
     from ..bench import Bench
@@ -42,10 +45,11 @@ class _Search:
     """One composition against one of its references, op by op."""
 
     def __init__(self, bench: Bench, reference: Reference, tree: Node) -> None:
-        self.bench, self.reference = bench, reference
+        self.bench, self.reference, lanes = bench, reference, lane_count(tree)
         self.alone, self.composed = bench.witnessed(reference.tree), bench.witnessed(tree)
+        classify(self.composed.trace, TwinTable([shape_table(self.alone.trace)], {}, lanes, bench.rows))
         self.twins = {record.key: record for record in self.alone.trace.records}
-        self.cut = _Cut(bench, reference, lane_count(tree))
+        self.own = OwnRows(reference, bench.rows, lanes)
         self.agreeing: set[int] = set()
         self.foreign: set[int] = set()
         """Records that are what another reference makes of its adapter's weights."""
@@ -56,10 +60,10 @@ class _Search:
             twin = self.twins.get(record.key)
             if twin is None:
                 continue
-            amount = self.cut.compare(self.composed.values_of(record), self.alone.values_of(twin))
+            amount = self._gap(record, twin)
             if amount is None:
                 continue
-            if amount <= self.bench.tolerance:
+            if amount <= self.bench.tolerance or self._has_another_turn(record):
                 self.agreeing.add(record.index)
                 continue
             if self._belongs_to_another(record):
@@ -68,14 +72,37 @@ class _Search:
             return self._blamed(record, amount)
         return None
 
+    def _gap(self, record: Record, twin: Record) -> float | None:
+        return self.own.gap(record.lane, self.composed.values_of(record), self.alone.values_of(twin))
+
+    def _has_another_turn(self, record: Record) -> bool:
+        """Whether its line runs another number of times, and gives the reference this value at another time."""
+        if not self._runs_more_often(record):
+            return False
+        gaps = (self._gap(record, turn) for turn in self._turns(self.alone, record))
+        return any(gap is not None and gap <= self.bench.tolerance for gap in gaps)
+
+    def _runs_more_often(self, record: Record) -> bool:
+        """Whether its line runs another number of times than in the reference: twins by number mislead."""
+        return len(self._turns(self.composed, record)) != len(self._turns(self.alone, record))
+
+    def _turns(self, witness: Witness, record: Record) -> list[Record]:
+        """The records of the same op at the same line of the same module."""
+        return witness.by_place.get(place_of(record), [])
+
     def _blamed(self, record: Record, amount: float) -> Departure:
         chain = self._foreign_chain(record)
-        if chain:
-            site = _common_line([self.composed.frames[index] for index in (*chain, record.index)])
-            if site is not None:
-                module = record.key.module
-                return Departure(self.reference.lane, module, site, record.key.op, amount)
-        cause = self._behind_untwinned(record)
+        site = _common_line([self.composed.frames[index] for index in (*chain, record.index)]) if chain else None
+        if site is not None:
+            return Departure(self.reference.lane, record.key.module, site, record.key.op, amount)
+        cause = self._first_strange(record)
+        if cause is None:
+            left_out = self._first_left_out(record)
+            if left_out is not None:
+                return self._at_the_call(left_out, self.alone, [self.composed], amount)
+            cause = record
+        if self._is_of_another(cause):
+            return self._at_the_call(cause, self.composed, [self.alone], amount)
         caller = self._caller_of_its_own(cause) if self._runs_more_often(cause) else None
         if caller is not None:
             return Departure(self.reference.lane, cause.key.module, caller, cause.key.op, amount)
@@ -88,8 +115,7 @@ class _Search:
         return record.index in self._from_weights and any(
             _agree(self.composed.values_of(record), other.values_of(theirs), self.bench.tolerance)
             for other in self._others
-            for theirs in other.trace.records
-            if theirs.key[:5] == record.key[:5]
+            for theirs in self._turns(other, record)
         )
 
     @cached_property
@@ -100,79 +126,139 @@ class _Search:
     @cached_property
     def _from_weights(self) -> set[int]:
         """Records that no input reaches."""
-        found: set[int] = set()
-        for record in self.composed.trace.records:
-            operands = record.operands
-            if operands and all(
-                o.producer in found if o.producer is not None else o.source for o in operands
-            ):
-                found.add(record.index)
-        return found
+        return _without_inputs(self.composed)
 
     def _foreign_chain(self, record: Record) -> list[int]:
         """The other adapter's values that go into the record, as far back as they are its alone; in order."""
-        chain: set[int] = set()
-        open_ends = [record]
-        while open_ends:
-            for operand in open_ends.pop().operands:
-                if operand.producer in self.foreign and operand.producer not in chain:
-                    chain.add(operand.producer)
-                    open_ends.append(self.composed.trace.records[operand.producer])
-        return sorted(chain)
+        return sorted(_behind(self.composed, record, lambda r: r.index in self.foreign))
 
-    # -- ops of the composition's own ----------------------------------------------------------------
+    # -- ops that no twin can vouch for --------------------------------------------------------------
 
-    def _behind_untwinned(self, record: Record) -> Record:
-        """The first op without twin on the way to the record whose value the reference does not know."""
-        for index in sorted(self._untwinned_behind(record)):
+    def _first_strange(self, record: Record) -> Record | None:
+        """The first op on the way to the record that gave these rows what no reference has, or another's."""
+        for index in sorted(_behind(self.composed, record, self._is_open)):
             suspect = self.composed.trace.records[index]
-            if not self._is_known(suspect):
+            if index not in self._from_weights and any(map(self._is_strange(suspect), self._values(suspect))):
                 return suspect
-        return record
+        return None
 
-    def _runs_more_often(self, record: Record) -> bool:
-        """Whether its line runs another number of times than in the reference: twins by number mislead."""
-        mine, theirs = self.composed.trace.records, self.alone.trace.records
-        return sum(r.key[:5] == record.key[:5] for r in mine) != sum(
-            r.key[:5] == record.key[:5] for r in theirs
+    def _is_open(self, record: Record) -> bool:
+        """Whether neither its twin nor any value of the reference says that its rows are right."""
+        values = self._values(record)
+        return record.index not in self.agreeing and not (
+            values and all(self._is_own(record.lane, value) for value in values)
         )
+
+    def _is_strange(self, record: Record) -> Callable[[torch.Tensor], bool]:
+        """Tells of a value: not the reference's where all rows are there; nobody's where only some are."""
+        return lambda value: (
+            not self._all_known.know(value)
+            or (self.own.of(record.lane, value) is not None and not self._own_known(record.lane, value))
+        )
+
+    def _is_own(self, lane: Lane, value: torch.Tensor) -> bool:
+        """Whether the reference has these rows, in this order."""
+        found = self.own.of(lane, value)
+        if found is None:
+            return False
+        mine, per_row = found
+        shape = torch.Size((self.bench.rows * per_row, *mine.shape[1:]))
+        return any(
+            deviation(mine, rows_along(known, 0, self.reference.rows, per_row)) <= self.bench.tolerance
+            for known in self.alone.by_shape.get(shape, ())
+        )
+
+    def _own_known(self, lane: Lane, value: torch.Tensor) -> bool:
+        """Whether the reference has what lies where its rows should be, in whatever order."""
+        found = self.own.of(lane, value)
+        return found is not None and self._alone_known.know(found[0])
+
+    def _values(self, record: Record) -> list[torch.Tensor]:
+        """What it returned, without numbers that only count or choose."""
+        return [v for v in self.composed.values_of(record) if v.is_floating_point() and v.dim()]
+
+    @cached_property
+    def _alone_known(self) -> KnownRows:
+        return KnownRows([self.alone], self.bench.tolerance)
+
+    @cached_property
+    def _all_known(self) -> KnownRows:
+        return KnownRows([self.alone, *self._others], self.bench.tolerance)
+
+    # -- ops that the composition leaves out ---------------------------------------------------------
+
+    def _first_left_out(self, record: Record) -> Record | None:
+        """The first op of the reference on the way to the twin whose value the composition never has."""
+        known = KnownRows([self.composed], self.bench.tolerance)
+        keys, constant = {r.key for r in self.composed.trace.records}, _without_inputs(self.alone)
+        behind = _behind(self.alone, self.twins[record.key], lambda r: r.key not in keys)
+        for index in sorted(behind - constant):
+            missing = self.alone.trace.records[index]
+            values = [v for v in self.alone.values_of(missing) if v.is_floating_point() and v.dim()]
+            if not all(known.know(rows_along(v, 0, *self._rows_in(v))) for v in values):
+                return missing
+        return None
+
+    def _rows_in(self, value: torch.Tensor) -> tuple[tuple[int, ...], int]:
+        """The reference's rows in one of its own values, and how long each is; all where that is unclear."""
+        per_row, rest = divmod(value.shape[0], self.bench.rows)
+        return (self.reference.rows, per_row) if per_row and not rest else (tuple(range(value.shape[0])), 1)
+
+    # -- who asked for it ----------------------------------------------------------------------------
+
+    def _is_of_another(self, record: Record) -> bool:
+        """Whether it lies in a module that another reference calls and this one does not."""
+        return record.key.module not in self.alone.callers and any(
+            record.key.module in other.callers for other in self._others
+        )
+
+    def _at_the_call(
+        self, record: Record, witness: Witness, others: Sequence[Witness], amount: float
+    ) -> Departure:
+        """Where the outermost module around the record was called that the others do not call."""
+        parts = record.key.module.split(".")
+        for path in (".".join(parts[: i + 1]) for i in range(len(parts))):
+            caller = witness.callers.get(path)
+            if caller is not None and caller.site and not any(path in other.callers for other in others):
+                return Departure(self.reference.lane, caller.module, caller.site, record.key.op, amount)
+        return departure_at(self.reference.lane, record, amount)
 
     def _caller_of_its_own(self, record: Record) -> Site | None:
         """Where the record was called from, when the same line gave what it should for another caller."""
         mine = self.composed.frames[record.index]
-        for other in self.composed.trace.records[: record.index]:
-            if other.key[:5] == record.key[:5] and other.index in self.agreeing:
+        for other in self._turns(self.composed, record):
+            if other.index < record.index and other.index in self.agreeing:
                 theirs = self.composed.frames[other.index]
                 return next((m for m, t in zip(mine, theirs, strict=False) if m != t), None)
         return None
 
-    def _untwinned_behind(self, record: Record) -> set[int]:
-        found: set[int] = set()
-        open_ends = [record]
-        while open_ends:
-            for operand in open_ends.pop().operands:
-                producer = operand.producer
-                if producer is None or producer in found:
-                    continue
-                behind = self.composed.trace.records[producer]
-                if behind.key not in self.twins:
-                    found.add(producer)
-                    open_ends.append(behind)
-        return found
 
-    def _is_known(self, record: Record) -> bool:
-        """Whether each of its values, on the reference's rows or as it is, is one of the references'."""
-        return all(self._knows(value) for value in self.composed.values_of(record) if value.numel())
+def _behind(witness: Witness, record: Record, follow: Callable[[Record], bool]) -> set[int]:
+    """The ops that the record depends on, as far back as they are to be followed."""
+    found: set[int] = set()
+    refused: set[int] = set()
+    open_ends = [record]
+    while open_ends:
+        for operand in open_ends.pop().operands:
+            producer = operand.producer
+            if producer is None or producer in found or producer in refused:
+                continue
+            behind = witness.trace.records[producer]
+            if follow(behind):
+                found.add(producer)
+                open_ends.append(behind)
+            else:
+                refused.add(producer)
+    return found
 
-    def _knows(self, value: torch.Tensor) -> bool:
-        own = self.cut.rows_of(value)
-        return any(
-            deviation(mine, known) <= self.bench.tolerance
-            for mine, witnesses in ((own, [self.alone]), (value, [self.alone, *self._others]))
-            if mine is not None
-            for witness in witnesses
-            for known in witness.by_shape.get(mine.shape, ())
-        )
+
+def _without_inputs(witness: Witness) -> set[int]:
+    """Ops that depend on weights or on nothing at all."""
+    found: set[int] = set()
+    for record in witness.trace.records:
+        if all(o.producer in found if o.producer is not None else o.source for o in record.operands):
+            found.add(record.index)
+    return found
 
 
 def _agree(mine: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor], tolerance: float) -> bool:
@@ -192,51 +278,6 @@ def _common_line(frames: Sequence[tuple[Site, ...]]) -> Site | None:
         if len(set(sites)) > 1:
             break  # from here on they are other calls
     return found
-
-
-class _Cut:
-    """Cuts a reference's rows out of a value of the composition."""
-
-    def __init__(self, bench: Bench, reference: Reference, lanes: int) -> None:
-        self.lanes = lanes
-        self.rows, self.reference = bench.rows, reference
-
-    def compare(self, mine: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor]) -> float | None:
-        """Largest deviation over the outputs; None where the shapes tell no lanes."""
-        amounts = [self._one(m, t) for m, t in zip(mine, theirs, strict=False)]
-        known = [a for a in amounts if a is not None]
-        return max(known, default=None)
-
-    def rows_of(self, value: torch.Tensor) -> torch.Tensor | None:
-        """The lane's part of a value whose first axis has all lanes; None without lanes."""
-        if self.lanes == 1 or not value.dim() or value.shape[0] % (self.lanes * self.rows):
-            return None
-        size = value.shape[0] // self.lanes
-        return value[self.reference.lane * size : (self.reference.lane + 1) * size]
-
-    def _one(self, mine: torch.Tensor, twin: torch.Tensor) -> float | None:
-        if mine.dim() != twin.dim():
-            return None
-        axis = self._batch_axis(mine, twin)
-        if axis is None:
-            return deviation(mine, twin) if mine.shape == twin.shape else None
-        per_row = twin.shape[axis] // self.rows
-        own = _rows_along(mine, axis, self.reference.output_rows(self.rows), per_row)
-        return deviation(own, _rows_along(twin, axis, self.reference.rows, per_row))
-
-    def _batch_axis(self, mine: torch.Tensor, twin: torch.Tensor) -> int | None:
-        """The axis of N*B*k rows where the twin has B*k; without lanes, the first axis if it is a batch."""
-        axes = [i for i in range(mine.dim()) if mine.shape[i] != twin.shape[i]]
-        if not axes and self.lanes == 1 and mine.dim() and mine.shape[0] % self.rows == 0:
-            return 0
-        if len(axes) != 1 or twin.shape[axes[0]] % self.rows:
-            return None
-        return axes[0] if mine.shape[axes[0]] == self.lanes * twin.shape[axes[0]] else None
-
-
-def _rows_along(value: torch.Tensor, axis: int, rows: tuple[int, ...], per_row: int) -> torch.Tensor:
-    index = [row * per_row + k for row in rows for k in range(per_row)]
-    return value.index_select(axis, torch.tensor(index, dtype=torch.long))  # also when it is empty
 
 
 def departure_at(lane: int, record: Record, amount: float) -> Departure:

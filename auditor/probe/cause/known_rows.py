@@ -1,0 +1,67 @@
+"""Whether a value is one that some runs know: compared row by row, wherever in a tensor a row lies.
+
+Blocks cut rows out, put them in another order, stack them. A row that a reference has at any op is one that it
+knows; where it lies in the composition's tensor says nothing about that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from ..witness import Witness
+
+ENDLESS = 1e9
+"""What is larger stands for infinity (masks are made of it): alike to all of its kind, and no scale."""
+
+
+class KnownRows:
+    """All rows (slices along the first axis) of all floating-point values of some runs."""
+
+    def __init__(self, witnesses: Sequence[Witness], tolerance: float) -> None:
+        self.witnesses, self.tolerance = witnesses, tolerance
+        self._rows: dict[torch.Size, torch.Tensor] = {}
+
+    def know(self, value: torch.Tensor) -> bool:
+        """Whether each row of the value is known, its first axis or its first two counting rows."""
+        if not value.numel() or any(self._has(value)):
+            return True
+        tails = [value.shape[axes:] for axes in (1, 2) if value.dim() > axes]
+        return any(self._know_rows(value.reshape(-1, *tail), tail) for tail in tails)
+
+    def _has(self, value: torch.Tensor) -> Iterator[bool]:
+        """Whether a run has exactly this value, for each of the same shape."""
+        for witness in self.witnesses:
+            for known in witness.by_shape.get(value.shape, ()):
+                yield _apart(value[None], known[None]) <= self.tolerance
+
+    def _know_rows(self, value: torch.Tensor, tail: torch.Size) -> bool:
+        known = self._rows_with(tail)
+        return len(known) > 0 and _apart(value, known) <= self.tolerance
+
+    def _rows_with(self, tail: torch.Size) -> torch.Tensor:
+        found = self._rows.get(tail)
+        if found is None:
+            rows = [
+                value
+                for witness in self.witnesses
+                for shape, values in witness.by_shape.items()
+                if shape[1:] == tail and len(shape)
+                for value in values
+                if value.is_floating_point()
+            ]
+            found = self._rows[tail] = torch.cat(rows) if rows else torch.empty(0, *tail)
+        return found
+
+
+def _apart(rows: torch.Tensor, known: torch.Tensor) -> float:
+    """How far the worst of the rows is from the nearest known one, relative to the largest value."""
+    mine, theirs = _flat(rows), _flat(known)
+    finite = mine.abs()[mine.abs() < ENDLESS]
+    scale = float(finite.max()) if len(finite) else 0.0
+    return float(torch.cdist(mine, theirs, p=float("inf")).min(1).values.max()) / (scale or 1.0)
+
+
+def _flat(rows: torch.Tensor) -> torch.Tensor:
+    return rows.double().nan_to_num(0.0, ENDLESS, -ENDLESS).clamp(-ENDLESS, ENDLESS).flatten(1)

@@ -1,0 +1,65 @@
+"""A reference's rows in a value of the composition, by their place in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from ...schema.references import Reference
+from ...trace.records import Lane
+from ..precision import deviation
+
+
+class OwnRows:
+    """Cuts a reference's rows out of values of a composition with `lanes` lanes on `rows` rows."""
+
+    def __init__(self, reference: Reference, rows: int, lanes: int) -> None:
+        self.reference, self.rows, self.lanes = reference, rows, lanes
+
+    def gap(self, lane: Lane, mine: Sequence[torch.Tensor], twins: Sequence[torch.Tensor]) -> float | None:
+        """Largest deviation over an op's outputs; None where the shapes do not tell which rows are there."""
+        if lane is Lane.LANE:
+            return None
+        amounts = [self._one_gap(m, t) for m, t in zip(mine, twins, strict=False)]
+        return max((a for a in amounts if a is not None), default=None)
+
+    def of(self, lane: Lane, value: torch.Tensor) -> tuple[torch.Tensor, int] | None:
+        """The rows, and how many each row of the batch has; None where not all rows are there."""
+        size = value.shape[0] if value.dim() else 0
+        batch = self._batch(lane)
+        if not size or not batch or size % batch:
+            return None
+        rows = self.reference.output_rows(self.rows) if batch > self.rows else self.reference.rows
+        return rows_along(value, 0, rows, size // batch), size // batch
+
+    def _batch(self, lane: Lane) -> int:
+        """The rows of a tensor in this state, once for each row of the batch; 0 where that is not known."""
+        if lane is Lane.EXPANDED:
+            return self.lanes * self.rows
+        return self.rows if self.lanes == 1 or lane is Lane.SHARED else 0
+
+    def _one_gap(self, mine: torch.Tensor, twin: torch.Tensor) -> float | None:
+        if mine.dim() != twin.dim():
+            return None
+        axis = self._batch_axis(mine, twin)
+        if axis is None:
+            return deviation(mine, twin) if mine.shape == twin.shape else None
+        per_row = twin.shape[axis] // self.rows
+        own = rows_along(mine, axis, self.reference.output_rows(self.rows), per_row)
+        return deviation(own, rows_along(twin, axis, self.reference.rows, per_row))
+
+    def _batch_axis(self, mine: torch.Tensor, twin: torch.Tensor) -> int | None:
+        """The axis of N*B*k rows where the twin has B*k; without lanes, the first axis if it is a batch."""
+        axes = [i for i in range(mine.dim()) if mine.shape[i] != twin.shape[i]]
+        if not axes and self.lanes == 1 and mine.dim() and mine.shape[0] % self.rows == 0:
+            return 0
+        if len(axes) != 1 or twin.shape[axes[0]] % self.rows:
+            return None
+        return axes[0] if mine.shape[axes[0]] == self.lanes * twin.shape[axes[0]] else None
+
+
+def rows_along(value: torch.Tensor, axis: int, rows: tuple[int, ...], per_row: int) -> torch.Tensor:
+    """The part of a tensor that belongs to these rows, of which each has `per_row` places on the axis."""
+    index = [row * per_row + k for row in rows for k in range(per_row)]
+    return value.index_select(axis, torch.tensor(index, dtype=torch.long))  # also when it is empty
