@@ -33,22 +33,26 @@ if TYPE_CHECKING:
 
 def first_departure(bench: Bench, reference: Reference) -> Departure | None:
     """The first op of the composition whose value, on the reference's rows, is not its twin's."""
-    return _Search(bench, reference, bench.tree).departure()
+    others = {r.tree for r in bench.references} - {reference.tree}
+    return _Search(bench, reference, bench.tree, sorted(others, key=str)).departure()
 
 
 def relation_departure(bench: Bench, tree: Node, alone: Node) -> Departure | None:
     """The first op of `tree`, a composition without lanes, whose value is not what `alone` has there."""
-    return _Search(bench, Reference(0, tuple(range(bench.rows)), alone), tree).departure()
+    return _Search(bench, Reference(0, tuple(range(bench.rows)), alone), tree, ()).departure()
 
 
 class _Search:
     """One composition against one of its references, op by op."""
 
-    def __init__(self, bench: Bench, reference: Reference, tree: Node) -> None:
+    def __init__(
+        self, bench: Bench, reference: Reference, tree: Node, other_trees: Sequence[Node]
+    ) -> None:
         self.bench, self.reference, lanes = bench, reference, lane_count(tree)
         self.alone, self.composed = bench.witnessed(reference.tree), bench.witnessed(tree)
         classify(self.composed.trace, TwinTable([shape_table(self.alone.trace)], {}, lanes, bench.rows))
         self.twins = {record.key: record for record in self.alone.trace.records}
+        self.other_trees = other_trees
         self.own = OwnRows(reference, bench.rows, lanes)
         self.agreeing: set[int] = set()
         self.foreign: set[int] = set()
@@ -120,8 +124,7 @@ class _Search:
 
     @cached_property
     def _others(self) -> list[Witness]:
-        trees = {r.tree for r in self.bench.references} - {self.reference.tree}
-        return [self.bench.witnessed(tree) for tree in sorted(trees, key=str)]
+        return [self.bench.witnessed(tree) for tree in self.other_trees]
 
     @cached_property
     def _from_weights(self) -> set[int]:
@@ -136,45 +139,26 @@ class _Search:
 
     def _first_strange(self, record: Record) -> Record | None:
         """The first op on the way to the record that gave these rows what no reference has, or another's."""
-        for index in sorted(_behind(self.composed, record, self._is_open)):
+        for index in sorted(_behind(self.composed, record, lambda r: r.index not in self.agreeing)):
             suspect = self.composed.trace.records[index]
-            if index not in self._from_weights and any(map(self._is_strange(suspect), self._values(suspect))):
+            if not self._is_told(suspect) and any(self._is_strange(suspect, v) for v in self._values(suspect)):
                 return suspect
         return None
 
-    def _is_open(self, record: Record) -> bool:
-        """Whether neither its twin nor any value of the reference says that its rows are right."""
-        values = self._values(record)
-        return record.index not in self.agreeing and not (
-            values and all(self._is_own(record.lane, value) for value in values)
+    def _is_told(self, record: Record) -> bool:
+        """Whether it is a number of the composition's own, such as a weight: no input, nothing for each row."""
+        size = record.shape[0] if record.shape else 0
+        return record.index in self._from_weights and (
+            self.own.lanes == 1 or not size or size % (self.own.lanes * self.bench.rows) != 0
         )
 
-    def _is_strange(self, record: Record) -> Callable[[torch.Tensor], bool]:
-        """Tells of a value: not the reference's where all rows are there; nobody's where only some are."""
-        return lambda value: (
-            not self._all_known.know(value)
-            or (self.own.of(record.lane, value) is not None and not self._own_known(record.lane, value))
-        )
-
-    def _is_own(self, lane: Lane, value: torch.Tensor) -> bool:
-        """Whether the reference has these rows, in this order."""
-        found = self.own.of(lane, value)
-        if found is None:
-            return False
-        mine, per_row = found
-        shape = torch.Size((self.bench.rows * per_row, *mine.shape[1:]))
-        return any(
-            deviation(mine, rows_along(known, 0, self.reference.rows, per_row)) <= self.bench.tolerance
-            for known in self.alone.by_shape.get(shape, ())
-        )
-
-    def _own_known(self, lane: Lane, value: torch.Tensor) -> bool:
-        """Whether the reference has what lies where its rows should be, in whatever order."""
-        found = self.own.of(lane, value)
-        return found is not None and self._alone_known.know(found[0])
+    def _is_strange(self, record: Record, value: torch.Tensor) -> bool:
+        """Whether no reference has it, or, where all rows are there, not the one whose rows these are."""
+        own = self.own.of(record.lane, value)
+        return not self._all_known.know(value) or (own is not None and not self._alone_known.know(own))
 
     def _values(self, record: Record) -> list[torch.Tensor]:
-        """What it returned, without numbers that only count or choose."""
+        """What it returned, without whole numbers, which count or choose."""
         return [v for v in self.composed.values_of(record) if v.is_floating_point() and v.dim()]
 
     @cached_property

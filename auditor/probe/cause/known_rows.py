@@ -1,12 +1,12 @@
 """Whether a value is one that some runs know: compared row by row, wherever in a tensor a row lies.
 
-Blocks cut rows out, put them in another order, stack them. A row that a reference has at any op is one that it
+Blocks cut rows out and put them in another order. A row that a reference has at any op is one that it
 knows; where it lies in the composition's tensor says nothing about that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 
@@ -24,20 +24,10 @@ class KnownRows:
         self._rows: dict[torch.Size, torch.Tensor] = {}
 
     def know(self, value: torch.Tensor) -> bool:
-        """Whether each row of the value is known, its first axis or its first two counting rows."""
-        if not value.numel() or any(self._has(value)):
+        """Whether each row of the value is known."""
+        if not value.numel():
             return True
-        tails = [value.shape[axes:] for axes in (1, 2) if value.dim() > axes]
-        return any(self._know_rows(value.reshape(-1, *tail), tail) for tail in tails)
-
-    def _has(self, value: torch.Tensor) -> Iterator[bool]:
-        """Whether a run has exactly this value, for each of the same shape."""
-        for witness in self.witnesses:
-            for known in witness.by_shape.get(value.shape, ()):
-                yield _apart(value[None], known[None]) <= self.tolerance
-
-    def _know_rows(self, value: torch.Tensor, tail: torch.Size) -> bool:
-        known = self._rows_with(tail)
+        known = self._rows_with(value.shape[1:])
         return len(known) > 0 and _apart(value, known) <= self.tolerance
 
     def _rows_with(self, tail: torch.Size) -> torch.Tensor:
@@ -64,4 +54,4 @@ def _apart(rows: torch.Tensor, known: torch.Tensor) -> float:
 
 
 def _flat(rows: torch.Tensor) -> torch.Tensor:
-    return rows.double().nan_to_num(0.0, ENDLESS, -ENDLESS).clamp(-ENDLESS, ENDLESS).flatten(1)
+    return rows.double().nan_to_num(0.0, ENDLESS, -ENDLESS).clamp(-ENDLESS, ENDLESS).reshape(len(rows), -1)

@@ -24,14 +24,14 @@ class OwnRows:
         amounts = [self._one_gap(m, t) for m, t in zip(mine, twins, strict=False)]
         return max((a for a in amounts if a is not None), default=None)
 
-    def of(self, lane: Lane, value: torch.Tensor) -> tuple[torch.Tensor, int] | None:
-        """The rows, and how many each row of the batch has; None where not all rows are there."""
+    def of(self, lane: Lane, value: torch.Tensor) -> torch.Tensor | None:
+        """What lies in the reference's rows; None where not all rows of the batch are there."""
         size = value.shape[0] if value.dim() else 0
         batch = self._batch(lane)
         if not size or not batch or size % batch:
             return None
         rows = self.reference.output_rows(self.rows) if batch > self.rows else self.reference.rows
-        return rows_along(value, 0, rows, size // batch), size // batch
+        return rows_along(value, 0, rows, size // batch)
 
     def _batch(self, lane: Lane) -> int:
         """The rows of a tensor in this state, once for each row of the batch; 0 where that is not known."""
