@@ -30,6 +30,9 @@ from .own_rows import OwnRows, rows_along
 if TYPE_CHECKING:
     from ..bench import Bench
 
+FROM_NUMBERS = "aten.lift_fresh.default"
+"""The op with which `torch.tensor` makes a tensor of numbers in the code."""
+
 
 def first_departure(bench: Bench, reference: Reference) -> Departure | None:
     """The first op of the composition whose value, on the reference's rows, is not its twin's."""
@@ -237,10 +240,10 @@ def _behind(witness: Witness, record: Record, follow: Callable[[Record], bool]) 
 
 
 def _without_inputs(witness: Witness) -> set[int]:
-    """Ops that depend on weights or on nothing at all."""
+    """Ops that depend on weights, on numbers in the code, or on nothing at all."""
     found: set[int] = set()
     for record in witness.trace.records:
-        if all(o.producer in found if o.producer is not None else o.source for o in record.operands):
+        if record.key.op == FROM_NUMBERS or all(o.producer in found if o.producer is not None else o.source for o in record.operands):
             found.add(record.index)
     return found
 
