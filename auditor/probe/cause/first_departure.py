@@ -24,6 +24,7 @@ from ...trace.align.twins import TwinTable, classify, shape_table
 from ...trace.records import Key, Lane, Record, Site
 from ..precision import deviation
 from ..witness import Witness, place_of
+from .choice import chosen_at
 from .known_rows import KnownRows
 from .own_rows import OwnRows, rows_along
 
@@ -202,12 +203,13 @@ class _Search:
     def _at_the_call(
         self, record: Record, witness: Witness, others: Sequence[Witness], amount: float
     ) -> Departure:
-        """Where the outermost module around the record was called that the others do not call."""
+        """What chose the outermost module around the record that the others do not call."""
         parts = record.key.module.split(".")
         for path in (".".join(parts[: i + 1]) for i in range(len(parts))):
             caller = witness.callers.get(path)
             if caller is not None and caller.site and not any(path in other.callers for other in others):
-                return Departure(self.reference.lane, caller.module, caller.site, record.key.op, amount)
+                site = chosen_at(caller.site)
+                return Departure(self.reference.lane, caller.module, site, record.key.op, amount)
         return departure_at(self.reference.lane, record, amount)
 
     def _caller_of_its_own(self, record: Record) -> Site | None:
