@@ -67,6 +67,11 @@ class Witness(Recorder):
         return found
 
     @cached_property
+    def returned(self) -> Mapping[int, list[torch.Tensor]]:
+        """Record -> the tensors that it returned, as they are now."""
+        return dict(self._outputs)
+
+    @cached_property
     def by_place(self) -> Mapping[Place, list[Record]]:
         """All records by module, line and op, in order; only to be asked when the run is over."""
         found: dict[Place, list[Record]] = {}

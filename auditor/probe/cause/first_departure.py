@@ -9,7 +9,7 @@ gave the right value before, for another caller: then it is the caller.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -21,11 +21,12 @@ from ...facts.observations import Departure, Observation
 from ...schema.composition import Node, lane_count
 from ...schema.references import Reference
 from ...trace.align.twins import TwinTable, classify, shape_table
-from ...trace.records import Key, Lane, Record, Site
+from ...trace.records import Key, Record, Site
 from ..precision import deviation
 from ..witness import Witness, place_of
 from .choice import chosen_at
 from .known_rows import KnownRows
+from .needed_rows import Needed, needed_rows
 from .own_rows import OwnRows, rows_along
 
 if TYPE_CHECKING:
@@ -52,33 +53,39 @@ class _Search:
     def __init__(
         self, bench: Bench, reference: Reference, tree: Node, other_trees: Sequence[Node]
     ) -> None:
-        self.bench, self.reference, lanes = bench, reference, lane_count(tree)
+        self.bench, self.reference, self.lanes = bench, reference, lane_count(tree)
         self.alone, self.composed = bench.witnessed(reference.tree), bench.witnessed(tree)
-        classify(self.composed.trace, TwinTable([shape_table(self.alone.trace)], {}, lanes, bench.rows))
+        classify(self.composed.trace, TwinTable([shape_table(self.alone.trace)], {}, self.lanes, bench.rows))
         self.twins = {record.key: record for record in self.alone.trace.records}
         self.other_trees = other_trees
-        self.own = OwnRows(reference, bench.rows, lanes)
+        self.own = OwnRows(reference, bench.rows, self.lanes)
         self.agreeing: set[int] = set()
         self.foreign: set[int] = set()
         """Records that are what another reference makes of its adapter's weights."""
 
     def departure(self) -> Departure | None:
         """The cause, None where every twin agrees."""
+        found = list(self._departing())
+        # A line that runs another number of times has twins by number only: they may be for other rows.
+        sure = (pair for pair in found if not self._runs_more_often(pair[0]))
+        record, amount = next(sure, None) or next(iter(found), (None, 0.0))
+        return None if record is None else self._blamed(record, amount)
+
+    def _departing(self) -> Iterator[tuple[Record, float]]:
+        """Ops that are off on the reference's rows, and by how much, up to the first whose twin is sure."""
         for record in self.composed.trace.records:
             twin = self.twins.get(record.key)
-            if twin is None:
-                continue
-            amount = self._gap(record, twin)
+            amount = self._gap(record, twin) if twin is not None else None
             if amount is None:
                 continue
             if amount <= self.bench.tolerance or self._has_another_turn(record):
                 self.agreeing.add(record.index)
-                continue
-            if self._belongs_to_another(record):
+            elif self._belongs_to_another(record):
                 self.foreign.add(record.index)
-                continue
-            return self._blamed(record, amount)
-        return None
+            else:
+                yield record, amount
+                if not self._runs_more_often(record):
+                    return
 
     def _gap(self, record: Record, twin: Record) -> float | None:
         return self.own.gap(record.lane, self.composed.values_of(record), self.alone.values_of(twin))
@@ -142,36 +149,49 @@ class _Search:
     # -- ops that no twin can vouch for --------------------------------------------------------------
 
     def _first_strange(self, record: Record) -> Record | None:
-        """The first op on the way to the record that gave these rows what no reference has, or another's."""
-        for index in sorted(_behind(self.composed, record, lambda r: r.index not in self.agreeing)):
-            suspect = self.composed.trace.records[index]
-            if not self._is_told(suspect) and any(self._is_strange(suspect, v) for v in self._values(suspect)):
-                return suspect
-        return None
+        """The first op on the way to the record that made of these rows what the reference never has."""
+        values = (self.composed.values_of(record)[0], self.alone.values_of(self.twins[record.key])[0])
+        needed = needed_rows(
+            self.composed, record, self.own.places(*values), lambda r: r.index not in self.agreeing
+        )
+        known = KnownRows([self.alone], self.bench.tolerance)
+        strange = [
+            (suspect, value, rows)
+            for suspect, value, rows in self._carried(needed)
+            if not known.know(value[sorted(rows)])
+        ]
+        if not strange:
+            return None
+        first, value, rows = strange[0]
+        everyone = KnownRows([self.alone, *self._others], self.bench.tolerance)
+        misplaced = (s for s, v, r in strange if self._has_them_elsewhere(v, r))
+        return next(misplaced, first) if everyone.know(value[sorted(rows)]) else first
+
+    def _carried(self, needed: Needed) -> Iterator[tuple[Record, torch.Tensor, set[int]]]:
+        """What each op on the way made, in order, and which rows of it are needed."""
+        for (index, output), rows in sorted(needed.items()):
+            record = self.composed.trace.records[index]
+            value = self.composed.values_of(record)[output]
+            if _carries(value) and not self._is_told(record):
+                yield record, value, rows
+
+    def _has_them_elsewhere(self, value: torch.Tensor, rows: set[int]) -> bool:
+        """Whether a value has the reference's rows, but not where they should be."""
+        others = [row for row in range(len(value)) if row not in rows]
+        return len(others) >= len(rows) and self._own_known.count(value[others]) >= len(rows)
+
+    @cached_property
+    def _own_known(self) -> KnownRows:
+        return KnownRows(
+            [self.alone], self.bench.tolerance, lambda value: rows_along(value, 0, *self._rows_in(value))
+        )
 
     def _is_told(self, record: Record) -> bool:
         """Whether it is a number of the composition's own, such as a weight: no input, nothing for each row."""
         size = record.shape[0] if record.shape else 0
         return record.index in self._from_weights and (
-            self.own.lanes == 1 or not size or size % (self.own.lanes * self.bench.rows) != 0
+            self.lanes == 1 or not size or size % (self.lanes * self.bench.rows) != 0
         )
-
-    def _is_strange(self, record: Record, value: torch.Tensor) -> bool:
-        """Whether no reference has it, or, where all rows are there, not the one whose rows these are."""
-        own = self.own.of(record.lane, value)
-        return not self._all_known.know(value) or (own is not None and not self._alone_known.know(own))
-
-    def _values(self, record: Record) -> list[torch.Tensor]:
-        """What it returned, without whole numbers, which count or choose."""
-        return [v for v in self.composed.values_of(record) if v.is_floating_point() and v.dim()]
-
-    @cached_property
-    def _alone_known(self) -> KnownRows:
-        return KnownRows([self.alone], self.bench.tolerance)
-
-    @cached_property
-    def _all_known(self) -> KnownRows:
-        return KnownRows([self.alone, *self._others], self.bench.tolerance)
 
     # -- ops that the composition leaves out ---------------------------------------------------------
 
@@ -182,7 +202,7 @@ class _Search:
         behind = _behind(self.alone, self.twins[record.key], lambda r: r.key not in keys)
         for index in sorted(behind - constant):
             missing = self.alone.trace.records[index]
-            values = [v for v in self.alone.values_of(missing) if v.is_floating_point() and v.dim()]
+            values = filter(_carries, self.alone.values_of(missing))
             if not all(known.know(rows_along(v, 0, *self._rows_in(v))) for v in values):
                 return missing
         return None
@@ -220,6 +240,11 @@ class _Search:
                 theirs = self.composed.frames[other.index]
                 return next((m for m, t in zip(mine, theirs, strict=False) if m != t), None)
         return None
+
+
+def _carries(value: torch.Tensor) -> bool:
+    """Whether a value can hold rows: whole numbers count or choose."""
+    return value.is_floating_point() and value.dim() > 0
 
 
 def _behind(witness: Witness, record: Record, follow: Callable[[Record], bool]) -> set[int]:

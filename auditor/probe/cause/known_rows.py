@@ -6,7 +6,7 @@ knows; where it lies in the composition's tensor says nothing about that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -17,24 +17,33 @@ ENDLESS = 1e9
 
 
 class KnownRows:
-    """All rows (slices along the first axis) of all floating-point values of some runs."""
+    """Rows (slices along the first axis) of all floating-point values of some runs: all, or those cut out."""
 
-    def __init__(self, witnesses: Sequence[Witness], tolerance: float) -> None:
-        self.witnesses, self.tolerance = witnesses, tolerance
+    def __init__(
+        self,
+        witnesses: Sequence[Witness],
+        tolerance: float,
+        cut: Callable[[torch.Tensor], torch.Tensor] = lambda value: value,
+    ) -> None:
+        self.witnesses, self.tolerance, self.cut = witnesses, tolerance, cut
         self._rows: dict[torch.Size, torch.Tensor] = {}
 
     def know(self, value: torch.Tensor) -> bool:
         """Whether each row of the value is known."""
+        return self.count(value) == len(value)
+
+    def count(self, value: torch.Tensor) -> int:
+        """How many rows of the value are known."""
         if not value.numel():
-            return True
+            return len(value)
         known = self._rows_with(value.shape[1:])
-        return len(known) > 0 and _apart(value, known) <= self.tolerance
+        return int((_apart(value, known) <= self.tolerance).sum()) if len(known) else 0
 
     def _rows_with(self, tail: torch.Size) -> torch.Tensor:
         found = self._rows.get(tail)
         if found is None:
             rows = [
-                value
+                self.cut(value)
                 for witness in self.witnesses
                 for shape, values in witness.by_shape.items()
                 if shape[1:] == tail and len(shape)
@@ -45,12 +54,12 @@ class KnownRows:
         return found
 
 
-def _apart(rows: torch.Tensor, known: torch.Tensor) -> float:
-    """How far the worst of the rows is from the nearest known one, relative to the largest value."""
+def _apart(rows: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """How far each of the rows is from the nearest known one, relative to the largest value of all."""
     mine, theirs = _flat(rows), _flat(known)
     finite = mine.abs()[mine.abs() < ENDLESS]
     scale = float(finite.max()) if len(finite) else 0.0
-    return float(torch.cdist(mine, theirs, p=float("inf")).min(1).values.max()) / (scale or 1.0)
+    return torch.cdist(mine, theirs, p=float("inf")).min(1).values / (scale or 1.0)
 
 
 def _flat(rows: torch.Tensor) -> torch.Tensor:

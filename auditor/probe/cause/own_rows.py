@@ -24,20 +24,15 @@ class OwnRows:
         amounts = [self._one_gap(m, t) for m, t in zip(mine, twins, strict=False)]
         return max((a for a in amounts if a is not None), default=None)
 
-    def of(self, lane: Lane, value: torch.Tensor) -> torch.Tensor | None:
-        """What lies in the reference's rows; None where not all rows of the batch are there."""
-        size = value.shape[0] if value.dim() else 0
-        batch = self._batch(lane)
-        if not size or not batch or size % batch:
-            return None
-        rows = self.reference.output_rows(self.rows) if batch > self.rows else self.reference.rows
-        return rows_along(value, 0, rows, size // batch)
-
-    def _batch(self, lane: Lane) -> int:
-        """The rows of a tensor in this state, once for each row of the batch; 0 where that is not known."""
-        if lane is Lane.EXPANDED:
-            return self.lanes * self.rows
-        return self.rows if self.lanes == 1 or lane is Lane.SHARED else 0
+    def places(self, mine: torch.Tensor, twin: torch.Tensor) -> tuple[int, ...]:
+        """Where the rows lie on the first axis of a value with this twin; all places where it has no rows."""
+        size = mine.shape[0] if mine.dim() else 1
+        axis = self._batch_axis(mine, twin) if mine.dim() == twin.dim() else None
+        if axis == 0:
+            return places(self.reference.output_rows(self.rows), twin.shape[0] // self.rows)
+        if axis is None and mine.shape == twin.shape and size % self.rows == 0:
+            return places(self.reference.rows, size // self.rows)
+        return tuple(range(size))
 
     def _one_gap(self, mine: torch.Tensor, twin: torch.Tensor) -> float | None:
         if mine.dim() != twin.dim():
@@ -61,5 +56,10 @@ class OwnRows:
 
 def rows_along(value: torch.Tensor, axis: int, rows: tuple[int, ...], per_row: int) -> torch.Tensor:
     """The part of a tensor that belongs to these rows, of which each has `per_row` places on the axis."""
-    index = [row * per_row + k for row in rows for k in range(per_row)]
-    return value.index_select(axis, torch.tensor(index, dtype=torch.long))  # also when it is empty
+    index = torch.tensor(places(rows, per_row), dtype=torch.long)  # also when there are none
+    return value.index_select(axis, index)
+
+
+def places(rows: tuple[int, ...], per_row: int) -> tuple[int, ...]:
+    """Where rows lie on an axis that has `per_row` places for each."""
+    return tuple(row * per_row + k for row in rows for k in range(per_row))
