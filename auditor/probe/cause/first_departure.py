@@ -9,8 +9,8 @@ gave the right value before, for another caller: then it is the caller.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,25 @@ def first_departure(bench: Bench, reference: Reference) -> Departure | None:
 def relation_departure(bench: Bench, tree: Node, alone: Node) -> Departure | None:
     """The first op of `tree`, a composition without lanes, whose value is not what `alone` has there."""
     return _Search(bench, Reference(0, tuple(range(bench.rows)), alone), tree, ()).departure()
+
+
+@dataclass(frozen=True)
+class _Suspect:
+    """An op, one of its values, and which rows of it are needed."""
+
+    record: Record
+    value: torch.Tensor
+    places: Collection[int]
+
+    @property
+    def rows(self) -> torch.Tensor:
+        """What is needed of the value."""
+        return self.value[sorted(self.places)]
+
+    @property
+    def other_rows(self) -> torch.Tensor:
+        """The rest of it."""
+        return self.value[[row for row in range(len(self.value)) if row not in self.places]]
 
 
 class _Search:
@@ -111,11 +130,9 @@ class _Search:
         if site is not None:
             return Departure(self.reference.lane, record.key.module, site, record.key.op, amount)
         cause = self._first_strange(record)
-        if cause is None:
-            left_out = self._first_left_out(record)
-            if left_out is not None:
-                return self._at_the_call(left_out, self.alone, [self.composed], amount)
-            cause = record
+        left_out = self._first_left_out(record) if cause is record else None
+        if left_out is not None:
+            return self._at_the_call(left_out, self.alone, [self.composed], amount)
         if self._is_of_another(cause):
             return self._at_the_call(cause, self.composed, [self.alone], amount)
         caller = self._caller_of_its_own(cause) if self._runs_more_often(cause) else None
@@ -148,37 +165,34 @@ class _Search:
 
     # -- ops that no twin can vouch for --------------------------------------------------------------
 
-    def _first_strange(self, record: Record) -> Record | None:
-        """The first op on the way to the record that made of these rows what the reference never has."""
-        values = (self.composed.values_of(record)[0], self.alone.values_of(self.twins[record.key])[0])
-        needed = needed_rows(
-            self.composed, record, self.own.places(*values), lambda r: r.index not in self.agreeing
-        )
-        known = KnownRows([self.alone], self.bench.tolerance)
-        strange = [
-            (suspect, value, rows)
-            for suspect, value, rows in self._carried(needed)
-            if not known.know(value[sorted(rows)])
-        ]
-        if not strange:
-            return None
-        first, value, rows = strange[0]
-        everyone = KnownRows([self.alone, *self._others], self.bench.tolerance)
-        misplaced = (s for s, v, r in strange if self._has_them_elsewhere(v, r))
-        return next(misplaced, first) if everyone.know(value[sorted(rows)]) else first
+    def _first_strange(self, record: Record) -> Record:
+        """The first op on the way to the record that made of these rows what the reference never has.
 
-    def _carried(self, needed: Needed) -> Iterator[tuple[Record, torch.Tensor, set[int]]]:
-        """What each op on the way made, in order, and which rows of it are needed."""
-        for (index, output), rows in sorted(needed.items()):
+        What other references have may be right for their rows: then it is the op that put it into these ones.
+        """
+        value = self.composed.values_of(record)[0]
+        places = self.own.places(value, self.alone.values_of(self.twins[record.key])[0])
+        needed = needed_rows(self.composed, record, places, lambda r: r.index not in self.agreeing)
+        known = KnownRows([self.alone], self.bench.tolerance)
+        behind = [s for s in self._carried(needed) if not known.know(s.rows)]
+        strange = [*behind, _Suspect(record, value, places)]
+        everyone = KnownRows([self.alone, *self._others], self.bench.tolerance)
+        if everyone.know(strange[0].rows):
+            return next((s for s in strange if self._has_them_elsewhere(s)), strange[0]).record
+        return strange[0].record
+
+    def _carried(self, needed: Needed) -> Iterator[_Suspect]:
+        """What each op on the way made, in order."""
+        for (index, output), places in sorted(needed.items()):
             record = self.composed.trace.records[index]
             value = self.composed.values_of(record)[output]
             if _carries(value) and not self._is_told(record):
-                yield record, value, rows
+                yield _Suspect(record, value, places)
 
-    def _has_them_elsewhere(self, value: torch.Tensor, rows: set[int]) -> bool:
+    def _has_them_elsewhere(self, suspect: _Suspect) -> bool:
         """Whether a value has the reference's rows, but not where they should be."""
-        others = [row for row in range(len(value)) if row not in rows]
-        return len(others) >= len(rows) and self._own_known.count(value[others]) >= len(rows)
+        wanted, rest = len(suspect.places), suspect.other_rows
+        return len(rest) >= wanted and self._own_known.count(rest) >= wanted
 
     @cached_property
     def _own_known(self) -> KnownRows:
