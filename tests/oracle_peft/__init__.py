@@ -1,0 +1,1 @@
+"""The truth about compositions of `peft` adapters, by plain execution; shares no code with the auditor."""
