@@ -11,7 +11,9 @@ from ...trace.records import Site
 def chosen_at(site: Site) -> Site:
     """Where the name is bound by which the called module was looked up; the call where nothing tells."""
     module = Sources().module(site.file)
-    statement, function = (module.statement(site.line), module.function(site.line)) if module else (None, None)
+    statement, function = (
+        (module.statement(site.line), module.function(site.line)) if module else (None, None)
+    )
     if statement is None or function is None:
         return site
     for call in calls(statement):

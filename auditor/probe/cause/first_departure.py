@@ -1,39 +1,42 @@
 """From a difference in the output to the op where it began: recorded values, aligned with the twin's.
 
-The cause is the first op whose value departs although all its inputs agree. An op without twin (one of the
-composition itself) agrees when its value is one that the reference knows, too. What an op makes of another
-adapter's weights is no departure as long as that adapter's own rows are meant; where such a value meets other
-rows, the cause is the line that chose it, not the helper that computed with it. Nor is a line at fault that
-gave the right value before, for another caller: then it is the caller.
+The first op whose twin surely stands for the same rows, and whose value is another one, is where the difference
+shows. Behind it lie ops without such a twin, those of the composition itself. Only what ends up in the
+reference's rows is asked about there (`needed_rows`), and a row is right when the reference has it anywhere
+(`known_rows`). The first row that the reference never has is the cause. If another reference has it, it may
+have been right for that one's rows: then the cause is the op that put it into these, or what chose the other
+adapter's module. Where nothing is strange, something may be left out that the reference does.
+
+What an op makes of another adapter's weights is no departure as long as that adapter's own rows are meant; where
+such a value meets other rows, the cause is the line that chose it, not the helper that computed with it. Nor is
+a line at fault that gave the right value before, for another caller: then it is the caller.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 
-from ...facts.facts import ProbeFacts, StaticFacts
-from ...facts.observations import Departure, Observation
+from ...facts.observations import Departure
 from ...schema.composition import Node, lane_count
 from ...schema.references import Reference
 from ...trace.align.twins import TwinTable, classify, shape_table
-from ...trace.records import Key, Record, Site
+from ...trace.records import Record, Site
 from ..precision import deviation
 from ..witness import Witness, place_of
+from .ancestry import behind, without_inputs
 from .choice import chosen_at
 from .known_rows import KnownRows
+from .named_departure import departure_at
 from .needed_rows import Needed, needed_rows
 from .own_rows import OwnRows, rows_along
 
 if TYPE_CHECKING:
     from ..bench import Bench
-
-FROM_NUMBERS = "aten.lift_fresh.default"
-"""The op with which `torch.tensor` makes a tensor of numbers in the code."""
 
 
 def first_departure(bench: Bench, reference: Reference) -> Departure | None:
@@ -69,9 +72,7 @@ class _Suspect:
 class _Search:
     """One composition against one of its references, op by op."""
 
-    def __init__(
-        self, bench: Bench, reference: Reference, tree: Node, other_trees: Sequence[Node]
-    ) -> None:
+    def __init__(self, bench: Bench, reference: Reference, tree: Node, other_trees: Sequence[Node]) -> None:
         self.bench, self.reference, self.lanes = bench, reference, lane_count(tree)
         self.alone, self.composed = bench.witnessed(reference.tree), bench.witnessed(tree)
         classify(self.composed.trace, TwinTable([shape_table(self.alone.trace)], {}, self.lanes, bench.rows))
@@ -110,7 +111,7 @@ class _Search:
         return self.own.gap(record.lane, self.composed.values_of(record), self.alone.values_of(twin))
 
     def _has_another_turn(self, record: Record) -> bool:
-        """Whether its line runs another number of times, and gives the reference this value at another time."""
+        """Whether its line runs another number of times, and gave the reference this value once."""
         if not self._runs_more_often(record):
             return False
         gaps = (self._gap(record, turn) for turn in self._turns(self.alone, record))
@@ -126,7 +127,9 @@ class _Search:
 
     def _blamed(self, record: Record, amount: float) -> Departure:
         chain = self._foreign_chain(record)
-        site = _common_line([self.composed.frames[index] for index in (*chain, record.index)]) if chain else None
+        site = (
+            _common_line([self.composed.frames[index] for index in (*chain, record.index)]) if chain else None
+        )
         if site is not None:
             return Departure(self.reference.lane, record.key.module, site, record.key.op, amount)
         cause = self._first_strange(record)
@@ -157,11 +160,11 @@ class _Search:
     @cached_property
     def _from_weights(self) -> set[int]:
         """Records that no input reaches."""
-        return _without_inputs(self.composed)
+        return without_inputs(self.composed)
 
     def _foreign_chain(self, record: Record) -> list[int]:
         """The other adapter's values that go into the record, as far back as they are its alone; in order."""
-        return sorted(_behind(self.composed, record, lambda r: r.index in self.foreign))
+        return sorted(behind(self.composed, record, lambda r: r.index in self.foreign))
 
     # -- ops that no twin can vouch for --------------------------------------------------------------
 
@@ -174,8 +177,10 @@ class _Search:
         places = self.own.places(value, self.alone.values_of(self.twins[record.key])[0])
         needed = needed_rows(self.composed, record, places, lambda r: r.index not in self.agreeing)
         known = KnownRows([self.alone], self.bench.tolerance)
-        behind = [s for s in self._carried(needed) if not known.know(s.rows)]
-        strange = [*behind, _Suspect(record, value, places)]
+        strange = [
+            *(s for s in self._carried(needed) if not known.know(s.rows)),
+            _Suspect(record, value, places),
+        ]
         everyone = KnownRows([self.alone, *self._others], self.bench.tolerance)
         if everyone.know(strange[0].rows):
             return next((s for s in strange if self._has_them_elsewhere(s)), strange[0]).record
@@ -201,7 +206,7 @@ class _Search:
         )
 
     def _is_told(self, record: Record) -> bool:
-        """Whether it is a number of the composition's own, such as a weight: no input, nothing for each row."""
+        """Whether it is a number of the code's own, such as a weight: no input, nothing for each row."""
         size = record.shape[0] if record.shape else 0
         return record.index in self._from_weights and (
             self.lanes == 1 or not size or size % (self.lanes * self.bench.rows) != 0
@@ -212,9 +217,9 @@ class _Search:
     def _first_left_out(self, record: Record) -> Record | None:
         """The first op of the reference on the way to the twin whose value the composition never has."""
         known = KnownRows([self.composed], self.bench.tolerance)
-        keys, constant = {r.key for r in self.composed.trace.records}, _without_inputs(self.alone)
-        behind = _behind(self.alone, self.twins[record.key], lambda r: r.key not in keys)
-        for index in sorted(behind - constant):
+        keys, constant = {r.key for r in self.composed.trace.records}, without_inputs(self.alone)
+        missed = behind(self.alone, self.twins[record.key], lambda r: r.key not in keys)
+        for index in sorted(missed - constant):
             missing = self.alone.trace.records[index]
             values = filter(_carries, self.alone.values_of(missing))
             if not all(known.know(rows_along(v, 0, *self._rows_in(v))) for v in values):
@@ -261,34 +266,6 @@ def _carries(value: torch.Tensor) -> bool:
     return value.is_floating_point() and value.dim() > 0
 
 
-def _behind(witness: Witness, record: Record, follow: Callable[[Record], bool]) -> set[int]:
-    """The ops that the record depends on, as far back as they are to be followed."""
-    found: set[int] = set()
-    refused: set[int] = set()
-    open_ends = [record]
-    while open_ends:
-        for operand in open_ends.pop().operands:
-            producer = operand.producer
-            if producer is None or producer in found or producer in refused:
-                continue
-            behind = witness.trace.records[producer]
-            if follow(behind):
-                found.add(producer)
-                open_ends.append(behind)
-            else:
-                refused.add(producer)
-    return found
-
-
-def _without_inputs(witness: Witness) -> set[int]:
-    """Ops that depend on weights, on numbers in the code, or on nothing at all."""
-    found: set[int] = set()
-    for record in witness.trace.records:
-        if record.key.op == FROM_NUMBERS or all(o.producer in found if o.producer is not None else o.source for o in record.operands):
-            found.add(record.index)
-    return found
-
-
 def _agree(mine: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor], tolerance: float) -> bool:
     return len(mine) == len(theirs) and all(
         deviation(m, t) <= tolerance for m, t in zip(mine, theirs, strict=True)
@@ -306,39 +283,3 @@ def _common_line(frames: Sequence[tuple[Site, ...]]) -> Site | None:
         if len(set(sites)) > 1:
             break  # from here on they are other calls
     return found
-
-
-def departure_at(lane: int, record: Record, amount: float) -> Departure:
-    """That an op's value is off by so much."""
-    return Departure(lane, record.key.module, record.site, record.key.op, amount, record.key)
-
-
-def writing_line(bench: Bench, shape: tuple[int, ...]) -> Departure | None:
-    """Where a tensor of this shape that came from outside is first written to, in a forward if any."""
-    witness = bench.witnessed(bench.tree)
-    for record in witness.trace.records:
-        target = record.operands[0] if record.mutates and record.operands else None
-        if target is None or target.producer is not None or target.source or target.shape != shape:
-            continue
-        frames = witness.frames[record.index]
-        forward = next((s for s in frames if s.function == "forward"), record.site)
-        return Departure(0, record.key.module, forward, record.key.op, float("inf"))
-    return None
-
-
-def with_static_indices(facts: ProbeFacts, static: StaticFacts | None) -> ProbeFacts:
-    """Point every departure at the static trace's record with the same key: findings are shown full size.
-
-    Fused kernels of the CPU are several ops on meta: then the last op of the same statement stands for them.
-    """
-    records = static.trace.records if static is not None else []
-    index: dict[Key, int] = {r.key: r.index for r in records}
-    statement = {r.key[:4]: r.index for r in records}
-    moved: list[Observation] = []
-    for item in facts.observations:
-        departure = item.departure
-        if departure is not None and departure.key is not None:
-            found = index.get(departure.key, statement.get(departure.key[:4]))
-            departure = replace(departure, index=found)
-        moved.append(replace(item, departure=departure))
-    return replace(facts, observations=tuple(moved))
