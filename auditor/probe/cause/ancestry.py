@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ...trace.op_kinds import MOVES
 from ...trace.records import Record
 from ..witness import Witness
 
@@ -39,3 +40,16 @@ def without_inputs(witness: Witness) -> set[int]:
         ):
             found.add(record.index)
     return found
+
+
+def told_alone(witness: Witness) -> set[int]:
+    """Ops that only hand on what the code or the model says: numbers made of numbers, weights as they are."""
+    numbers: set[int] = set()
+    weights: set[int] = set()
+    for record in witness.trace.records:
+        given = record.operands
+        if record.key.op == FROM_NUMBERS or all(o.producer in numbers for o in given):
+            numbers.add(record.index)
+        elif record.key.op in MOVES and all(o.producer in weights or o.source for o in given):
+            weights.add(record.index)
+    return numbers | weights

@@ -24,7 +24,7 @@ def chosen_at(site: Site) -> Site:
 
 
 def _lookup(called: ast.expr, function: ast.FunctionDef) -> int:
-    """The line that bound what a lookup depends on, as far back as names tell; 0 where nothing is looked up."""
+    """The line that bound what a lookup depends on, as far back as names tell; 0 where there is none."""
     name = called.slice if isinstance(called, ast.Subscript) else called
     if not isinstance(name, ast.Name):
         return 0

@@ -1,15 +1,15 @@
 """From a difference in the output to the op where it began: recorded values, aligned with the twin's.
 
-The first op whose twin surely stands for the same rows, and whose value is another one, is where the difference
-shows. Behind it lie ops without such a twin, those of the composition itself. Only what ends up in the
-reference's rows is asked about there (`needed_rows`), and a row is right when the reference has it anywhere
-(`known_rows`). The first row that the reference never has is the cause. If another reference has it, it may
+The first op whose twin surely stands for the same rows, and whose value is another one, is where the
+difference shows. Behind it lie ops without such a twin, those of the composition itself. Only what ends up in
+the reference's rows is asked about there (`needed_rows`), and a row is right when the reference has it
+anywhere (`known_rows`). The first row that the reference never has is the cause. If another reference has it, it may
 have been right for that one's rows: then the cause is the op that put it into these, or what chose the other
 adapter's module. Where nothing is strange, something may be left out that the reference does.
 
-What an op makes of another adapter's weights is no departure as long as that adapter's own rows are meant; where
-such a value meets other rows, the cause is the line that chose it, not the helper that computed with it. Nor is
-a line at fault that gave the right value before, for another caller: then it is the caller.
+What an op makes of another adapter's weights is no departure as long as that adapter's own rows are meant;
+where such a value meets other rows, the cause is the line that chose it, not the helper that computed with
+it. Nor is a line at fault that gave the right value before, for another caller: then it is the caller.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ...trace.align.twins import TwinTable, classify, shape_table
 from ...trace.records import Record, Site
 from ..precision import deviation
 from ..witness import Witness, place_of
-from .ancestry import behind, without_inputs
+from .ancestry import behind, told_alone, without_inputs
 from .choice import chosen_at
 from .known_rows import KnownRows
 from .named_departure import departure_at
@@ -206,11 +206,15 @@ class _Search:
         )
 
     def _is_told(self, record: Record) -> bool:
-        """Whether it is a number of the code's own, such as a weight: no input, nothing for each row."""
+        """Whether it is a number of the code's own, such as a share, or a weight: nothing for each row."""
         size = record.shape[0] if record.shape else 0
-        return record.index in self._from_weights and (
+        return record.index in self._told and (
             self.lanes == 1 or not size or size % (self.lanes * self.bench.rows) != 0
         )
+
+    @cached_property
+    def _told(self) -> set[int]:
+        return told_alone(self.composed)
 
     # -- ops that the composition leaves out ---------------------------------------------------------
 

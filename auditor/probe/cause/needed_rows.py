@@ -67,10 +67,9 @@ def _rows_of_operands(
 ) -> dict[int, set[int]]:
     if record.key.op in _MOVING:
         return _moved_rows(witness.calls[record.index], wanted, tensors)
-    sizes = [_size(shape) for shape in record.shapes]
     found: dict[int, set[int]] = {}
     for position, tensor in enumerate(tensors):
-        rows = (r for output, out in wanted.items() for r in _alike(out, sizes[output], _size(tensor.shape)))
+        rows = (r for output, out in wanted.items() for r in _alike(out, record.shapes[output], tensor.shape))
         found[position] = set(rows)
     return found
 
@@ -98,8 +97,14 @@ def _row_numbers(tensor: torch.Tensor, position: int) -> torch.Tensor:
     return first.view(-1, *[1] * (tensor.dim() - 1)).expand(tensor.shape) if tensor.dim() else first[0]
 
 
-def _alike(rows: set[int], size: int, other: int) -> set[int]:
-    """The rows of a tensor with `other` rows that stand for these ones of `size`."""
+def _alike(rows: set[int], shape: tuple[int, ...], given: tuple[int, ...]) -> set[int]:
+    """The rows of an operand that stand for these ones of the op's value, as far as the shapes tell.
+
+    None where all became one row: then it is the op itself that has to be asked about, not each of them.
+    """
+    size, other = _size(shape), _size(given)
+    if size == 1 < other and len(shape) == len(given):
+        return set()
     if other and size % other == 0:
         return {row * other // size for row in rows}
     if size and other % size == 0:
