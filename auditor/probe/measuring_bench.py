@@ -18,8 +18,10 @@ from ..source.source_files import relative_file
 from ..trace.records import Site
 from ..trace.runs import Inputs
 from .bench import Bench, Parameter, Ran, Tensors, without_chance
-from .cause.first_departure import first_departure, first_mixing, relation_departure, writing_line
+from .cause.first_departure import first_departure, relation_departure
 from .cause.init_departure import InitCause, init_cause
+from .cause.row_mixing import first_mixing
+from .cause.writing_line import writing_line
 from .other_attention import RunsOtherwise, other_attention, switches
 from .output_gaps import answers, lanes_gap, masked_deviation, noisy_deviation, plain_gap, worst_output
 from .output_sets import Rows, rows_of

@@ -20,8 +20,8 @@ from ...trace.records import Record
 from ...trace.tensors import tensors_in
 from ..precision import deviation
 from ..witness import Witness
-from .first_departure import departure_at
 from .lost_keyword import lost_keyword
+from .named_departure import departure_at
 from .op_noise import OpNoise
 
 if TYPE_CHECKING:
