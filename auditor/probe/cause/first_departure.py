@@ -3,9 +3,9 @@
 The first op whose twin surely stands for the same rows, and whose value is another one, is where the
 difference shows. Behind it lie ops without such a twin, those of the composition itself. Only what ends up in
 the reference's rows is asked about there (`needed_rows`), and a row is right when the reference has it
-anywhere (`known_rows`). The first row that the reference never has is the cause. If another reference has it, it may
-have been right for that one's rows: then the cause is the op that put it into these, or what chose the other
-adapter's module. Where nothing is strange, something may be left out that the reference does.
+anywhere (`known_rows`). The first row that the reference never has is the cause. If another reference has it,
+it may have been right for that one's rows: then the cause is the op that put it into these, or what chose the
+other adapter's module. Where nothing is strange, something may be left out that the reference does.
 
 What an op makes of another adapter's weights is no departure as long as that adapter's own rows are meant;
 where such a value meets other rows, the cause is the line that chose it, not the helper that computed with
