@@ -1,15 +1,15 @@
-"""Builds the release, and tries what was built as a user gets it: in clean environments, away from the sources.
+"""Builds the release, and tries what was built as a user gets it: in clean environments, without the sources.
 
     python -m tools.try_release [--tag v1.2.3] [--without-models]
 
 1. Wheel and sdist are built (the wheel from the sdist), `twine check --strict` reads them, and the wheel must
    hold every tracked file of the packages, no more and no less.
-2. With each Python from 3.10 on that is there: the wheel alone, without torch. `lint`, `explain`, `render` work.
+2. With each Python from 3.10 on that is there: the wheel alone, without torch. `lint` and `explain` work.
 3. With this Python: the wheel with `[models]`. The main job works, and its result is rendered.
 4. After `pip uninstall` nothing of it is left.
 
-With a tag, it must be the version, and CHANGELOG.md must have a part for it. Writes `dist/`. Exit 1, and what failed,
-otherwise.
+With a tag, it must be the version, and CHANGELOG.md must have a part for it. Writes `dist/`; otherwise exit 1,
+and what failed.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def _holds(true: bool, what: str) -> None:
 
 
 def _bare() -> dict[str, str]:
-    """The environment variables without those that would let the sources be found, or change what is printed."""
+    """The environment variables without those that would let the sources be found."""
     return {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "ADAPTER_AUDIT"))
     }
