@@ -8,7 +8,7 @@
 3. With this Python: the wheel with `[models]`. The main job works, and its result is rendered.
 4. After `pip uninstall` nothing of it is left.
 
-With a tag, it must be the version, and CHANGELOG.md must have a part for it. Writes `dist/`; otherwise exit 1,
+A tag must be the version, and CHANGELOG.md must have a part for it. Writes `dist/`; otherwise exit 1,
 and what failed.
 """
 
