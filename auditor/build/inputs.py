@@ -57,7 +57,7 @@ class InputMaker:
         """Inputs of `rows` rows on the CPU."""
         if self.given is not None:
             given = {k: _as(v, self.dtype if self.casts_given else None) for k, v in self.given.items()}
-            return given | self._tasks(rows) if "task_ids" not in given else given
+            return given
         generator = torch.Generator().manual_seed(1000 + seed)
         tokens = self.job.tokens
         inputs: Inputs = {}
