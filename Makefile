@@ -85,8 +85,9 @@ types: $(READY) ## mypy --strict
 layers: $(READY) ## import-linter: the one way from spec to report, and what may import torch
 	$(BIN)/lint-imports
 
-docs: $(READY) ## Write what is generated: docs/rules, tables, the README's help text
+docs: $(READY) ## Write what is generated: docs/rules, tables, the README's help text, outputs of commands
 	$(BIN)/python -m tools.docs
+	$(BIN)/python -m tools.documented_commands
 
 docs-check: $(READY) ## Fail where the generated documentation is out of date
 	$(BIN)/python -m tools.docs --check

@@ -1,10 +1,10 @@
-"""The library's own notebooks, set up as they are written, by `audit_model`: is the verdict that of running them?
+"""The library's own notebooks, set up as they are written, by `audit_model`: is the verdict that of a run?
 
     python benchmarks/notebooks.py
 
-Each function is one notebook of https://github.com/adapter-hub/adapters/tree/main/notebooks up to its first call
-of the model: the same classes, adapters, heads and active set-up, in the order of its cells. What they download
-is replaced: weights are random, models are the small ones of `tests/oracle`, adapters are added instead of loaded.
+Each function is one notebook of https://github.com/adapter-hub/adapters/tree/main/notebooks up to its first
+call of the model: the same classes, adapters, heads and active set-up, in the order of its cells. What they
+download is replaced: weights are random, models are the small ones of `tests/oracle`, adapters are added.
 The truth is made by running every adapter alone (`tests/oracle/in_hand.py`).
 """
 
