@@ -73,6 +73,7 @@ class Project:
             fixes=bool(options.get("fix")),
             releases=bool(options.get("check_releases")),
             offline=options["offline"] or config.offline,
+            environments=str(chosen_directory(options, file) or ""),
             graph=graph,
             select=_rules(options["select"]) or rule_ids(config.select),
             ignore=_rules(options["ignore"]),
@@ -122,10 +123,15 @@ def chosen_store(options: dict[str, Any], file: ConfigFile | None = None) -> Sto
     config = file.config if file is not None else None
     if options["no_cache"] or (config is not None and not config.cache and not options["cache_dir"]):
         return None
-    directory = options["cache_dir"]
+    return open_store(chosen_directory(options, file))
+
+
+def chosen_directory(options: dict[str, Any], file: ConfigFile | None = None) -> Path | None:
+    """The directory of the cache that was asked for; None for ADAPTER_AUDIT_CACHE, or the user's."""
+    directory: Path | None = options["cache_dir"]
     if directory is None and file is not None and not os.environ.get("ADAPTER_AUDIT_CACHE"):
         directory = file.resolve(file.config.cache_dir)
-    return open_store(directory)
+    return directory
 
 
 def _baseline(path: Path | None, target: Path | None) -> Baseline | None:
