@@ -35,15 +35,20 @@ def cache_options(function: F) -> F:
 
 
 def project_options(function: F) -> F:
-    """--config, --no-config, --baseline, --write-baseline and those of the cache."""
+    """Those of `policy_options` and --write-baseline."""
+    keep = click.option(
+        "--write-baseline", type=click.Path(path_type=Path), help="Keep what is open now as known."
+    )
+    return policy_options(keep(function))
+
+
+def policy_options(function: F) -> F:
+    """--config, --no-config, --baseline and those of the cache."""
     for option in reversed(
         (
             click.option("--config", type=click.Path(path_type=Path), help="Configuration file to use."),
             click.option("--no-config", is_flag=True, help="Use no configuration file."),
             click.option("--baseline", type=click.Path(path_type=Path), help="File of known findings."),
-            click.option(
-                "--write-baseline", type=click.Path(path_type=Path), help="Keep what is open now as known."
-            ),
         )
     ):
         function = option(function)

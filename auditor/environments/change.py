@@ -79,7 +79,9 @@ def _newest(package: str, installer: Installer) -> Version:
 def _known(name: str) -> str:
     package = canonicalize_name(name.strip())
     if package not in subjects():
-        raise UsageError(f"{name.strip()!r} cannot be changed", why=f"only {', '.join(subjects())}", do=EXAMPLES)
+        raise UsageError(
+            f"{name.strip()!r} cannot be changed", why=f"only {', '.join(subjects())}", do=EXAMPLES
+        )
     return str(package)
 
 
@@ -116,7 +118,9 @@ def resolved(address: str, ref: str) -> str:
     """The commit that a ref of a repository is now. Raises UsageError."""
     folder = local_folder(address)
     if folder is not None:
-        return git(folder, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", about=f"{ref} of {folder}")
+        return git(
+            folder, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", about=f"{ref} of {folder}"
+        )
     if _COMMIT.fullmatch(ref):
         return ref
     listed = git(None, "ls-remote", address.removeprefix("git+"), ref, about=f"{ref} of {address}")

@@ -26,6 +26,8 @@ from ..errors import UsageError
 TIME_LIMIT = 1800.0
 """Seconds for one call: a torch is large, a checkout is built."""
 PATIENCE = ("--retries", "1", "--timeout", "15", "--disable-pip-version-check", "--no-input")
+UV_DRAWS = " \u00d7\u2570\u2500\u25b6\u2502"
+"""What uv draws beside its words."""
 _UV_PLUS = re.compile(r"^ \+ (\S+)==(\S+)", re.MULTILINE)
 
 
@@ -163,7 +165,7 @@ def _why(text: str) -> str:
     """What an installer says is wrong, on one line."""
     lines = [line.removeprefix("ERROR: ").strip() for line in text.splitlines() if line.startswith("ERROR")]
     if not lines:
-        lines = [line.strip(" ×╰─▶│") for line in text.splitlines() if not line.startswith("WARNING")]
+        lines = [line.strip(UV_DRAWS) for line in text.splitlines() if not line.startswith("WARNING")]
     return " ".join(dict.fromkeys(filter(None, lines)))[:600]
 
 

@@ -153,7 +153,7 @@ def _installed_version(name: str) -> str:
 
 
 def _key(requirements: Sequence[str]) -> str:
-    """What an overlay depends on: the request (files by their content), the interpreter, what is installed."""
+    """What an overlay depends on: the request with the files it names, the interpreter, what is installed."""
     installed = {
         (str(canonicalize_name(d.metadata["Name"])), d.version)
         for d in metadata.distributions()

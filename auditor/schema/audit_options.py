@@ -18,7 +18,7 @@ class AuditOptions:
     fixes: bool = False
     """Look for remedies of what is wrong, and prove them (costs further audits)."""
     releases: bool = False
-    """Audit other releases of the library, in environments beside the installed one, where something is wrong."""
+    """Where something is wrong, audit other releases of the library, in environments beside the installed."""
     environments: str = ""
     """Directory below which those environments are kept; empty for the user's cache directory."""
     select: frozenset[str] = frozenset()
