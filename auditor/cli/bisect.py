@@ -57,7 +57,8 @@ KINDS = ("json", "terminal")
 def bisect_command(model: str, **options: Any) -> int:
     """Find the release in which a finding came or went; with --checkout the commit.
 
-    Every release that is tried is audited in an environment of its own, with what it asks for of other packages. What cannot be installed or audited is passed over, and named.
+    Every release that is tried is audited in an environment of its own, with what it asks for of other
+    packages. What cannot be installed or audited is passed over, and named.
     """
     reports = parsed_reports(options["reports"], KINDS)
     if not options["compose"]:

@@ -92,7 +92,8 @@ class Pip:
 
     def install(self, exact: Sequence[str], folder: Path) -> None:
         """See `Installer`."""
-        arguments = ("-q", "--no-deps", "--only-binary", ":all:", "--target", str(folder))
+        # To compile thousands of modules takes longer than the audit, which imports a few hundred.
+        arguments = ("-q", "--no-deps", "--no-compile", "--only-binary", ":all:", "--target", str(folder))
         _installed(_run((*self.command, "install", *PATIENCE, *arguments, *exact), _beside(folder)))
 
 
@@ -118,7 +119,7 @@ class Uv:
 
     def install(self, exact: Sequence[str], folder: Path) -> None:
         """See `Installer`."""
-        arguments = ("-q", "--no-deps", "--compile-bytecode", "--target", str(folder))
+        arguments = ("-q", "--no-deps", "--target", str(folder))
         _installed(self._pip(*arguments, requirements=exact, variables=_beside(folder)))
 
     def _pip(

@@ -76,9 +76,10 @@ class Overlays:
         folder = self.root / _key(requirements)
         try:
             self.root.mkdir(parents=True, exist_ok=True)
+            if not (folder / RECORD).is_file():
+                self._sweep()
             with FileLock(f"{folder}.lock"):
                 if not (folder / RECORD).is_file():
-                    self._sweep()
                     self._make(folder, requirements)
                     self.made.append(label)
                 (folder / RECORD).touch()

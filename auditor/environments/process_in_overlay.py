@@ -55,7 +55,7 @@ def _process(
     overlay: Overlay, module: str, more_path: Sequence[str], words: IO[str]
 ) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-B", "-c", _START.format(module=module)],
+        [sys.executable, "-c", _START.format(module=module)],
         env=os.environ | {"PYTHONPATH": overlay.path(more_path)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
