@@ -32,7 +32,7 @@ from .spec_options import make_spec, spec_options
 @click.option(
     "--check-releases",
     is_flag=True,
-    help="Where something is wrong, audit other releases of adapters, installed and thrown away again.",
+    help="Where something is wrong, audit other releases of adapters, beside the installed one.",
 )
 @click.option("--static-only", is_flag=True, help="Shapes only, nothing is executed.")
 @click.option("--offline", is_flag=True, help="Do not ask the Hub.")

@@ -16,7 +16,7 @@ from ..environments.overlays import Overlays, overlays_in
 from ..errors import ExitCode, UsageError
 from ..jobs.audits_elsewhere import audits_in
 from ..jobs.batch_lines import Line
-from ..jobs.bisection import Row
+from ..jobs.halving import Row
 from ..jobs.matrix_specs import as_lines
 from ..library.find_library import library_named
 from ..project.rule_names import rule_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter_audit.auditor.jobs.bisection import Row
+from adapter_audit.auditor.jobs.halving import Row
 
 STATES = st.lists(st.sampled_from([True, False, None]), max_size=24)
 
