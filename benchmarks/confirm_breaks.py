@@ -4,8 +4,8 @@
     python benchmarks/confirm_breaks.py comparison.json --before FOLDER [--count 10]
 
 FOLDER holds the packages of the earlier environment (`environments/*/packages` of the cache); what is
-installed is the later one. A break is confirmed when the oracle says `ok` before, and after it what the auditor says.
-Exit code 1 when one is not.
+installed is the later one. A break is confirmed when the oracle says `ok` before, and after it what the
+auditor says. Exit code 1 when one is not.
 """
 
 from __future__ import annotations
