@@ -16,7 +16,9 @@ from adapter_audit.rules.base import Rule
 
 ROOTS = (Path(inspect.getfile(auditor)).parent, Path(inspect.getfile(Rule)).parent)
 FILES = [p for root in ROOTS for p in sorted(root.rglob("*.py")) if "toys" not in p.relative_to(root).parts]
-TYPES = frozenset(CONFIG_MAPPING_NAMES) | {name.replace("-", "_") for name in CONFIG_MAPPING_NAMES}
+PROGRAMS = frozenset({"git"})
+"""Model types that are also the name of a program which the code calls."""
+TYPES = {n for name in CONFIG_MAPPING_NAMES for n in (name, name.replace("-", "_"))} - PROGRAMS
 CLASSES = frozenset(name.removesuffix("Config") for name in CONFIG_MAPPING_NAMES.values())
 PARTS = r"(Sdpa|Flash|Self|Cross|PreTrained)*(Model|Config|Attention|Layer|Block|Encoder|Decoder|MLP|For)"
 """How the names of a model's classes go on; any word may follow."""

@@ -24,8 +24,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "docs/index.md", "docs/start.md", "docs/reading.md", "docs/usage.md", "docs/ci.md")
 BLOCK = re.compile(r"(?<=^```console\n)(.*?)(?=^```$)", re.DOTALL | re.MULTILINE)
 PLACEHOLDER = re.compile(r"(?<![\w=-])[A-Z]{3,}\b")
-INSTALLS = "--check-releases"
-"""Installs several releases: minutes. `tests/fixes` runs it."""
+INSTALLS = ("--check-releases", "adapter-audit compare ", "adapter-audit bisect ")
+"""These install several releases: minutes. `tests/fixes` and `tests/e2e` run them."""
 CACHE = ROOT / "build" / "documented-commands"
 """Pages show the same audits."""
 FILES = {
@@ -45,8 +45,9 @@ class Shown:
     @property
     def runs(self) -> bool:
         """Whether it is one of ours, complete, and no usage line."""
-        ours = self.command.startswith("adapter-audit ") and INSTALLS not in self.command
-        return ours and not PLACEHOLDER.search(re.sub(r"'[^']*'", "", self.command))
+        ours = self.command.startswith("adapter-audit ")
+        installs = any(words in self.command for words in INSTALLS)
+        return ours and not installs and not PLACEHOLDER.search(re.sub(r"'[^']*'", "", self.command))
 
 
 def main() -> int:

@@ -109,6 +109,11 @@ def open_store(directory: Path | None, limit: int = DEFAULT_LIMIT) -> Store:
 
     Nothing is created before something is stored. Raises UsageError when a file is in the way.
     """
+    return Store(cache_directory(directory), limit)
+
+
+def cache_directory(directory: Path | None = None) -> Path:
+    """What `open_store` says of the directory, without a cache in it. Raises UsageError likewise."""
     chosen = directory or _from_environment()
     if chosen is None:
         from platformdirs import user_cache_path
@@ -116,7 +121,7 @@ def open_store(directory: Path | None, limit: int = DEFAULT_LIMIT) -> Store:
         chosen = user_cache_path("adapter-audit", appauthor=False)
     if chosen.exists() and not chosen.is_dir():
         raise UsageError(f"the cache directory {chosen} is a file", do="give --cache-dir a directory")
-    return Store(chosen, limit)
+    return chosen
 
 
 def _from_environment() -> Path | None:

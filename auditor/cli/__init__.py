@@ -16,6 +16,8 @@ COMMANDS = {
     "audit": "adapter_audit.auditor.cli.audit:audit_command",
     "batch": "adapter_audit.auditor.cli.batch:batch_command",
     "matrix": "adapter_audit.auditor.cli.matrix:matrix_command",
+    "compare": "adapter_audit.auditor.cli.compare:compare_command",
+    "bisect": "adapter_audit.auditor.cli.bisect:bisect_command",
     "lint": "adapter_audit.auditor.lint.command:lint_command",
     "explain": "adapter_audit.auditor.cli.explain:explain_command",
     "rules": "adapter_audit.auditor.cli.explain:rules_command",

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import rich_click as click
 
 from ..errors import ExitCode, UsageError
 from ..project.fail_on import FailOn, worse
 from ..schema.result import AuditResult
+
+if TYPE_CHECKING:
+    from adapter_audit.reports.report import ReportOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -82,29 +86,41 @@ def write_reports(
     from adapter_audit.reports import report as base
 
     for kind, target in parsed_reports(kinds):
-        options = base.ReportOptions(
-            show_source=show_source,
-            color=_use_color(color, target is None),
-            width=_width(target is None),
-            baseline=tuple(compared),
-            declared_at=declared_at,
-        )
-        text = base.render(kind, results, options)
-        if target is None:
-            click.echo(text, nl=not text.endswith("\n"), color=True)
-        else:
-            write_atomically(target, text)
+        look = look_of(target, color=color, show_source=show_source)
+        options = replace(look, baseline=tuple(compared), declared_at=declared_at)
+        give(base.render(kind, results, options), target)
 
 
-def parsed_reports(kinds: Sequence[str]) -> list[tuple[str, Path | None]]:
-    """`KIND[=FILE]` pairs; raises UsageError for an unknown kind, or two reports on stdout."""
+def look_of(target: Path | None, *, color: str, show_source: bool) -> ReportOptions:
+    """How a report for a file, or for stdout (None), is to look."""
+    from adapter_audit.reports.report import ReportOptions
+
+    return ReportOptions(
+        show_source=show_source, color=_use_color(color, target is None), width=_width(target is None)
+    )
+
+
+def give(text: str, target: Path | None) -> None:
+    """Write a report to its file, whole or not at all, or to stdout."""
+    if target is None:
+        click.echo(text, nl=not text.endswith("\n"), color=True)
+    else:
+        write_atomically(target, text)
+
+
+def parsed_reports(kinds: Sequence[str], known: Sequence[str] = ()) -> list[tuple[str, Path | None]]:
+    """`KIND[=FILE]` pairs; raises UsageError for an unknown kind, or two reports on stdout.
+
+    `known` are the kinds there are, those of audits where nothing is said.
+    """
     from adapter_audit.reports import report as base
 
+    known = known or base.kinds()
     pairs: list[tuple[str, Path | None]] = []
     for text in kinds or ("terminal",):
         kind, _, file = text.partition("=")
-        if kind not in base.kinds():
-            raise UsageError(f"unknown report {kind!r}", do=f"known: {', '.join(base.kinds())}")
+        if kind not in known:
+            raise UsageError(f"unknown report {kind!r}", do=f"known: {', '.join(known)}")
         target = Path(file) if file and file != "-" else None
         if target is not None and not target.absolute().parent.is_dir():
             raise UsageError(f"cannot write {target}", why="its directory does not exist")

@@ -35,15 +35,20 @@ def cache_options(function: F) -> F:
 
 
 def project_options(function: F) -> F:
-    """--config, --no-config, --baseline, --write-baseline and those of the cache."""
+    """Those of `policy_options` and --write-baseline."""
+    keep = click.option(
+        "--write-baseline", type=click.Path(path_type=Path), help="Keep what is open now as known."
+    )
+    return policy_options(keep(function))
+
+
+def policy_options(function: F) -> F:
+    """--config, --no-config, --baseline and those of the cache."""
     for option in reversed(
         (
             click.option("--config", type=click.Path(path_type=Path), help="Configuration file to use."),
             click.option("--no-config", is_flag=True, help="Use no configuration file."),
             click.option("--baseline", type=click.Path(path_type=Path), help="File of known findings."),
-            click.option(
-                "--write-baseline", type=click.Path(path_type=Path), help="Keep what is open now as known."
-            ),
         )
     ):
         function = option(function)
@@ -73,6 +78,7 @@ class Project:
             fixes=bool(options.get("fix")),
             releases=bool(options.get("check_releases")),
             offline=options["offline"] or config.offline,
+            environments=str(chosen_directory(options, file) or ""),
             graph=graph,
             select=_rules(options["select"]) or rule_ids(config.select),
             ignore=_rules(options["ignore"]),
@@ -122,10 +128,15 @@ def chosen_store(options: dict[str, Any], file: ConfigFile | None = None) -> Sto
     config = file.config if file is not None else None
     if options["no_cache"] or (config is not None and not config.cache and not options["cache_dir"]):
         return None
-    directory = options["cache_dir"]
+    return open_store(chosen_directory(options, file))
+
+
+def chosen_directory(options: dict[str, Any], file: ConfigFile | None = None) -> Path | None:
+    """The directory of the cache that was asked for; None for ADAPTER_AUDIT_CACHE, or the user's."""
+    directory: Path | None = options["cache_dir"]
     if directory is None and file is not None and not os.environ.get("ADAPTER_AUDIT_CACHE"):
         directory = file.resolve(file.config.cache_dir)
-    return open_store(directory)
+    return directory
 
 
 def _baseline(path: Path | None, target: Path | None) -> Baseline | None:

@@ -14,6 +14,7 @@ from ..cache.content_key import cache_key, hash_source, own_files
 from ..cache.store import Store
 from ..request.job import Job
 from ..request.preflight import preflight
+from ..schema.audit_options import OUTSIDE_KEY
 from ..schema.result import AuditResult
 from ..source.source_files import absolute_file
 
@@ -51,7 +52,7 @@ def audit_cached(job: Job, store: Store | None) -> AuditResult:
 
 
 def _key(job: Job) -> str | None:
-    return cache_key(job, {k: v for k, v in asdict(job.options).items() if k != "offline"})
+    return cache_key(job, {k: v for k, v in asdict(job.options).items() if k not in OUTSIDE_KEY})
 
 
 def _may_be_kept(files: Collection[str]) -> bool:

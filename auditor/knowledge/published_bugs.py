@@ -22,9 +22,11 @@ def with_explanations(finding: Finding, environment: Environment) -> Finding:
 
 
 def fits(bug: dict[str, Any], finding: Finding, environment: Environment) -> bool:
-    """Whether a bug is one of this release, in a line that the finding names."""
+    """Whether a bug is one of this release, in a line that the finding names, of the kind it says if any."""
     release = getattr(environment, bug.get("package", "adapters"), "").split("+")[0]
     if not release or not SpecifierSet(bug["releases"]).contains(release):
+        return False
+    if "cause" in bug and (finding.cause is None or finding.cause.value != bug["cause"]):
         return False
     places = {(p.file, p.code) for p in (finding.primary, *finding.related)}
     return any(file == bug["file"] and bug["code"] in code for file, code in places)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+OUTSIDE_KEY = ("offline", "environments")
+
 
 @dataclass(frozen=True)
 class AuditOptions:
-    """Options of one audit; every field but `offline` is part of the cache's key."""
+    """Options of one audit; every field but those of `OUTSIDE_KEY` is part of the cache's key."""
 
     static_only: bool = False
     offline: bool = False
@@ -16,6 +18,8 @@ class AuditOptions:
     fixes: bool = False
     """Look for remedies of what is wrong, and prove them (costs further audits)."""
     releases: bool = False
-    """Audit other releases of the library, installed in throw-away environments, where something is wrong."""
+    """Where something is wrong, audit other releases of the library, in environments beside the installed."""
+    environments: str = ""
+    """Directory below which those environments are kept; empty for the user's cache directory."""
     select: frozenset[str] = frozenset()
     ignore: frozenset[str] = frozenset()
