@@ -51,11 +51,17 @@ def _asked(lines: Sequence[Line], options: Mapping[str, Any]) -> list[str] | Non
     except BrokenPipeError:
         answer = ""
     if not answer:
-        process.kill()
-        process.wait()
-        _kept.clear()
+        end()
         return None
     return list(map(str, json.loads(answer)))
+
+
+def end() -> None:
+    """End the process, if there is one."""
+    for process in _kept:
+        process.kill()
+        process.communicate()
+    _kept.clear()
 
 
 def _started() -> subprocess.Popen[str]:

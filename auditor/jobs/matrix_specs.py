@@ -92,8 +92,8 @@ def every_method(library: Library) -> list[str]:
 
 
 def every_block(library: Library) -> list[str]:
-    """Each block of the library over two adapters."""
-    return [f"{kind}(a,b{NUMBERS.get(kind, '')})" for kind in library.blocks]
+    """One adapter alone, and each block of the library over two."""
+    return ["a", *(f"{kind}(a,b{NUMBERS.get(kind, '')})" for kind in library.blocks)]
 
 
 def generates(model: str, *, offline: bool = False) -> bool:

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,14 +18,52 @@ from adapter_audit.auditor.jobs.share_groups import groups
 from adapter_audit.auditor.jobs.shared_model import SharedModel
 from adapter_audit.auditor.schema.audit_options import AuditOptions
 
-MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+SMALL: dict[str, dict[str, Any]] = {
+    "bert": {
+        "model_type": "bert",
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "vocab_size": 99,
+        "architectures": ["BertModel"],
+    },
+    "t5": {
+        "model_type": "t5",
+        "d_model": 32,
+        "d_kv": 8,
+        "d_ff": 64,
+        "num_layers": 2,
+        "num_heads": 4,
+        "vocab_size": 99,
+        "decoder_start_token_id": 0,
+        "architectures": ["T5Model"],
+    },
+    "gpt2": {
+        "model_type": "gpt2",
+        "n_embd": 32,
+        "n_layer": 2,
+        "n_head": 4,
+        "vocab_size": 99,
+        "architectures": ["GPT2LMHeadModel"],
+    },
+}
 OFFLINE: dict[str, Any] = {"offline": True}
 pytestmark = pytest.mark.skipif(
     "fork" not in multiprocessing.get_all_start_methods(), reason="models are shared by fork"
 )
 
 
-def lines(*composes: str, model: str = MODEL, adapter: str = "seq_bn", **fields: Any) -> tuple[Line, ...]:
+@pytest.fixture(autouse=True)
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Directories of small models, below the current one."""
+    for name, config in SMALL.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(json.dumps(config))
+    monkeypatch.chdir(tmp_path)
+
+
+def lines(*composes: str, model: str = "bert", adapter: str = "seq_bn", **fields: Any) -> tuple[Line, ...]:
     return tuple(
         Line(c, json.dumps({"model": model, "compose": c, "adapter": adapter} | fields)) for c in composes
     )
@@ -57,10 +96,10 @@ ALL = ("parallel(a,b)", "stack(a,b)", "batchsplit(a,b;2,1)", "average(a,b)", "sp
 @pytest.mark.parametrize(
     ("model", "adapter", "composes", "fields"),
     [
-        (MODEL, "seq_bn", (*ALL, "multitask(a,b)"), {}),
-        (MODEL, "lora", ("parallel(a,b)", "average(a,b)", "parallel(a,b)"), {"mode": "train"}),
-        ("t5-small", "prefix_tuning", ("parallel(a,b)", "stack(a,b)"), {"mask": "right"}),
-        ("distilgpt2", "lora", ("stack(a,b)", "parallel(a,b)"), {"mode": "beam"}),
+        ("bert", "seq_bn", (*ALL, "multitask(a,b)"), {}),
+        ("bert", "lora", ("parallel(a,b)", "average(a,b)", "parallel(a,b)"), {"mode": "train"}),
+        ("t5", "prefix_tuning", ("parallel(a,b)", "stack(a,b)"), {"mask": "right"}),
+        ("gpt2", "lora", ("stack(a,b)", "parallel(a,b)"), {"mode": "beam"}),
     ],
 )
 def test_every_result_is_that_of_the_single_audit(
