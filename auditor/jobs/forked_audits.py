@@ -19,13 +19,12 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ..errors import AuditError
 from ..probe.child_process import TIME_LIMIT
 from ..request.job import Job
 from ..runtime.garbage_collection import garbage_collection_paused
 from ..runtime.silent_process import silence
 from ..runtime.worker_pool import end_with_parent
-from .shared_model import AuditAlone, Audited, SharedModel
+from .shared_model import Audited, SharedModel
 
 PATIENCE = 3 * TIME_LIMIT
 """Seconds until the bench's process is given up: it has a probe's time for the references, and each audit."""
@@ -40,8 +39,8 @@ def forked_audits(jobs: Sequence[Job]) -> Iterator[Audited | None]:
         warnings.simplefilter("ignore")
         try:
             shared = SharedModel(jobs)
-        except (AuditError, AuditAlone):
-            return  # each one says it for itself
+        except Exception:
+            return  # each one meets it alone, and says what it is
     try:
         with _forked(_serve, shared, daemon=False) as answers:
             for _ in jobs:
