@@ -19,15 +19,16 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ..probe.child_process import TIME_LIMIT
+from ..probe.child_process import PATIENCE, TIME_LIMIT
 from ..request.job import Job
+from ..runtime.computing_limit import limit_computing
 from ..runtime.garbage_collection import garbage_collection_paused
 from ..runtime.silent_process import silence
 from ..runtime.worker_pool import end_with_parent
 from .shared_model import Audited, SharedModel
 
-PATIENCE = 3 * TIME_LIMIT
-"""Seconds until the bench's process is given up: it has a probe's time for the references, and each audit."""
+LONGEST = PATIENCE * TIME_LIMIT
+"""Seconds by the clock until an audit's process is given up; what it may compute is less (`_work`)."""
 
 
 def forked_audits(jobs: Sequence[Job]) -> Iterator[Audited | None]:
@@ -44,7 +45,7 @@ def forked_audits(jobs: Sequence[Job]) -> Iterator[Audited | None]:
     try:
         with _forked(_serve, shared, daemon=False) as answers:
             for _ in jobs:
-                yield _answer(answers, PATIENCE)
+                yield _answer(answers, 2 * LONGEST)  # the first one waits for the bench, too
     finally:
         shared.subject.release()
 
@@ -54,7 +55,7 @@ def _serve(answers: Connection, shared: SharedModel) -> None:
     shared.put_on_bench()
     for job in shared.jobs:
         with _forked(_audit, shared, job, daemon=True) as answer:
-            outcome = _answer(answer, TIME_LIMIT)
+            outcome = _answer(answer, LONGEST)
         answers.send(outcome)
 
 
@@ -95,6 +96,7 @@ def _work(work: Any, sender: Connection, *arguments: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asked for the audits ends this process
     end_with_parent()
     silence()
+    limit_computing(2 * TIME_LIMIT)  # a probe's time, and as much for all else
     with garbage_collection_paused():
         work(sender, *arguments)
     sender.close()

@@ -154,7 +154,7 @@ def test_who_stops_listening_leaves_no_process(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_process_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SharedModel, "put_on_bench", lambda self: signal.pause())
-    monkeypatch.setattr(forked_audits, "PATIENCE", 0.5)
+    monkeypatch.setattr(forked_audits, "LONGEST", 0.25)
     (found,) = {r["verdict"] for r in audited(lines("parallel(a,b)", "stack(a,b)"), share=True)}
     assert found == "compatible"
 
