@@ -92,14 +92,16 @@ class MetaForward:
             for name in names:
                 self.model.add_adapter(name, config="lora")
             self.model.set_active_adapters(Parallel(*names))
-            self.inputs = torch.zeros((batch, 7), dtype=torch.long)
+            self.inputs = {"input_ids": torch.zeros((batch, 7), dtype=torch.long)}
+        if config.is_encoder_decoder:
+            self.inputs["decoder_input_ids"] = self.inputs["input_ids"][:, :5]
 
     def __call__(self) -> None:
         """One forward."""
         import torch
 
         with torch.no_grad(), torch.device("meta"):
-            self.model(input_ids=self.inputs)
+            self.model(**self.inputs)
 
 
 def _config(model: str) -> dict[str, Any]:
@@ -229,11 +231,13 @@ def main() -> None:
     page = [f"# Benchmarks\n\nWritten by `python benchmarks/page.py` on {time.strftime('%Y-%m-%d')}.\n"]
     page += [str(__doc__).strip().partition("\n\n")[2].partition("\n\n")[2], ""]
     for title, rows in sections:
-        page += [f"## {title}\n", *rows, ""]
-    text = "\n".join(page)
+        page += [f"## {title}\n"]
+        for row in rows:
+            print(row, flush=True)
+            page.append(row)
+        page.append("")
     if options.output:
-        options.output.write_text(text, encoding="utf-8")
-    print(text)
+        options.output.write_text("\n".join(page), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ _SHARD = re.compile(r"^([1-9]\d*)/([1-9]\d*)$")
     "--models",
     multiple=True,
     metavar="LIST",
-    help="Models, with commas, or patterns (t5*). Default: one of each type in the catalogue.",
+    help="Models, with commas, or patterns (*-base). Default: one of each type in the catalogue.",
 )
 @click.option("--methods", multiple=True, metavar="LIST", help="Methods, alike. Default: all of the library.")
 @click.option(

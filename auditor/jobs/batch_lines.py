@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..cache.store import Store
 from ..errors import AuditError, LibraryRefusal
@@ -19,6 +19,9 @@ from ..schema.spec import AuditSpec
 from .cached_audit import audit_cached, keep, lookup
 from .result_lines import Line, failed, finished, read_lines, result_line
 from .share_groups import groups
+
+if TYPE_CHECKING:
+    from .shared_model import Audited
 
 __all__ = ["Line", "Sink", "audit_lines", "finished", "read_lines", "run"]
 
@@ -64,48 +67,44 @@ def audit_lines(lines: Sequence[Line], options: Mapping[str, Any], share: bool =
 
 
 @contextmanager
-def _outcomes(jobs: Sequence[Job]) -> Iterator[Iterator[Any]]:
+def _outcomes(jobs: Sequence[Job]) -> Iterator[Iterator[Audited | None]]:
     """What each job's audit on a shared model came to; None where it has to be done alone."""
     if len(jobs) < 2:
         yield iter(())
         return
     from .forked_audits import forked_audits
 
-    audits = forked_audits(jobs)
-    try:
+    with closing(forked_audits(jobs)) as audits:
         yield audits
-    finally:
-        audits.close()
 
 
 def _asked(line: Line, request: AuditOptions, store: Store | None) -> _Asked:
-    def looked_up() -> _Asked:
+    try:
         spec = AuditSpec.read_line(line.text)
         job = resolved_job(spec.model_copy(update={"id": line.id}), request)
         found = lookup(job, store)
-        return _Asked(line, None if found else job, found)
-
-    return _guarded(line, looked_up, lambda result: _Asked(line, result=result))
-
-
-def _answered(line: Line, job: Job, store: Store | None, outcome: Any) -> AuditResult:
-    if outcome is None:
-        return _guarded(line, lambda: audit_cached(job, store), lambda result: result)
-    result, files = outcome
-    keep(job, store, result, files)
-    return result  # type: ignore[no-any-return]
-
-
-def _guarded(line: Line, action: Callable[[], Any], instead: Callable[[AuditResult], Any]) -> Any:
-    """What the action gives; `instead` of the result that says why there is none."""
-    try:
-        return action()
-    except LibraryRefusal as error:
-        return instead(failed(line, error.line, Verdict.REFUSED))
-    except AuditError as error:
-        return instead(failed(line, error.line))
     except Exception as error:
-        return instead(failed(line, f"internal error: {type(error).__name__}: {error}"))
+        return _Asked(line, result=_told(line, error))
+    return _Asked(line, None if found else job, found)
+
+
+def _answered(line: Line, job: Job, store: Store | None, outcome: Audited | None) -> AuditResult:
+    try:
+        if outcome is None:
+            return audit_cached(job, store)
+        keep(job, store, *outcome)
+    except Exception as error:
+        return _told(line, error)
+    return outcome[0]
+
+
+def _told(line: Line, error: Exception) -> AuditResult:
+    """The result of a line whose audit ended with an exception."""
+    if isinstance(error, LibraryRefusal):
+        return failed(line, error.line, Verdict.REFUSED)
+    if isinstance(error, AuditError):
+        return failed(line, error.line)
+    return failed(line, f"internal error: {type(error).__name__}: {error}")
 
 
 def run(

@@ -90,7 +90,7 @@ def _use_dask(block: ExitStack, address: str) -> None:
     from distributed import Client
     from joblib import parallel_config
 
-    client = block.enter_context(Client(f"tcp://{address}", timeout=CONNECTING))  # type: ignore[no-untyped-call]
+    client = block.enter_context(Client(f"tcp://{address}", timeout=CONNECTING))
     block.enter_context(parallel_config(backend="dask", client=client))
 
 

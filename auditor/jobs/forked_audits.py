@@ -14,7 +14,7 @@ import multiprocessing
 import os
 import signal
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
@@ -31,7 +31,7 @@ LONGEST = PATIENCE * TIME_LIMIT
 """Seconds by the clock until an audit's process is given up; what it may compute is less (`_work`)."""
 
 
-def forked_audits(jobs: Sequence[Job]) -> Iterator[Audited | None]:
+def forked_audits(jobs: Sequence[Job]) -> Generator[Audited | None, None, None]:
     """What each job's audit came to, in order; None for one that has to be done alone.
 
     The jobs differ in their composition only (`share_groups`).
@@ -71,7 +71,7 @@ def _audit(answers: Connection, shared: SharedModel, job: Job) -> None:
 def _answer(answers: Connection, patience: float) -> Audited | None:
     """The next answer; None from a process that died or does not answer in time."""
     try:
-        return answers.recv() if answers.poll(patience) else None  # type: ignore[no-any-return]
+        return answers.recv() if answers.poll(patience) else None
     except (EOFError, OSError):
         return None
 

@@ -54,7 +54,7 @@ def split_lists(texts: Iterable[str]) -> list[str]:
 
 
 def chosen(texts: Iterable[str], known: Sequence[str], without: Iterable[str] = ()) -> list[str]:
-    """What is asked for: all that is known when nothing is said, patterns (`t5*`) from that, other texts too.
+    """What is asked for: all that is known when nothing is said, patterns (`*-base`) from that, other texts.
 
     Raises UsageError for a pattern that matches nothing.
     """

@@ -20,7 +20,8 @@ _OF_THE_COMPOSITION = {"id", "compose", "adapter", "adapters", "batch", "seq_len
 
 def groups(lines: Iterable[Line], options: AuditOptions) -> Iterator[tuple[Line, ...]]:
     """The lines in order, neighbours together that can share a model."""
-    for _, found in groupby(enumerate(lines), lambda numbered: _key_of(*numbered, options)):
+    keyed = ((_key_of(number, line, options), line) for number, line in enumerate(lines))
+    for _, found in groupby(keyed, lambda pair: pair[0]):
         together = tuple(line for _, line in found)
         yield from (together[at : at + LARGEST] for at in range(0, len(together), LARGEST))
 
