@@ -16,11 +16,12 @@ PEFT := $(addprefix $(RELEASES)/peft-,0.21.2 0.17.1 0.13.2)
 space := $() $()
 ARGS ?= t5-base --compose parallel:5
 WORKERS ?= 2
+MATRIX ?= --mode forward
 CHECKED := auditor rules reports
 # Tiny models are slower on many threads, and the tests run side by side already.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help audit test browser lint format types layers typos docs docs-check site check release clean
+.PHONY: help audit test matrix matrix-check browser lint format types layers typos docs docs-check site check release clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -63,6 +64,15 @@ audit: $(READY) ## Run the main job (ARGS='t5-base --compose parallel:5')
 test: $(CHECKPOINT) $(OLDER) $(PEFT) ## Run all tests but those in the browser
 	ADAPTER_AUDIT_RELEASES=$(subst $(space),:,$(abspath $(OLDER)))$${ADAPTER_AUDIT_RELEASES:+:$$ADAPTER_AUDIT_RELEASES} \
 	  $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --ignore tests/browser
+
+matrix: $(READY) ## Audit the support matrix (MATRIX='--mode forward'), publish it in docs/matrix
+	@mkdir -p build
+	$(BIN)/adapter-audit matrix $(MATRIX) --offline --jobs $(WORKERS) -o build/matrix.jsonl --resume --fail-on never \
+	  --report markdown=build/matrix.md
+	$(BIN)/python -m tools.matrix_pages build/matrix.jsonl docs/matrix
+
+matrix-check: $(READY) ## Audit a sample of the published matrix again, another one for each commit
+	$(BIN)/python -m tools.matrix_sample docs/matrix/matrix.json
 
 browser: $(READY) ## Run the tests of the HTML reports in Chromium (a Debian package: chromium)
 	$(BIN)/python -m pytest tests/browser

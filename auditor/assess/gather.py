@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,13 @@ class Timer:
 
     seconds: dict[str, float] = field(default_factory=dict)
 
+    @contextmanager
+    def measured(self, stage: str) -> Iterator[None]:
+        """Add the time of the block to a stage."""
+        started = time.perf_counter()
+        yield
+        self.measure(stage, started)
+
     def measure(self, stage: str, started: float) -> None:
         """Add the time since `started` to a stage."""
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
@@ -40,25 +49,29 @@ def gather(job: Job, timer: Timer) -> tuple[Subject, Facts]:
         except BaseException:
             _cancel(probe)
             raise
-        failed = subject.setup_failure is not None
-        if failed:
+        if subject.setup_failure is not None:
             _cancel(probe)
             probe = None
         started = time.perf_counter()
         outcome, lost = _outcome(probe, static)
         timer.measure("probe", started)
-    facts = Facts(
+    return subject, facts_of(subject, static, outcome, lost)
+
+
+def facts_of(subject: Subject, static: StaticFacts | None, probe: ProbeFacts | None, lost: str = "") -> Facts:
+    """What is known of a subject and from both halves; `lost` says why there is nothing from the probe."""
+    job = subject.job
+    return Facts(
         job=job,
         axes=_axes(job),
         static=static,
-        probe=outcome,
+        probe=probe,
         probe_lost=lost,
         setup_failure=subject.setup_failure,
         model_type=str(getattr(subject.model.config, "model_type", "")),
         heads=subject.heads,
-        supported=job.library.supported(subject.model) if failed else (),
+        supported=job.library.supported(subject.model) if subject.setup_failure is not None else (),
     )
-    return subject, facts
 
 
 def _probe(job: Job, timer: Timer) -> Probe:

@@ -106,8 +106,11 @@ def build(
     device: str = "meta",
     dtype: torch.dtype | None = None,
     bare: Callable[[Any], None] | None = None,
+    composed: bool = True,
 ) -> Subject:
     """Build the model and set up the composition; `bare` is called with the model before it has adapters.
+
+    With `composed=False` the adapters are there and nothing is active: `recomposed` goes on from there.
 
     All is made in `dtype`, to compare values; without one, the model is loaded in the spec's dtype and gets
     adapters as the library adds them, to see what meets in use.
@@ -131,13 +134,34 @@ def build(
     if bare is not None:
         bare(model.eval())
     with default_dtype(dtype or torch.float32), _on(device):
-        subject = Subject(job, model)
-        subject.setup_failure = set_up(subject)
+        subject = Subject(job, model, own_dtypes=frozenset(own))
+        subject.setup_failure = set_up(subject, composed=composed)
         if device == "meta":
             _all_to_meta(model)  # some adapter parameters are made from real values, on the CPU
+    return _finished(subject, dtype)
+
+
+def recomposed(
+    subject: Subject, job: Job, *, device: str = "meta", dtype: torch.dtype | None = None
+) -> Subject:
+    """The same model with the same adapters, for another composition of them, as `build` would make it.
+
+    What its blocks need beside the adapters stays in the model. Raises UsageError like `build`.
+    """
+    again = Subject(job, subject.model, own_dtypes=subject.own_dtypes)
+    with default_dtype(dtype or torch.float32), _on(device):
+        again.setup_failure = _composed(again)
+        if device == "meta":
+            _all_to_meta(again.model)
+    return _finished(again, dtype)
+
+
+def _finished(subject: Subject, dtype: torch.dtype | None) -> Subject:
+    """What follows from the model once it has its adapters."""
+    model, job = subject.model, subject.job
     if dtype is None:
         _cast_as_told(model, job)
-    subject.own_dtypes = frozenset(own | (floating_dtypes(model) - {dtype}))
+    subject.own_dtypes |= floating_dtypes(model) - {dtype}
     if subject.setup_failure is None:
         check_given(model, job.source.inputs or {})
         subject.inputs = input_maker(model, job, dtype)
@@ -183,22 +207,36 @@ def _tied(model: Any) -> Any:
     return model
 
 
-def set_up(subject: Subject) -> Failure | None:
-    """Prepare the model, add all adapters and make the composition active once."""
+def set_up(subject: Subject, *, composed: bool = True) -> Failure | None:
+    """Prepare the model, add all adapters and make the composition active once, where it is wanted."""
     job, library, model = subject.job, subject.library, subject.model
     try:
         library.prepare(model)
         missing = {n: method for n, method in job.methods.items() if not library.has_adapter(model, n)}
-        library.add(model, missing, job.tree)
+        library.add(model, missing, job.tree if composed else Block("stack", job.names))
         _add_heads(subject)
         if job.spec.gradient_checkpointing:
             _enable_checkpointing(model, library.package)
         model.eval()
-        _activate_with_heads(subject)
+        if composed:
+            _activate_with_heads(subject)
     except UsageError:
         raise
     except Exception as error:
         return failure_of(error, library.package)
+    return None
+
+
+def _composed(subject: Subject) -> Failure | None:
+    """The rest of `set_up`, on a model that has the adapters: what the blocks need, and the composition."""
+    try:
+        subject.library.add(subject.model, {}, subject.tree)
+        subject.model.eval()
+        _activate_with_heads(subject)
+    except UsageError:
+        raise
+    except Exception as error:
+        return failure_of(error, subject.library.package)
     return None
 
 

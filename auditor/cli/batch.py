@@ -12,18 +12,20 @@ import rich_click as click
 from ..errors import ExitCode, UsageError
 from ..project.fail_on import worse
 from ..schema.result import AuditResult
-from .options import exit_code, parsed_reports, report_options, write_atomically, write_reports
+from .options import executor_option, exit_code, parsed_reports, report_options, write_reports
 from .progress import progress_bar
 from .project import cache_options, chosen_store
+from .result_file import opened
 
 if TYPE_CHECKING:
-    from ..jobs.batch_lines import Line
+    from ..jobs.result_lines import Line
 
 
 @click.command("batch")
 @click.argument("specs", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Result lines; default: stdout.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes.")
+@executor_option
 @click.option("--resume", is_flag=True, help="Keep the finished lines of the output file and do the rest.")
 @click.option("--static-only", is_flag=True, help="Shapes only, nothing is executed.")
 @click.option("--offline", is_flag=True, help="Do not ask the Hub.")
@@ -54,7 +56,12 @@ def batch_command(specs: Path, output: Path | None, **options: Any) -> int:
             sink.judge(text)
         bar.update(len(done))
         batch.run(
-            lines[len(done) :], sink, audit_options, jobs=options["jobs"], progress=lambda _: bar.update(1)
+            lines[len(done) :],
+            sink,
+            audit_options,
+            jobs=options["jobs"],
+            executor=options["executor"],
+            progress=lambda _: bar.update(1),
         )
     if sink.failed:
         message = f"{sink.failed} of {len(lines)} specs could not be audited, their lines say why"
@@ -111,18 +118,7 @@ def _sink(
     """Where the result lines go; what is finished is kept there."""
     if output is None:
         return nullcontext(sys.stdout)
-    try:
-        return _continued(output, lines, done) if done else output.open("w", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {output}", why=error.strerror or str(error)) from error
-
-
-def _continued(output: Path, lines: list[Line], done: list[tuple[str, str]]) -> IO[str]:
-    """Open the output for appending, behind its finished lines; results are in order: they are a prefix."""
-    if [line.id for line in lines[: len(done)]] != [name for name, _ in done]:
-        raise UsageError(f"{output} was not written for these specs", do="remove it or leave --resume out")
-    write_atomically(output, "".join(text + "\n" for _, text in done))
-    return output.open("a", encoding="utf-8")
+    return opened(output, lines, done)
 
 
 def _read(path: Path) -> str:

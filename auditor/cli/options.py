@@ -54,6 +54,26 @@ def report_options(function: F) -> F:
     return function
 
 
+def executor_option(function: F) -> F:
+    """--executor."""
+    option = click.option(
+        "--executor",
+        metavar="URL",
+        callback=_checked_executor,
+        help="dask://HOST:PORT or ray://HOST:PORT: audit on these machines instead of --jobs processes.",
+    )
+    return option(function)
+
+
+def _checked_executor(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """The text, once it names an executor that is installed; raises UsageError."""
+    from ..jobs.executors import check
+
+    if value:
+        check(value)
+    return value
+
+
 def _checked_fail_on(_context: click.Context, _option: click.Parameter, value: str) -> str:
     """The text, once it can be read; raises UsageError."""
     FailOn.read(value)

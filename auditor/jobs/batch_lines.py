@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from ..cache.store import Store
 from ..errors import AuditError, LibraryRefusal
+from ..request.job import Job, resolved_job
 from ..runtime.dedicated_process import dedicate_process
 from ..runtime.worker_pool import in_order
+from ..schema.audit_options import AuditOptions
 from ..schema.result import AuditResult, Verdict
 from ..schema.spec import AuditSpec
+from .cached_audit import audit_cached, keep, lookup
+from .result_lines import Line, failed, finished, read_lines, result_line
+from .share_groups import groups
+
+if TYPE_CHECKING:
+    from .shared_model import Audited
+
+__all__ = ["Line", "Sink", "audit_lines", "finished", "read_lines", "run"]
 
 DIED = "the process died during this audit; run it alone with -vv to see more"
+
+LOST = "the machines that should audit this were lost again and again; run it alone"
 
 
 class Sink(Protocol):
@@ -28,78 +40,71 @@ class Sink(Protocol):
         """Put what was taken into safety."""
 
 
-@dataclass(frozen=True)
-class Line:
-    """One line of the specs file; `id` is the spec's own, or its line number."""
+@dataclass
+class _Asked:
+    """One line under way: its job, or the result that is there already."""
 
-    id: str
-    text: str
-
-
-def read_lines(text: str) -> list[Line]:
-    """All specs of a JSONL text (blank lines are skipped)."""
-    lines = [(n, t) for n, t in enumerate(text.split("\n"), 1) if t.strip()]
-    return [Line(_id_of(t, n), t) for n, t in lines]
+    line: Line
+    job: Job | None = None
+    result: AuditResult | None = None
 
 
-def _id_of(text: str, number: int) -> str:
-    try:
-        data = json.loads(text)
-        return str(data["id"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return f"line-{number}"
-
-
-def audit_line(line: Line, options: Mapping[str, Any]) -> str:
-    """Audit one spec line; whatever goes wrong becomes part of its result line.
+def audit_lines(lines: Sequence[Line], options: Mapping[str, Any], share: bool = True) -> Iterator[str]:
+    """Audit lines that can share a model; whatever goes wrong becomes part of a result line.
 
     `options` are those of an audit and `store`, the cache; without one nothing is kept or looked up.
     """
-    from ..request.job import resolved_job
-    from ..schema.audit_options import AuditOptions
-    from .cached_audit import audit_cached
-
     request = AuditOptions(**{name: value for name, value in options.items() if name != "store"})
+    store: Store | None = options.get("store")
+    asked = [_asked(line, request, store) for line in lines]
+    left = [one.job for one in asked if one.job is not None]
+    with _outcomes(left if share else []) as outcomes:
+        for one in asked:
+            if one.job is not None:
+                one.result = _answered(one.line, one.job, store, next(outcomes, None))
+            assert one.result is not None
+            yield result_line(one.result)
+
+
+@contextmanager
+def _outcomes(jobs: Sequence[Job]) -> Iterator[Iterator[Audited | None]]:
+    """What each job's audit on a shared model came to; None where it has to be done alone."""
+    if len(jobs) < 2:
+        yield iter(())
+        return
+    from .forked_audits import forked_audits
+
+    with closing(forked_audits(jobs)) as audits:
+        yield audits
+
+
+def _asked(line: Line, request: AuditOptions, store: Store | None) -> _Asked:
     try:
         spec = AuditSpec.read_line(line.text)
         job = resolved_job(spec.model_copy(update={"id": line.id}), request)
-        result = audit_cached(job, options.get("store"))
-    except LibraryRefusal as error:
-        result = failed(line, error.line, Verdict.REFUSED)
-    except AuditError as error:
-        result = failed(line, error.line)
+        found = lookup(job, store)
     except Exception as error:
-        result = failed(line, f"internal error: {type(error).__name__}: {error}")
-    return result.model_dump_json(exclude={"graph"})
+        return _Asked(line, result=_told(line, error))
+    return _Asked(line, None if found else job, found)
 
 
-def failed(line: Line, message: str, verdict: Verdict = Verdict.UNKNOWN) -> AuditResult:
-    """The result of a spec that could not be audited."""
+def _answered(line: Line, job: Job, store: Store | None, outcome: Audited | None) -> AuditResult:
     try:
-        spec = json.loads(line.text)
-    except (ValueError, RecursionError):
-        spec = {}
-    return AuditResult(
-        id=line.id,
-        verdict=verdict,
-        summary=message,
-        spec=spec if isinstance(spec, dict) else {},
-        unknowns=(message,),
-        error=message,
-    )
+        if outcome is None:
+            return audit_cached(job, store)
+        keep(job, store, *outcome)
+    except Exception as error:
+        return _told(line, error)
+    return outcome[0]
 
 
-def finished(output: Path) -> list[tuple[str, str]]:
-    """Ids and complete result lines of an earlier run, in order; a cut last line does not count."""
-    if not output.is_file():
-        return []
-    done: list[tuple[str, str]] = []
-    for text in output.read_text(encoding="utf-8", errors="replace").split("\n"):
-        try:
-            done.append((str(json.loads(text)["id"]), text))
-        except (ValueError, KeyError, TypeError):
-            continue
-    return done
+def _told(line: Line, error: Exception) -> AuditResult:
+    """The result of a line whose audit ended with an exception."""
+    if isinstance(error, LibraryRefusal):
+        return failed(line, error.line, Verdict.REFUSED)
+    if isinstance(error, AuditError):
+        return failed(line, error.line)
+    return failed(line, f"internal error: {type(error).__name__}: {error}")
 
 
 def run(
@@ -108,21 +113,49 @@ def run(
     options: dict[str, Any],
     *,
     jobs: int = 1,
+    executor: str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> None:
-    """Audit all lines and write one result line each, in order, flushed as soon as it is known."""
-    for line, text in _results(list(lines), options, jobs):
+    """Audit all lines and write one result line each, in order, flushed as soon as it is known.
+
+    In `jobs` processes, or on the machines of an `executor`, where the cache of this one is not asked.
+    """
+    for line, text in _results(list(lines), options, jobs, executor):
         sink.write(text + "\n")
         sink.flush()
         if progress is not None:
             progress(line.id)
 
 
-def _results(lines: list[Line], options: dict[str, Any], jobs: int) -> Iterator[tuple[Line, str]]:
+def _results(
+    lines: list[Line], options: dict[str, Any], jobs: int, executor: str | None
+) -> Iterator[tuple[Line, str]]:
+    without_store = {name: value for name, value in options.items() if name != "store"}
+    together = list(groups(lines, AuditOptions(**without_store)))
+    if executor is not None:
+        from .executors import elsewhere
+
+        for group, answers in elsewhere(executor, together, without_store):
+            yield from zip(group, answers or [result_line(failed(line, LOST)) for line in group], strict=True)
+        return
     if jobs <= 1:
         dedicate_process()
-        for line in lines:
-            yield line, audit_line(line, options)
+        for group in together:
+            yield from zip(group, audit_lines(group, options), strict=True)
         return
-    for line, text in in_order(partial(audit_line, options=options), lines, jobs, dedicate_process):
-        yield line, text or failed(line, DIED).model_dump_json(exclude={"graph"})
+    for group, texts in in_order(partial(_group, options=options), together, jobs, dedicate_process):
+        yield from zip(group, texts or _one_by_one(group, options), strict=True)
+
+
+def _group(lines: tuple[Line, ...], options: dict[str, Any], share: bool = True) -> list[str]:
+    return list(audit_lines(lines, options, share))
+
+
+def _one_by_one(lines: tuple[Line, ...], options: dict[str, Any]) -> Iterator[str]:
+    """Lines of a group of which a process died: each in its turn, that only one of them is lost."""
+    if len(lines) == 1:
+        yield result_line(failed(lines[0], DIED))
+        return
+    work = partial(_group, options=options, share=False)
+    for (line,), texts in in_order(work, [(line,) for line in lines], 1, dedicate_process):
+        yield texts[0] if texts else result_line(failed(line, DIED))

@@ -43,12 +43,17 @@ def audit_cached(job: Job, store: Store | None) -> AuditResult:
     preflight(job)
     from .one_audit import run_with_files
 
+    result, files = run_with_files(job, files=store is not None)
+    keep(job, store, result, files)
+    return result
+
+
+def keep(job: Job, store: Store | None, result: AuditResult, files: Collection[str]) -> None:
+    """Keep a new result that follows from these files, where that can be said."""
     key = _key(job) if store else None
-    result, files = run_with_files(job, files=bool(key))
     if store and key and _may_be_kept(files):
         digests = {name: hash_source(name) for name in files}
         store.save(key, {n: d for n, d in digests.items() if d is not None}, result.model_dump_json())
-    return result
 
 
 def _key(job: Job) -> str | None:

@@ -69,6 +69,8 @@ class TransformersNames:
     """Beginnings of outputs with a number for each pair of rows (image-text similarities)."""
     side_outputs: Names
     """Beginnings of outputs that are no answer: a mean over rows, or states that show up in later ones."""
+    generating_classes: Names
+    """Ends of the names of classes that make text."""
     whole_sequence_tasks: Names
     """Task heads of encoder-decoders that put the same sequence into both sides."""
     row_label_tasks: Names

@@ -48,6 +48,9 @@ class Library(Protocol):
     """Kind of block -> its name in the library; other kinds are not the library's."""
     default_config: ClassVar[str]
     """The configuration of adapters of which nothing is said."""
+    adds_in_parts: ClassVar[bool]
+    """Whether `add` may be called first for the adapters, and then without any for what a tree's blocks need:
+    so one model serves several compositions of its adapters."""
     generates_with_cache: ClassVar[bool]
     """Whether `generate` is called as most people do, with a cache."""
     source: ClassVar[PackageSource]

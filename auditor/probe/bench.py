@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ..build.inputs import input_maker, repeat_rows, take_rows, tasks_of
-from ..build.subject import Subject, bare_model, build, failure_of
+from ..build.subject import Subject, bare_model, build, failure_of, recomposed
 from ..library.library import Library
 from ..request.job import Job
 from ..schema.composition import Node, as_block, lane_count, walk
@@ -50,10 +50,17 @@ class Ran:
     """Parts of the output that cannot be read: what they are by name."""
 
 
-class Bench:
-    """One small model with the spec's adapters, its inputs, and a memory of runs."""
+class CannotTake(Exception):
+    """A bench that waits cannot be used for this composition; the text says why."""
 
-    def __init__(self, job: Job) -> None:
+
+class Bench:
+    """One small model with the spec's adapters, its inputs, and a memory of runs.
+
+    One that `waits` has no composition yet: `take` gives it one, whose references it may have run by then.
+    """
+
+    def __init__(self, job: Job, *, waits: bool = False) -> None:
         self.job, self.large = executable(job if job.source.inputs is not None else _shortened(job))
         # Recomputation under gradient checkpointing escapes the mode that keeps float64.
         recomputes = self.spec.gradient_checkpointing and self.spec.mode == "train"
@@ -78,27 +85,63 @@ class Bench:
         self._known: dict[Any, Ran] = {}
         self._own: dict[str, list[Parameter]] = {}
         self._moved: dict[tuple[str, int], Ran] = {}
-        self.subject = self._small_subject()
+        self.subject = self._small_subject(composed=not waits)
+        self._random = torch.get_rng_state()
+        self._settle()
+        for seed, name in enumerate(self.names):
+            randomise_adapter(self.own_parameters(name), seed)
+        self._state = KeptState(self.model)
+        self._line_up()
+        if not waits:
+            self._let_beams_move()
+            self.references = self.references_of(self.job)
+
+    def take(self, job: Job) -> None:
+        """Go on with another composition of the same adapters, of the same sizes, once.
+
+        Raises CannotTake where it does more to the model than to add to it, or gets other inputs.
+        """
+        before, inputs = self._identities(), self.inputs
+        self.job = _shortened(job).at(self.job.source)
+        torch.set_rng_state(self._random)
+        self.subject = recomposed(self.subject, self.job, device="cpu", dtype=self.dtype)
+        if self.subject.setup_failure is not None:
+            raise CannotTake(f"the small model cannot be set up so ({self.subject.setup_failure})")
+        self._own.clear()
+        self._settle()
+        if self.subject.heads is not None:
+            raise CannotTake("its rows are served by heads")
+        if self._identities() != before:
+            raise CannotTake("its adapters have other parameters than they have alone")
+        if not _same_inputs(self.fitted(None, self.inputs), self.fitted(None, inputs)):
+            raise CannotTake("its inputs are other ones")
+        self._state = KeptState(self.model)
+        self._let_beams_move()
+        self.references = self.references_of(self.job)
+
+    def references_of(self, job: Job) -> tuple[Reference, ...]:
+        """What each row of a composition is to be, on the inputs of this bench."""
+        tasks = tasks_of(job.tree, self.inputs.get("task_ids"))
+        return references(job.tree, job.rows, tasks, self.subject.heads)
+
+    def _settle(self) -> None:
+        """What follows from a model that has been set up."""
         assert self.subject.inputs is not None
         self.tree, self.names, self.rows = self.job.tree, self.job.names, self.job.rows
         self.model.to(self.dtype)
         without_chance(self.model)
         self.inputs: Inputs = self.subject.inputs.make(self.rows)
-        for seed, name in enumerate(self.names):
-            randomise_adapter(self.own_parameters(name), seed)
-        self._state = KeptState(self.model)
-        self._line_up()
-        self._let_beams_move()
-        tasks = tasks_of(self.tree, self.inputs.get("task_ids"))
-        self.references = references(self.tree, self.rows, tasks, self.subject.heads)
 
-    def _small_subject(self) -> Subject:
+    def _identities(self) -> dict[str, list[tuple[str, int]]]:
+        return {name: [(n, id(p)) for n, p in self.own_parameters(name)] for name in self.names}
+
+    def _small_subject(self, *, composed: bool) -> Subject:
         """The small model with the adapters; a wider one where their sizes do not fit it."""
         asked = self.job
         for head_size in HEAD_SIZES_TRIED:
             self.job, self.notes = small_job(asked, head_size)
             self.notes += [self.large] if self.large else []
-            subject = build(self.job, device="cpu", dtype=self.dtype, bare=self._bare)
+            subject = build(self.job, device="cpu", dtype=self.dtype, bare=self._bare, composed=composed)
             failure = subject.setup_failure
             if failure is None:
                 return subject
@@ -146,8 +189,9 @@ class Bench:
         if self.spec.mode != "beam" or maker is None or maker.given is not None:
             return
         for self.seed in range(BEAM_TRIALS):
-            self._known.clear()
-            self.inputs = maker.make(self.rows, self.seed)
+            if self.seed:
+                self._known.clear()
+                self.inputs = maker.make(self.rows, self.seed)
             ran = self.known(self.tree)
             if ran.failure is not None or _beams_moved(ran.outputs, lane_count(self.tree)):
                 break
@@ -497,6 +541,16 @@ def _rows_of(outputs: Tensors, rows: tuple[int, ...] | None) -> Tensors:
     if rows is None:
         return outputs
     return {name: value[list(rows)] if value.dim() else value for name, value in outputs.items()}
+
+
+def _same_inputs(some: Inputs, others: Inputs) -> bool:
+    return some.keys() == others.keys() and all(_same(some[name], others[name]) for name in some)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
+        return one.dtype == other.dtype and torch.equal(one, other)
+    return bool(one == other)
 
 
 def _beams_moved(outputs: Tensors, lanes: int) -> bool:

@@ -31,12 +31,17 @@ def probe(job: Job, tell: Callable[[ProbeFacts], None] | None = None) -> ProbeFa
 
     Raises AuditError when the model cannot be built.
     """
-    _settle()
-    started = time.monotonic()
+    settle()
     try:
         bench = MeasuringBench(job)
     except Unanswered as reason:
         return ProbeFacts(unanswered={"values": str(reason)})
+    return examined(bench, tell)
+
+
+def examined(bench: MeasuringBench, tell: Callable[[ProbeFacts], None] | None = None) -> ProbeFacts:
+    """`probe` on a bench with a composition."""
+    started = time.monotonic()
     composed = bench.known(bench.tree)
     if composed.failure and _same(composed.failure, bench.raw_failure):
         why = f"the bare model fails in the same way ({composed.failure.kind}: {composed.failure.message})"
@@ -100,7 +105,7 @@ def _same(failure: Failure, other: Failure | None) -> bool:
 
 def noted_run(job: Job, write: Callable[[str, Site], None]) -> None:
     """Run the composition once, noting every op's place before it runs (for a child that dies)."""
-    _settle()
+    settle()
     bench = Bench(job)
     bench.subject.activate(bench.tree)
 
@@ -114,7 +119,7 @@ def noted_run(job: Job, write: Callable[[str, Site], None]) -> None:
     recorded_run(bench.model, bench.inputs, job.spec.mode, Noting(bench.model), **bench.subject.run_options())
 
 
-def _settle() -> None:
+def settle() -> None:
     """One thread (tiny models are slower on many), float64 everywhere, fixed seeds."""
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)

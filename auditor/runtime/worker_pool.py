@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
@@ -42,11 +44,26 @@ def _until_one_dies(
     """Takes an item off `left` when its answer is there; raises BrokenProcessPool."""
     ahead = iter(tuple(left))
     waiting: deque[Future[Answer]] = deque()
-    with _pool(jobs, start) as pool:
+    with _pool(jobs, start) as pool, _ended_when_given_up(pool):
         while left:
             waiting.extend(pool.submit(function, item) for item in islice(ahead, AHEAD * jobs - len(waiting)))
             answer = waiting.popleft().result()
             yield left.popleft(), answer
+
+
+@contextmanager
+def _ended_when_given_up(pool: ProcessPoolExecutor) -> Iterator[None]:
+    """Whoever leaves the block early (Ctrl-C) does not wait for what was given out."""
+    before = set(multiprocessing.active_children())
+    try:
+        yield
+    except BrokenProcessPool:
+        raise
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - before:
+            process.kill()
+        raise
 
 
 def _alone(function: Callable[[Item], Answer], item: Item, start: Start | None) -> Answer | None:
@@ -62,6 +79,7 @@ def _pool(jobs: int, start: Start | None) -> ProcessPoolExecutor:
 
 
 def _begin(start: Start | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is answered by the process that gave out the work
     end_with_parent()
     if start is not None:
         start()

@@ -118,8 +118,9 @@ def _without_end(model: Any) -> None:
     settings.forced_eos_token_id = None
     if settings.pad_token_id is None:
         settings.pad_token_id = getattr(model.config, "pad_token_id", None)
-    if settings.pad_token_id is not None:
-        settings.bad_words_ids = [[settings.pad_token_id], *(settings.bad_words_ids or ())]
+    banned = settings.bad_words_ids or []
+    if settings.pad_token_id is not None and [settings.pad_token_id] not in banned:
+        settings.bad_words_ids = [[settings.pad_token_id], *banned]
 
 
 def _generate(model: Any, inputs: Inputs, beams: int, use_cache: bool) -> Any:

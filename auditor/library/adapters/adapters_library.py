@@ -45,6 +45,7 @@ class AdaptersLibrary(AdapterExperiments):
     extra: ClassVar[str] = "models"
     blocks: ClassVar[Mapping[str, str]] = KINDS
     default_config: ClassVar[str] = "lora"
+    adds_in_parts: ClassVar[bool] = True
     generates_with_cache: ClassVar[bool] = True
     source: ClassVar[PackageSource] = SOURCE
     tables: ClassVar[AdaptersTables] = AdaptersTables()

@@ -16,7 +16,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["CatalogueEntry", "entries", "lookup", "names", "nearest"]
+from ...knowledge.library_names import TRANSFORMERS
+
+__all__ = ["CatalogueEntry", "depth", "entries", "lookup", "names", "nearest"]
 
 _FOLDER = Path(__file__).parent / "models"
 _SIMILAR_ENOUGH = 0.6
@@ -52,6 +54,13 @@ class CatalogueEntry:
 def lookup(name: str) -> CatalogueEntry | None:
     """Return the entry whose id or one of whose aliases is `name`, whatever the case; None without one."""
     return _index().get(name.strip().casefold())
+
+
+def depth(config: Mapping[str, Any]) -> int:
+    """How many layers a configuration states, those of its parts together; 0 where it states none."""
+    parts = (config[name] for name in TRANSFORMERS.parts if isinstance(config.get(name), Mapping))
+    own = (config[name] for name in TRANSFORMERS.depths if isinstance(config.get(name), int))
+    return max(own, default=0) + sum(map(depth, parts))
 
 
 def names() -> list[str]:

@@ -41,6 +41,7 @@ class FakeLibrary:
     extra: ClassVar[str] = "fake"
     blocks: ClassVar[Mapping[str, str]] = {"stack": "One", "parallel": "Lanes"}
     default_config: ClassVar[str] = "linear"
+    adds_in_parts: ClassVar[bool] = False
     generates_with_cache: ClassVar[bool] = True
     source: ClassVar[PackageSource] = PackageSource("fakelib")
     tables: ClassVar[FakeTables] = FakeTables()
