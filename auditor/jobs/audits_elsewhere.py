@@ -16,7 +16,8 @@ from ..environments.overlays import Overlay
 from ..environments.process_in_overlay import Died, lines_of
 from ..schema.audit_options import AuditOptions
 from ..schema.result import AuditResult
-from .batch_lines import Line, failed, run
+from .batch_lines import run
+from .result_lines import Line, failed
 
 MODULE = f"{__package__}.audits_elsewhere"
 

@@ -42,7 +42,8 @@ def without_seconds(texts: Iterator[str]) -> list[dict[str, Any]]:
 
 
 def test_a_killed_worker_costs_nothing(asked: list[Line]) -> None:
-    distributed = pytest.importorskip("distributed")
+    import distributed
+
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=50
     ) as cluster:
@@ -87,7 +88,7 @@ def test_an_executor_that_is_not_installed_says_how_to_get_it(monkeypatch: pytes
 def test_a_scheduler_that_is_not_there_is_one_line(
     asked: list[Line], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("distributed")
+
     monkeypatch.setattr(executors, "CONNECTING", 1)
     with pytest.raises(BuildError, match="is not reached") as caught:
         next(elsewhere("dask://127.0.0.1:9", [tuple(asked)], OPTIONS))
