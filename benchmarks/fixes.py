@@ -100,7 +100,7 @@ def _fixes(data: Record) -> Record:
         job = resolved_job(AuditSpec.read(data))
         facts, result = facts_and_result(job)
         audited = time.perf_counter()
-        fixes = find_fixes(job, facts, result.findings)
+        fixes = find_fixes(facts, result.findings)
     except AuditError as error:
         return {"verdict": "unknown", "findings": [], "fixes": [], "error": error.line}
     distinct = {json.dumps(f.model_dump(), sort_keys=True) for own in fixes.values() for f in own}

@@ -7,16 +7,16 @@ from typing import Any
 
 from ..facts.facts import Facts
 from ..library.installed import environment
-from ..request.job import Job
 from ..schema.audit_options import AuditOptions
 from ..schema.result import AuditResult, Coverage, Finding, GraphData, Seconds, Severity, Skipped, Verdict
 from .gather import Timer
 
 
-def conclude(job: Job, facts: Facts, timer: Timer, activity: Any) -> AuditResult:
+def conclude(facts: Facts, timer: Timer, activity: Any) -> AuditResult:
     """Run the rules on the facts and put the result together."""
     from ..knowledge.published_bugs import with_explanations
 
+    job = facts.job
     findings, skipped = run_rules(facts, job.options)
     here = environment(job.library)
     findings = tuple(with_explanations(f, here) for f in findings)

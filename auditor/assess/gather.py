@@ -48,16 +48,12 @@ def gather(job: Job, timer: Timer) -> tuple[Subject, Facts]:
         outcome, lost = _outcome(probe, static)
         timer.measure("probe", started)
     facts = Facts(
-        tree=job.tree,
+        job=job,
         axes=_axes(job),
-        names=job.names,
-        mode=job.spec.mode,
-        library=job.library,
         static=static,
         probe=outcome,
         probe_lost=lost,
         setup_failure=subject.setup_failure,
-        methods=job.methods,
         model_type=str(getattr(subject.model.config, "model_type", "")),
         supported=job.library.supported(subject.model) if failed else (),
     )

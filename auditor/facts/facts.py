@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
+from ..request.job import Job
 from ..schema.composition import Block
 from ..schema.result import Location
 from ..source.source_files import source_line
@@ -111,21 +112,36 @@ class ProbeFacts:
 class Facts:
     """Everything that is known about one audit."""
 
-    tree: Block
+    job: Job
     axes: Axes
-    names: tuple[str, ...]
-    mode: str
-    library: Library
     static: StaticFacts | None = None
     probe: ProbeFacts | None = None
     probe_lost: str = ""
     """Why there are no probe facts, when the probe was run and went wrong."""
     setup_failure: Failure | None = None
-    methods: Mapping[str, str] = field(default_factory=dict)
-    """Adapter -> its configuration, where the audit gave it one."""
     model_type: str = ""
     supported: tuple[str, ...] = ()
     """Methods that the library says this model takes; asked only when something was refused."""
+
+    @property
+    def tree(self) -> Block:
+        """The composition."""
+        return self.job.tree
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All adapters."""
+        return self.job.names
+
+    @property
+    def methods(self) -> Mapping[str, str]:
+        """Adapter -> its configuration, where the audit gave it one."""
+        return self.job.methods
+
+    @property
+    def library(self) -> Library:
+        """What put the adapters in."""
+        return self.job.library
 
     def observations(self, *kinds: type[Seen]) -> Iterator[Seen]:
         """What the probe saw of these kinds; nothing without a probe."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..facts.facts import Facts
-from ..request.job import Job
+from ..library.library import Library
 from ..schema.result import Finding, Fix
 from ..source.parsed_module import Sources
 from .patch.diffs import unified
@@ -34,7 +34,6 @@ class FixOptions:
 
 
 def find_fixes(
-    job: Job,
     facts: Facts,
     findings: Sequence[Finding],
     options: FixOptions | None = None,
@@ -48,25 +47,31 @@ def find_fixes(
     wanted = [f for f in findings if f.status == "open" and f.severity.value != "note"]
     if not wanted:
         return {}
-    common = _common(job, facts, tuple(findings), chosen)
+    common = _common(facts, tuple(findings), chosen)
     return {
-        f.fingerprint: tuple(sorted((*common, *_upgrades(job, f)), key=lambda x: x.status != "verified"))
+        f.fingerprint: tuple(
+            sorted((*common, *_upgrades(facts.library, f)), key=lambda x: x.status != "verified")
+        )
         for f in wanted
     }
 
 
-def _common(job: Job, facts: Facts, findings: tuple[Finding, ...], options: FixOptions) -> list[Fix]:
+def _unverified(fix: Fix) -> bool:
+    return fix.status != "verified"
+
+
+def _common(facts: Facts, findings: tuple[Finding, ...], options: FixOptions) -> list[Fix]:
     try:
-        Request.of(job)
+        Request.of(facts.job)
     except ValueError as error:
         return _untried(facts, findings, str(error)) if options.patches else []
     found: list[Fix] = []
     if options.patches:
-        found += _library_patch(job, facts, findings)
+        found += _library_patch(facts, findings)
     serious = any(f.status == "open" and f.verdict.value in REPAIRED for f in findings)
     proven = any(f.status == "verified" for f in found)
     if options.setups and serious and (options.always_setups or not proven):
-        change = set_up_fix(job, findings)
+        change = set_up_fix(facts.job, findings)
         found += [change] if change is not None else []
     return found
 
@@ -77,9 +82,9 @@ def _proposals(facts: Facts, findings: Sequence[Finding]) -> dict[int, tuple[Sou
     return {n: edits for n, edits in found.items() if edits}
 
 
-def _library_patch(job: Job, facts: Facts, findings: tuple[Finding, ...]) -> Iterator[Fix]:
+def _library_patch(facts: Facts, findings: tuple[Finding, ...]) -> Iterator[Fix]:
     proposed = _proposals(facts, findings)
-    patch = Search(job, findings, facts.setup_failure is not None).patch(proposed) if proposed else None
+    patch = Search(facts.job, findings, facts.setup_failure is not None).patch(proposed) if proposed else None
     if patch is not None:
         yield _as_fix(patch, "verified" if patch.status == "verified" else "failed", patch.reason)
 
@@ -107,7 +112,7 @@ def _untried(facts: Facts, findings: tuple[Finding, ...], why: str) -> list[Fix]
     return [_as_fix(patch, "unverified", f"not tried: {why}")]
 
 
-def _upgrades(job: Job, finding: Finding) -> tuple[Fix, ...]:
+def _upgrades(library: Library, finding: Finding) -> tuple[Fix, ...]:
     from ..library.installed import environment
 
-    return tuple(upgrades(finding, environment(job.library)))
+    return tuple(upgrades(finding, environment(library)))

@@ -59,17 +59,17 @@ def run_with_files(job: Job, *, files: bool = True) -> tuple[AuditResult, frozen
     kept = files and not died and not options.releases
     used = used_source_files(subject.model, facts, job.library.package) if kept else frozenset[str]()
     subject.release()
-    result = conclude(job, facts, timer, activity)
-    result = _with_fixes(job, facts, result) if options.fixes else result
+    result = conclude(facts, timer, activity)
+    result = _with_fixes(facts, result) if options.fixes else result
     return (_with_release(job, releases, result) if options.releases else result), used
 
 
-def _with_fixes(job: Job, facts: Facts, result: AuditResult) -> AuditResult:
+def _with_fixes(facts: Facts, result: AuditResult) -> AuditResult:
     """The result with remedies at its findings, each tried by further audits."""
     from ..fixes import find_fixes
 
     started = time.perf_counter()
-    fixes = find_fixes(job, facts, result.findings)
+    fixes = find_fixes(facts, result.findings)
     findings = tuple(
         f.model_copy(update={"fixes": fixes.get(f.fingerprint, f.fixes)}) for f in result.findings
     )

@@ -25,7 +25,7 @@ def fixed() -> Fixed:
     def run(**fields: Any) -> AuditResult:
         job = resolved_job(AuditSpec.read(fields))
         facts, result = facts_and_result(job)
-        fixes = find_fixes(job, facts, result.findings)
+        fixes = find_fixes(facts, result.findings)
         findings = tuple(
             f.model_copy(update={"fixes": fixes.get(f.fingerprint, ())}) for f in result.findings
         )

@@ -125,7 +125,7 @@ spec = AuditSpec.read(
 )
 job = resolved_job(spec)
 facts, result = facts_and_result(job)
-find_fixes(job, facts, result.findings)
+find_fixes(facts, result.findings)
 """
 """Looks for fixes, says where the first trial has its patched files, and goes no further."""
 

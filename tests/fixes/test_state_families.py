@@ -40,7 +40,7 @@ def facts(*, frames: tuple[Site, ...] = (), lanes: int = 2, mode: str = "forward
     return SimpleNamespace(
         names=("a", "b"),
         axes=SimpleNamespace(lanes=lanes),
-        mode=mode,
+        job=SimpleNamespace(spec=SimpleNamespace(mode=mode)),
         static=static,
         probe=None,
         setup_failure=failure,

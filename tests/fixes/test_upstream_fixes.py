@@ -31,7 +31,7 @@ spec = AuditSpec.read({"model": "tiny", "compose": "parallel(a,b,c)", "adapter":
 source = ModelSource("tiny", "directory", config=config)
 job = Job.of(spec, source)
 facts, result = facts_and_result(job)
-fixes = find_fixes(job, facts, result.findings)
+fixes = find_fixes(facts, result.findings)
 print(result.verdict.value, write_overlay([f for own in fixes.values() for f in own], sys.argv[2]))
 """
 

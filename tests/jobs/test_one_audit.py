@@ -246,9 +246,10 @@ def test_what_is_ignored_has_no_say() -> None:
 
 
 def facts(**more: Any) -> Facts:
-    from adapter_audit.auditor.schema.composition_parser import parse
+    from adapter_audit.auditor.request.job import requested_job
+    from adapter_audit.auditor.schema.spec import AuditSpec
 
-    return Facts(parse("parallel(a,b)"), Axes(2, 3, 7, 5), ("a", "b"), "forward", library_named(None), **more)
+    return Facts(requested_job(AuditSpec(model="m", compose="parallel(a,b)")), Axes(2, 3, 7, 5), **more)
 
 
 def test_one_sentence_in_plain_words() -> None:

@@ -81,7 +81,7 @@ def facts_and_result(job: Job) -> tuple[Facts, AuditResult]:
     """One audit, static and probe, with the facts that families read."""
     timer = Timer()
     _, facts = gather(job, timer)
-    return facts, conclude(job, facts, timer, ())
+    return facts, conclude(facts, timer, ())
 
 
 def source_of(model: Mapping[str, Any]) -> ModelSource:
@@ -106,14 +106,7 @@ def _probe_trouble(job: Job) -> tuple[str, list[str]]:
         return str(probed.death), []
     if probed.failure is not None:
         return f"{probed.failure.kind}: {probed.failure.message}", []
-    facts = Facts(
-        tree=job.tree,
-        axes=Axes(job.lanes, job.rows, job.tokens, 0),
-        names=job.names,
-        mode=job.spec.mode,
-        library=job.library,
-        probe=probed,
-    )
+    facts = Facts(job, Axes(job.lanes, job.rows, job.tokens, 0), probe=probed)
     findings, _ = run_rules(facts, AuditOptions())
     against = objections(findings, strict=False)
     return "; ".join(f"{f.rule}: {f.message}" for f in against), [f.invariant.value for f in against]

@@ -34,7 +34,7 @@ class RenamedKeyword:
 
     def propose(self, facts: Facts, finding: Finding, sources: Sources) -> Iterator[SourceEdit]:
         """All renamed parameters of one file whose code ran, file by file."""
-        generating = facts.mode in ("generate", "beam")
+        generating = facts.job.spec.mode in ("generate", "beam")
         if facts.static is None or (finding.invariant not in ABOUT_MODEL and not generating):
             return
         ran = {record.site.file for record in facts.static.trace.records}
