@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..build.inputs import repeat_rows
+from ..build.inputs import repeat_rows, rows_in
 from ..build.subject import Subject
 from ..facts.facts import StaticFacts
-from ..schema.composition import Node, adapter_names, lane_reference, walk
+from ..schema.composition import DIVIDED, Node, adapter_names, lane_reference, walk
 from ..trace.align.repair import Repairs
 from ..trace.align.twins import TwinTable, classify, shape_table
 from ..trace.recorder import Recorder, followed_modules
@@ -75,7 +75,7 @@ def _widened(subject: Subject, lanes: int, inputs: Inputs, first: Run) -> Run:
     expected shapes follow from the first axis.
     """
     tree = lane_reference(subject.tree, 0)
-    fixed = not isinstance(tree, str) and any(b.kind in ("batchsplit", "multitask") for b in walk(tree))
+    fixed = not isinstance(tree, str) and any(b.kind in DIVIDED for b in walk(tree))
     if lanes == 1 or fixed or first.failure:
         return Run(outputs={})
     return _run(subject, tree, repeat_rows(inputs, lanes))
@@ -106,4 +106,5 @@ def _run(subject: Subject, tree: Node | None, inputs: Inputs, repairs: Repairs |
         recorder.stopped(error)
         failure = recorder.trace.failures[-1]
         return Run(failure=failure, trace=recorder.trace, recorder=recorder)
-    return recorded_run(subject.model, inputs, subject.job.spec.mode, recorder, **subject.run_options())
+    given = {**inputs, **subject.library.call_arguments(tree, rows_in(inputs))}
+    return recorded_run(subject.model, given, subject.job.spec.mode, recorder, **subject.run_options())

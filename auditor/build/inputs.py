@@ -260,6 +260,11 @@ def task_ids(tree: Block, rows: int) -> torch.Tensor:
     return torch.tensor([(rows - 1 - r) % tasks for r in range(rows)])
 
 
+def rows_in(inputs: Mapping[str, Any]) -> int:
+    """The batch size of a call."""
+    return next(v.shape[0] for v in inputs.values() if isinstance(v, torch.Tensor) and v.dim())
+
+
 def repeat_rows(inputs: Mapping[str, Any], times: int) -> Inputs:
     """The batch `times` times over, lane-major."""
     return {

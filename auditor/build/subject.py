@@ -29,6 +29,7 @@ from ..trace.records import Failure
 from ..trace.runs import RunOptions
 from ..trace.stack_sites import is_deliberate, message_of, traceback_sites
 from .inputs import InputMaker, input_maker
+from .transformers_private import no_initial_weights
 
 GENERATING = ("generate", "beam")
 
@@ -107,9 +108,9 @@ def build(
         subject = Subject(job, model)
         subject.setup_failure = set_up(subject)
         if device == "meta":
-            _all_to_meta(model)  # some adapter parameters are made from real values, on the CPU
+            _all_to_meta(subject.model)  # some adapter parameters are made from real values, on the CPU
     if subject.setup_failure is None:
-        subject.inputs = input_maker(model, job, dtype or torch.float32)
+        subject.inputs = input_maker(job.library.base(subject.model), job, dtype or torch.float32)
         _check_length(subject)
     return subject
 
@@ -141,10 +142,7 @@ def _no_initial_weights(device: str) -> contextlib.AbstractContextManager[Any]:
     """Initial values of meta tensors are nothing, and most of the time of building a large model."""
     if device != "meta":
         return contextlib.nullcontext()
-    from transformers.modeling_utils import no_init_weights
-
-    skipping: contextlib.AbstractContextManager[Any] = no_init_weights()
-    return skipping
+    return no_initial_weights()
 
 
 def _tied(model: Any) -> Any:
@@ -156,11 +154,11 @@ def _tied(model: Any) -> Any:
 
 def set_up(subject: Subject) -> Failure | None:
     """Prepare the model, add all adapters and make the composition active once."""
-    job, library, model = subject.job, subject.library, subject.model
+    job, library = subject.job, subject.library
     try:
-        library.prepare(model)
+        model = library.prepare(subject.model)
         missing = {n: method for n, method in job.methods.items() if not library.has_adapter(model, n)}
-        library.add(model, missing, job.tree)
+        subject.model = model = library.add(model, missing, job.tree)
         if job.spec.gradient_checkpointing:
             _enable_checkpointing(model, library.package)
         model.eval()

@@ -25,6 +25,7 @@ from .project import Project, project_options
 @click.option(
     "--adapter", "adapters", multiple=True, metavar="CONF", help="lora[r=8], or a=lora; repeatable."
 )
+@click.option("--library", metavar="NAME", help="adapters (default) or peft.")
 @click.option("--mode", type=click.Choice(get_args(Mode)), default="forward", show_default=True)
 @click.option("--batch", type=click.IntRange(1, 4096), help="B, rows of the caller's batch.")
 @click.option("--seq-len", type=click.IntRange(1), help="S, tokens per row.")
@@ -132,6 +133,7 @@ def make_spec(model: str, options: dict[str, Any]) -> AuditSpec:
         {
             "model": model,
             "compose": options["compose"],
+            "library": options["library"],
             "adapter": everyone,
             "adapters": own,
             "batch": options["batch"],

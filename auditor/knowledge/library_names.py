@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, TypeVar
@@ -93,6 +94,22 @@ class AdaptersNames:
     """Methods that pick one adapter of a composition."""
 
 
+@dataclass(frozen=True)
+class PeftNames:
+    """Fields of configurations and parts of names in `peft`."""
+
+    tasks: Mapping[str, str]
+    """Part of the name of a transformers class with a head -> the library's task."""
+    layer_fields: Names
+    """Fields of configurations that pick layers by their numbers."""
+    module_fields: Names
+    """Fields whose names of modules may hold numbers of layers."""
+    swapping_tuners: Names
+    """Tuners of which only the active adapter's parameters are in the model, without its name."""
+    swapped_parameters: str
+    """Beginning of the last part of these parameters' names."""
+
+
 def _typed(kind: type[T], data: dict[str, Any]) -> T:
     """Raises TypeError where the data has other fields."""
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
@@ -101,3 +118,4 @@ def _typed(kind: type[T], data: dict[str, Any]) -> T:
 _DATA = json.loads((files(__package__) / "library_names.json").read_text(encoding="utf-8"))
 TRANSFORMERS = _typed(TransformersNames, _DATA["transformers"])
 ADAPTERS = _typed(AdaptersNames, _DATA["adapters"])
+PEFT = _typed(PeftNames, _DATA["peft"])

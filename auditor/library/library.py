@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from ..schema.composition import Block, Node
 from ..schema.references import Reference
@@ -34,8 +34,34 @@ class SupportTables(Protocol):
         """All kinds of which the library says what may be inside."""
 
 
+class SilentTables:
+    """Of a library whose source says nothing of all that: everything may be."""
+
+    def blocks_of(self, config: str) -> frozenset[str] | None:
+        """Not said."""
+        return None
+
+    def methods_with(self, kinds: frozenset[str]) -> tuple[str, ...]:
+        """None that is known."""
+        return ()
+
+    def allows(self, kind: str, model_type: str) -> bool:
+        """Nothing is barred."""
+        return True
+
+    def nests(self, kind: str, inner: str) -> bool:
+        """Nothing is barred."""
+        return True
+
+    def kinds(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+
 class Library(Protocol):
-    """One adapter library. Its own exceptions pass through: what they mean is decided by the audit."""
+    """One adapter library, as every audit needs it. What only some libraries can do is a protocol of its own.
+
+     Its own exceptions pass through: what they mean is decided by the audit."""
 
     package: ClassVar[str]
     """Import name; a `raise` statement in it is a refusal on purpose."""
@@ -45,6 +71,12 @@ class Library(Protocol):
     """The extra of this project that installs it."""
     blocks: ClassVar[Mapping[str, str]]
     """Kind of block -> its name in the library; other kinds are not the library's."""
+    alone: ClassVar[str]
+    """The kind of block that is its adapter where it has one only."""
+    skips_layers: ClassVar[bool]
+    """Whether layers can be skipped when a composition is made active."""
+    single_precision: ClassVar[bool]
+    """Whether values are compared in float32: some of its methods do not run in float64, or not all through."""
     default_config: ClassVar[str]
     """The configuration of adapters of which nothing is said."""
     generates_with_cache: ClassVar[bool]
@@ -76,25 +108,28 @@ class Library(Protocol):
     def picks_layers(self, config: str) -> bool:
         """Whether a configuration treats some layers otherwise than others, by their numbers."""
 
-    def block(self, tree: Node) -> Any:
-        """Our tree as the library's object. Raises LibraryRefusal for a block that it does not have."""
+    def tree(self, active: Any) -> Node:
+        """What `active` gives, as our tree."""
 
-    def tree(self, block: Any) -> Node:
-        """The library's object as our tree (inverse of `block`)."""
-
-    def python(self, tree: Node, *, package: str = "ac.") -> str:
-        """The tree as the Python that a user pastes, its blocks taken from `package`."""
+    def python(self, tree: Node) -> str:
+        """The Python that a user pastes to make the composition active, or to call it."""
 
     def one_after_the_other(self, parts: Sequence[Reference], *, whole: bool) -> str:
         """Python that runs each part alone: on the whole batch, or on its own rows only."""
 
     # -- setting up ----------------------------------------------------------------------------------
 
-    def prepare(self, model: Any) -> None:
-        """Make the model able to take adapters."""
+    def prepare(self, model: Any) -> Any:
+        """Make the model able to take adapters; returns it, or what takes its place."""
 
-    def add(self, model: Any, methods: Mapping[str, str], tree: Node) -> None:
-        """Add the adapters (name -> configuration) and what the tree's blocks need beside them."""
+    def add(self, model: Any, methods: Mapping[str, str], tree: Node) -> Any:
+        """Add adapters (name -> configuration) and what the tree's blocks need beside them.
+
+        Returns the model, or what takes its place.
+        """
+
+    def base(self, model: Any) -> Any:
+        """The transformers model in what `add` gave."""
 
     def has_adapter(self, model: Any, name: str) -> bool:
         """Whether an adapter was added."""
@@ -108,6 +143,9 @@ class Library(Protocol):
     def skipped_layers(self, model: Any) -> tuple[int, ...]:
         """Layers that are skipped in what is active."""
 
+    def call_arguments(self, tree: Node | None, rows: int) -> Mapping[str, Any]:
+        """What a call on so many rows is given besides its inputs, to run the composition."""
+
     def start_training(self, model: Any, tree: Node) -> None:
         """Freeze the model and free the parameters of the composition, as before training it."""
 
@@ -115,6 +153,17 @@ class Library(Protocol):
 
     def parameters(self, model: Any, adapter: str) -> Iterator[tuple[str, Any]]:
         """Names and parameters that belong to one adapter alone."""
+
+    def supported(self, model: Any) -> tuple[str, ...]:
+        """Methods that the model takes as it says itself; empty where it does not say."""
+
+    def activity(self, model: Any, names: tuple[str, ...]) -> tuple[Activity, ...]:
+        """Which adapter has modules where."""
+
+
+@runtime_checkable
+class TriesBlocks(Protocol):
+    """A library on whose blocks can be experimented."""
 
     def other_strength(self, model: Any, adapter: str) -> AbstractContextManager[tuple[str, Any]]:
         """A copy of an adapter with another strength, and one of its modules; LookupError without one."""
@@ -127,9 +176,3 @@ class Library(Protocol):
 
     def composing(self, model: Any, watch: Watch) -> AbstractContextManager[None]:
         """Call `watch` after each adapter layer has run its composition."""
-
-    def supported(self, model: Any) -> tuple[str, ...]:
-        """Methods that the model takes as it says itself; empty where it does not say."""
-
-    def activity(self, model: Any, names: tuple[str, ...]) -> tuple[Activity, ...]:
-        """Which adapter has modules where."""

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from ..build.inputs import input_maker, take_rows
+from ..build.inputs import input_maker, rows_in, take_rows
 from ..build.subject import Subject, bare_model, build, failure_of, make_config
-from ..library.library import Library
+from ..library.library import Library, TriesBlocks
 from ..request.job import Job
 from ..schema.composition import Node, lane_count, walk
 from ..schema.references import Reference, references
@@ -49,7 +49,8 @@ class Bench:
     def __init__(self, job: Job) -> None:
         self.job = job if job.source.inputs is not None else _shortened(job)
         # Recomputation under gradient checkpointing escapes the mode that keeps float64.
-        self.single = self.spec.gradient_checkpointing and self.spec.mode == "train"
+        recomputes = self.spec.gradient_checkpointing and self.spec.mode == "train"
+        self.single = recomputes or self.library.single_precision
         self.dtype = torch.float32 if self.single else torch.float64
         self.tolerance = SINGLE_TOLERANCE if self.single else TOLERANCE
         torch.set_default_dtype(self.dtype)
@@ -109,6 +110,12 @@ class Bench:
     def library(self) -> Library:
         """What put the adapters in."""
         return self.job.library
+
+    def tries_blocks(self) -> TriesBlocks:
+        """The library, asked for experiments. Raises NotApplicable where it does not do any."""
+        if isinstance(self.library, TriesBlocks):
+            return self.library
+        raise NotApplicable
 
     @property
     def model(self) -> Any:
@@ -219,11 +226,12 @@ class Bench:
         return found
 
     def _fit(self, tree: Node | None, inputs: Inputs) -> Inputs:
-        """Task ids go to compositions with a MultiTask only."""
+        """Task ids go to compositions with a MultiTask only; and what the library wants to be told in a call."""
         tasked = (
             tree is not None and not isinstance(tree, str) and any(b.kind == "multitask" for b in walk(tree))
         )
-        return inputs if tasked else {k: v for k, v in inputs.items() if k != "task_ids"}
+        kept = inputs if tasked else {k: v for k, v in inputs.items() if k != "task_ids"}
+        return {**kept, **self.library.call_arguments(tree, rows_in(kept))}
 
     def _witness(self, model: Any, inputs: Inputs) -> Witness:
         witness = Witness(model)

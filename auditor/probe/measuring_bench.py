@@ -159,7 +159,7 @@ class MeasuringBench(Bench):
 
         Raises LookupError where the adapter's method has none.
         """
-        with self.library.other_strength(self.model, adapter) as (copy, module):
+        with self.tries_blocks().other_strength(self.model, adapter) as (copy, module):
             self.model.to(self.dtype)
             code = type(module).forward.__code__
             site = Site(relative_file(code.co_filename) or "", code.co_firstlineno, "forward")
@@ -231,7 +231,7 @@ class MeasuringBench(Bench):
     @contextlib.contextmanager
     def fused_copies(self, adapter: str, number: int) -> Iterator[Block]:
         """A Fuse of this many copies of an adapter, whose fusion hands values on."""
-        with self.library.fused_copies(self.model, adapter, number) as fused:
+        with self.tries_blocks().fused_copies(self.model, adapter, number) as fused:
             self.model.to(self.dtype)
             without_chance(self.model)
             yield fused

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from ..library.find_library import library_named
+from ..library.find_library import library_named, library_names
 from ..library.library import Library
 from ..schema.audit_options import AuditOptions
-from ..schema.composition import Block, adapter_names, lane_count
+from ..schema.composition import Block, adapter_names, lane_count, walk
 from ..schema.composition_parser import parse
 from ..schema.saved_setup import read_setup
 from ..schema.spec import AuditSpec
@@ -43,14 +43,15 @@ class Job:
         library: Library | None = None,
     ) -> Job:
         """The job of a spec. Raises ComposeError, or UsageError for a set-up or library that is not there."""
-        written = _written(spec.compose)
+        library = library or library_named(spec.library)
+        written = _in_its_blocks(_written(spec.compose), library)
         return cls(
             spec,
             filled(written, spec.batch, spec.seq_len),
             rows_of(spec, written),
             tokens_of(spec, written),
             source,
-            library or library_named(spec.library),
+            library,
             options or AuditOptions(),
         )
 
@@ -109,6 +110,21 @@ def _written(compose: str) -> Block:
     return read_setup(Path(compose)) if _is_path(compose) else parse(compose)
 
 
+def _in_its_blocks(written: Block, library: Library) -> Block:
+    """The composition, if all its blocks are the library's; one adapter alone as the library has it."""
+    if written.kind not in library.blocks and len(written.children) == 1 and written.kind == "stack":
+        return replace(written, kind=library.alone)
+    for block in walk(written):
+        if block.kind not in library.blocks:
+            others = [n for n in library_names() if block.kind in library_named(n).blocks]
+            raise UsageError(
+                f"{block.kind} is no block of {library.package}",
+                why=f"it is one of {', '.join(others)}" if others else "",
+                do=f"use --library {others[0]}" if others else f"known: {', '.join(library.blocks)}",
+            )
+    return written
+
+
 def _is_path(compose: str) -> bool:
     try:
         return compose.endswith(".json") or Path(compose).is_dir()
@@ -121,6 +137,12 @@ def _check(job: Job) -> None:
     for what, size in (("rows", job.rows), ("tokens", job.tokens)):
         if size < 1:
             raise UsageError(f"{spec.compose} leaves no {what}", why="all its sizes are 0")
+    if spec.skip_layers and not job.library.skips_layers:
+        raise UsageError(
+            f"{job.library.package} has no layers to skip",
+            why="a composition is active in all layers that its adapters are in",
+            do="leave layers out of the adapters' configurations",
+        )
     for name in spec.adapters:
         if name not in job.names:
             raise UsageError(

@@ -1,7 +1,7 @@
 """What each row of a composition's output should be: the reference compositions, row by row.
 
-Lane i of a Parallel is its i-th child alone; the rows of a BatchSplit or MultiTask part are that child
-alone on these rows. Average, Fuse and Split stay inside the references: they have no
+Lane i of a Parallel is its i-th child alone; the rows of a part of a BatchSplit, a MultiTask or a mixed batch
+are that child alone on these rows. Average, Fuse and Split stay inside the references: they have no
 row-wise reference and are held to the neutrality relations instead.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from .composition import Node, lane_count, lane_reference
+from .composition import BY_ROWS, Node, lane_count, lane_reference
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def row_tree(node: Node, position: int, task: int) -> Node:
         return node
     if node.kind == "multitask":
         return row_tree(node.children[min(task, len(node.children) - 1)], position, task)
-    if node.kind == "batchsplit" and node.numbers:
+    if node.kind in BY_ROWS and node.numbers:
         start = 0
         for child, size in zip(node.children, node.numbers, strict=True):
             if position < start + size:

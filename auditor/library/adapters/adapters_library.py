@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ...errors import LibraryRefusal
-from ...schema.composition import KINDS, NUMBERED, Block, Node, adapter_names, walk
+from ...schema.composition import NUMBERED, Block, Node, adapter_names, walk
 from ...schema.references import Reference
 from ...schema.result import Activity
 from ...source.package_source import PackageSource
 from .adapters_source import SOURCE
+from .block_names import BLOCKS
 from .experiments import AdapterExperiments
 from .method_check import check_config
 from .pasted_code import one_after_the_other, python
@@ -41,7 +42,10 @@ class AdaptersLibrary(AdapterExperiments):
         "adapters": ">=0.2,<2",
     }
     extra: ClassVar[str] = "models"
-    blocks: ClassVar[Mapping[str, str]] = KINDS
+    blocks: ClassVar[Mapping[str, str]] = BLOCKS
+    alone: ClassVar[str] = "stack"
+    skips_layers: ClassVar[bool] = True
+    single_precision: ClassVar[bool] = False
     default_config: ClassVar[str] = "lora"
     generates_with_cache: ClassVar[bool] = True
     source: ClassVar[PackageSource] = SOURCE
@@ -86,14 +90,23 @@ class AdaptersLibrary(AdapterExperiments):
         """Whether a configuration treats some layers otherwise than others, by their numbers."""
         return _picks_layers(self.configuration(config).to_dict())
 
-    def prepare(self, model: Any) -> None:
+    def prepare(self, model: Any) -> Any:
         """`adapters.init`, unless the model has adapters already."""
         import adapters
 
         if not isinstance(model, adapters.ModelAdaptersMixin):
             adapters.init(model)
+        return model
 
-    def add(self, model: Any, methods: Mapping[str, str], tree: Node) -> None:
+    def base(self, model: Any) -> Any:
+        """The model itself: its own modules take the adapters."""
+        return model
+
+    def call_arguments(self, tree: Node | None, rows: int) -> Mapping[str, Any]:
+        """None: the composition is set on the model."""
+        return {}
+
+    def add(self, model: Any, methods: Mapping[str, str], tree: Node) -> Any:
         """Add adapters, shared parameters of multi-task adapters, and fusion layers.
 
         Raises LibraryRefusal for a block that the installed release does not have.
@@ -106,6 +119,7 @@ class AdaptersLibrary(AdapterExperiments):
                 self._share(model, block)
             if block.kind == "fuse":
                 self._fuse(model, block)
+        return model
 
     def has_adapter(self, model: Any, name: str) -> bool:
         """Whether the model's own list has an adapter of this name."""
@@ -143,7 +157,7 @@ class AdaptersLibrary(AdapterExperiments):
         if tree.numbers is not None:
             exact = tree.kind == "average"
             options[NUMBERED[tree.kind]] = [n if exact else int(n) for n in tree.numbers]
-        name = KINDS[tree.kind]
+        name = BLOCKS[tree.kind]
         block_class = getattr(composition, name, None)
         if block_class is None:
             raise LibraryRefusal(f"the installed adapters release has no {name}", do="upgrade adapters")

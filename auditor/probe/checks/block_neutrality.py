@@ -129,7 +129,7 @@ def _one_sided_fusions(bench: MeasuringBench, tree: Node, block: Block) -> Itera
     for index, name in enumerate(names):
         without = as_block(replaced(tree, block, name))
         try:
-            with bench.library.attending(bench.model, block, index):
+            with bench.tries_blocks().attending(bench.model, block, index):
                 gap = _gap(bench, bench.run(tree), bench.known(without))
                 if gap is not None:
                     yield RelationGap(

@@ -1,0 +1,85 @@
+"""How far audits of `peft` agree with the oracle's kept truths: `python benchmarks/peft_agreement.py RELEASE`.
+
+Cells are those of `tests/oracle_peft/grid.py`; RELEASE names the file of their truths, and the installed peft
+must be of it. A cell with a history, or with adapters that got on otherwise than by `get_peft_model`, is no
+audit yet and is counted as such.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import io
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from oracle_peft import grid  # noqa: E402
+
+from adapter_audit.auditor.jobs.batch_lines import Line, run  # noqa: E402
+
+SPEC = ("id", "model", "compose", "adapters", "mode", "batch", "mask", "head", "library")
+FITS = {
+    "ok": {"compatible"},
+    "wrong": {"wrong"},
+    "crash": {"crash"},
+    "refused": {"refused"},
+    "no-effect": {"no-effect"},
+}
+
+
+def main() -> None:
+    """Run the command line; one line for each disagreement, then the counts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("release")
+    parser.add_argument("--only", default="", help="cells whose id begins with this")
+    parser.add_argument("--every", type=int, default=1, help="each so-many-th cell")
+    parser.add_argument("--jobs", type=int, default=1)
+    options = parser.parse_args()
+    truths = json.loads((ROOT / f"tests/oracle_peft/truths/peft-{options.release}.json").read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        cells = [c for c in grid.cells(Path(folder)) if c["id"].startswith(options.only)]
+        asked = [c for c in cells if truths[c["id"]]["truth"] != "absent" and is_asked(c)][:: options.every]
+        print(f"{len(cells)} cells, {len(asked)} audited")
+        report(asked, truths, audited(asked, options.jobs))
+
+
+def is_asked(cell: dict[str, Any]) -> bool:
+    """Whether the command line can ask for the cell."""
+    return not any(cell.get(field) for field in ("history", "through", "task_ids", "options", "any_order"))
+
+
+def audited(cells: list[dict[str, Any]], jobs: int) -> list[dict[str, Any]]:
+    """Results in the order of the cells."""
+    lines = [
+        Line(cell["id"], json.dumps({name: cell[name] for name in SPEC if cell.get(name)})) for cell in cells
+    ]
+    answers = io.StringIO()
+    run(lines, answers, {"offline": True}, jobs=jobs)
+    return [json.loads(line) for line in answers.getvalue().splitlines()]
+
+
+def report(cells: list[dict[str, Any]], truths: dict[str, Any], results: list[dict[str, Any]]) -> None:
+    """Print disagreements and counts by family."""
+    counts: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    for cell, result in zip(cells, results, strict=True):
+        truth, verdict = truths[cell["id"]], result.get("verdict", "error")
+        agrees = verdict in FITS[truth["truth"]]
+        family = cell["id"].partition("/")[0]
+        counts[family]["agree" if agrees else "differ"] += 1
+        counts[family][f"{truth['truth']} -> {verdict}"] += 1
+        if not agrees:
+            told = result.get("error") or result.get("summary")
+            print(f"{truth['truth']:8} {verdict:11} {cell['id']:45} {truth.get('step', '')} {told}")
+    for family, count in sorted(counts.items()):
+        pairs = ", ".join(f"{k}: {v}" for k, v in sorted(count.items()) if "->" in k)
+        print(f"{family:12} {count['agree']} agree, {count['differ']} differ ({pairs})")
+
+
+if __name__ == "__main__":
+    main()
