@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from oracle_peft import grid  # noqa: E402
+from oracle_peft.language import compose  # noqa: E402
 
 from adapter_audit.auditor.jobs.batch_lines import Line, run  # noqa: E402
 
@@ -56,12 +57,17 @@ def is_asked(cell: dict[str, Any]) -> bool:
 
 def audited(cells: list[dict[str, Any]], jobs: int) -> list[dict[str, Any]]:
     """Results in the order of the cells."""
-    lines = [
-        Line(cell["id"], json.dumps({name: cell[name] for name in SPEC if cell.get(name)})) for cell in cells
-    ]
+    lines = [Line(cell["id"], json.dumps(as_spec(cell))) for cell in cells]
     answers = io.StringIO()
     run(lines, answers, {"offline": True}, jobs=jobs)
     return [json.loads(line) for line in answers.getvalue().splitlines()]
+
+
+def as_spec(cell: dict[str, Any]) -> dict[str, Any]:
+    """The cell as a line of `batch`: adapters that are not in the composition are left out."""
+    spec = {name: cell[name] for name in SPEC if cell.get(name)}
+    names = compose(cell["compose"]).names
+    return spec | {"adapters": {n: text for n, text in cell["adapters"].items() if n in names}}
 
 
 def report(cells: list[dict[str, Any]], truths: dict[str, Any], results: list[dict[str, Any]]) -> None:

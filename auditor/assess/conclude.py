@@ -72,7 +72,7 @@ def _filtered(findings: Iterator[Finding], options: AuditOptions) -> Iterator[Fi
 
 def _not_run(requires: str, facts: Facts) -> str:
     if requires == "meta" and facts.static is None:
-        return "the set-up failed, so nothing was traced"
+        return facts.untraced or "the set-up failed, so nothing was traced"
     if requires == "probe" and facts.probe is None:
         return facts.probe_lost or ("the set-up failed" if facts.setup_failure else "not run (--static-only)")
     return ""
@@ -108,6 +108,8 @@ def _unknowns(facts: Facts) -> tuple[str, ...]:
     found: list[str] = []
     if facts.static is not None:
         found += dict.fromkeys(facts.static.trace.unknowns)
+    if facts.untraced and facts.probe is None and facts.setup_failure is None:
+        found.append(facts.untraced)
     if facts.probe_lost:
         found.append(facts.probe_lost.splitlines()[0])
     if facts.probe is not None:

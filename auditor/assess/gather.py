@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..build.subject import Subject
     from ..facts.facts import ProbeFacts, StaticFacts
     from ..probe import Probe
+    from ..trace.records import Failure
 
 
 @dataclass
@@ -47,13 +48,17 @@ def gather(job: Job, timer: Timer) -> tuple[Subject, Facts]:
         started = time.perf_counter()
         outcome, lost = _outcome(probe, static)
         timer.measure("probe", started)
+        setup_failure = subject.setup_failure
+        if outcome is not None and outcome.setup_failure is not None:
+            outcome, lost, setup_failure = _not_set_up(outcome.setup_failure, static)
     facts = Facts(
         job=job,
         axes=_axes(job),
         static=static,
         probe=outcome,
         probe_lost=lost,
-        setup_failure=subject.setup_failure,
+        setup_failure=setup_failure,
+        untraced=subject.untraceable,
         model_type=str(getattr(subject.model.config, "model_type", "")),
         supported=job.library.supported(subject.model) if failed else (),
     )
@@ -65,6 +70,7 @@ def _probe(job: Job, timer: Timer) -> Probe:
     started = time.perf_counter()
     from ..build.subject import import_classes
     from ..probe import Probe
+    from ..trace.records import Failure
 
     import_classes(job)  # once here instead of in both processes
     timer.measure("build", started)
@@ -86,7 +92,7 @@ def _static(job: Job, timer: Timer) -> tuple[Subject, StaticFacts | None]:
     subject = build(job)
     timer.measure("build", started)
     started = time.perf_counter()
-    static = None if subject.setup_failure else static_half(subject)
+    static = None if subject.setup_failure or subject.untraceable else static_half(subject)
     timer.measure("meta", started)
     return subject, static
 
@@ -101,6 +107,15 @@ def _outcome(probe: Probe | None, static: StaticFacts | None) -> tuple[ProbeFact
         return probe.wait(static), ""
     except ProbeLost as error:
         return None, f"the probe failed: {error}"
+
+
+def _not_set_up(
+    failure: Failure, static: StaticFacts | None
+) -> tuple[ProbeFacts | None, str, Failure | None]:
+    """What a small model that cannot be set up says: nothing, where the large one can."""
+    if static is not None:
+        return None, f"the adapters do not fit a small model ({failure})", None
+    return None, "", failure
 
 
 def _axes(job: Job) -> Axes:

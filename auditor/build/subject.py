@@ -42,6 +42,8 @@ class Subject:
     model: Any
     inputs: InputMaker | None = None
     setup_failure: Failure | None = None
+    untraceable: str = ""
+    """Why it cannot be set up on the meta device, though it may be for real."""
 
     @property
     def tree(self) -> Block:
@@ -78,7 +80,8 @@ class Subject:
         """
         if self.job.source.factory is None:
             for module in walked(self.model).values():
-                vars(module).clear()
+                if not hasattr(type(module), "__del__"):  # which reads its attributes
+                    vars(module).clear()
 
 
 def build(
@@ -90,8 +93,8 @@ def build(
 ) -> Subject:
     """Build the model and set up the composition; `bare` is called with the model before it has adapters.
 
-    A failure of the adapter library during the set-up is part of the result (`setup_failure`). Raises
-    BuildError when the model itself cannot be built, UsageError for unknown methods or inputs.
+    A failure of the adapter library during the set-up is part of the result (`setup_failure`); one of the
+    meta device, which not all methods can be set up on, is not the library's (`untraceable`). Raises BuildError when the model itself cannot be built, UsageError for unknown methods or inputs.
     """
     job.library.quiet()
     for method in dict.fromkeys(job.methods.values()):
@@ -107,6 +110,9 @@ def build(
     with _default_dtype(dtype), _on(device):
         subject = Subject(job, model)
         subject.setup_failure = set_up(subject)
+        if device == "meta" and _is_about_meta(subject.setup_failure):
+            subject.untraceable, subject.setup_failure = _why(subject.setup_failure), None
+            return subject
         if device == "meta":
             _all_to_meta(subject.model)  # some adapter parameters are made from real values, on the CPU
     if subject.setup_failure is None:
@@ -168,6 +174,17 @@ def set_up(subject: Subject) -> Failure | None:
     except Exception as error:
         return failure_of(error, library.package)
     return None
+
+
+def _is_about_meta(failure: Failure | None) -> bool:
+    """Whether the set-up stopped because tensors had no values."""
+    return failure is not None and not failure.deliberate and "meta" in failure.message.lower()
+
+
+def _why(failure: Failure | None) -> str:
+    assert failure is not None
+    text = f"{failure.kind}: {failure.message}".partition(". ")[0].splitlines()[0]
+    return f"the set-up needs values, so that shapes cannot be traced ({text})"
 
 
 def _enable_checkpointing(model: Any, package: str) -> None:

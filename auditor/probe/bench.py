@@ -43,6 +43,14 @@ class Ran:
     gradients: Tensors = field(default_factory=dict)
 
 
+class NotSetUp(Exception):
+    """The adapters do not fit a small model."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(f"the adapters do not fit a small model ({failure})")
+        self.failure = failure
+
+
 class Bench:
     """One small model with the spec's adapters, its inputs, and a memory of runs."""
 
@@ -85,7 +93,8 @@ class Bench:
             failure = subject.setup_failure
             if failure is None:
                 return subject
-        raise RuntimeError(f"the adapters do not fit a small model ({failure})")
+        assert failure is not None
+        raise NotSetUp(failure)
 
     def _let_beams_move(self) -> None:
         """Take inputs on which beams change places before the last step: only then their caches must, too."""

@@ -146,9 +146,9 @@ class MeasuringBench(Bench):
         """
         modules: dict[str, list[Parameter]] = {}
         for path, parameter in self.own_parameters(adapter):
-            layer, _, rest = path.partition(f".{adapter}.")
+            layer, found, rest = path.partition(f".{adapter}.")
             pool = f"{layer}.{adapter}"
-            if isinstance(self.model.get_submodule(pool), torch.nn.ModuleDict):
+            if found and isinstance(self.model.get_submodule(pool), torch.nn.ModuleDict):
                 layer = f"{pool}.{rest.partition('.')[0]}"
             modules.setdefault(layer, []).append((path, parameter))
         return modules

@@ -13,7 +13,7 @@ from ..request.job import Job
 from ..trace.recorder import Recorder
 from ..trace.records import Failure, Record, Site
 from ..trace.runs import recorded_run
-from .bench import Bench
+from .bench import Bench, NotSetUp
 from .measuring_bench import MeasuringBench
 from .value_check import NotApplicable, all_checks
 
@@ -26,7 +26,10 @@ def probe(job: Job, tell: Callable[[ProbeFacts], None] | None = None) -> ProbeFa
     Raises AuditError when the model cannot be built.
     """
     _settle()
-    bench = MeasuringBench(job)
+    try:
+        bench = MeasuringBench(job)
+    except NotSetUp as error:
+        return ProbeFacts(setup_failure=error.failure)
     composed = bench.known(bench.tree)
     if composed.failure and _same(composed.failure, bench.raw_failure):
         why = f"the bare model fails in the same way ({composed.failure.kind}: {composed.failure.message})"
