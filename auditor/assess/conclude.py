@@ -93,7 +93,7 @@ def summarise(
     what = f"{facts.tree} on {facts.axes.rows} rows"
     first = next((f for f in findings if f.status == "open" and f.verdict is verdict), None)
     if verdict is Verdict.COMPATIBLE:
-        seen = "shapes and values were checked" if facts.probe else "shapes were checked, values were not"
+        seen = _seen(facts)
         if first is not None and first.severity is Severity.WARNING:
             return (
                 f"{what}: it runs and nothing wrong was found on this path, but {first.message.rstrip('.')}."
@@ -102,6 +102,13 @@ def summarise(
     if verdict is Verdict.UNKNOWN and unknowns:
         return f"{what}: could not be decided: {unknowns[0]}."
     return f"{what}: {first.message.rstrip('.')}." if first else f"{what}: {verdict.value}."
+
+
+def _seen(facts: Facts) -> str:
+    """Which of both halves there is."""
+    if facts.static is None:
+        return "values were checked, shapes could not be traced"
+    return "shapes and values were checked" if facts.probe else "shapes were checked, values were not"
 
 
 def _unknowns(facts: Facts) -> tuple[str, ...]:

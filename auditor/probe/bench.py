@@ -69,6 +69,8 @@ class Bench:
         self.raw_failure: Failure | None = None
         self.idle: set[str] = set()
         """Adapters that were found to change nothing."""
+        self.ignored: set[str] = set()
+        """Arguments that the library tells in a call and nothing heeds."""
         self._known: dict[Any, Ran] = {}
         self._own: dict[str, list[Parameter]] = {}
         self._moved: dict[tuple[str, int], Ran] = {}
@@ -288,7 +290,7 @@ class Bench:
             with self.precision():
                 given = on_device_of(self.model, self._fit(self.tree, self.inputs))
                 execute(self.model, given, "train", **self._run_options(self.model))
-            return {id(p) for p in parameters if p.grad is not None and bool((p.grad != 0).any())}
+            return {id(p) for p in parameters if p.grad is not None and bool((_dense(p.grad) != 0).any())}
         finally:
             for parameter, before in zip(parameters, wanted, strict=True):
                 parameter.grad = None
@@ -329,7 +331,7 @@ class Bench:
         for adapter in self.names:
             for name, parameter in self.own_parameters(adapter):
                 if parameter.grad is not None:
-                    yield name, parameter.grad
+                    yield name, _dense(parameter.grad)
                 parameter.grad = None
 
     def _bare(self, model: Any) -> None:
@@ -348,6 +350,10 @@ class Bench:
     def _raw_inputs(self, model: Any) -> Inputs:
         maker = input_maker(model, self.job, self.dtype)
         return self._fit(None, maker.make(self.job.rows, self.seed))
+
+
+def _dense(gradient: torch.Tensor) -> torch.Tensor:
+    return gradient.to_dense() if gradient.is_sparse else gradient
 
 
 def _beams_moved(outputs: Tensors, lanes: int) -> bool:

@@ -16,6 +16,7 @@ from ..source.source_files import relative_file
 from ..trace.records import Site
 from ..trace.runs import Inputs
 from .bench import Bench, Parameter, Ran, Tensors, without_chance
+from .cause.dropped_argument import dropping_line
 from .cause.first_departure import first_departure, relation_departure, writing_line
 from .cause.init_departure import InitCause, init_cause
 from .other_attention import RunsOtherwise, other_attention, switches
@@ -207,6 +208,42 @@ class MeasuringBench(Bench):
         """Names of the copies that are not what the inputs are."""
         tensors = {k: v for k, v in self.inputs.items() if isinstance(v, torch.Tensor)}
         return [name for name, value in tensors.items() if deviation(given[name], value) > 0]
+
+    # -- what is told in a call ----------------------------------------------------------------------
+
+    def told_in_the_call(self) -> tuple[str, ...]:
+        """Arguments by which the library is told the composition."""
+        return tuple(self.library.call_arguments(self.tree, self.rows))
+
+    def gap_if_ignored(self, argument: str) -> float:
+        """How far the worst row is from its reference if the call is the same without the argument; else 0."""
+        ran, without = self.composed(), self._called_without(argument)
+        if without.failure is not None or any(
+            not torch.equal(value, without.outputs.get(name, value.new_zeros(0)))
+            for name, value in ran.outputs.items()
+        ):
+            return 0.0
+        references = [(r, self.reference(r)) for r in self.references]
+        return max((self.row_gap(ran, e, r)[1] for r, e in references if e.failure is None), default=0.0)
+
+    def _called_without(self, argument: str) -> Ran:
+        self.subject.activate(self.tree)
+        given = {k: v for k, v in self._fit(self.tree, self.inputs).items() if k != argument}
+        return self._execute(self.model, given)
+
+    def takes_unknown_name(self, argument: str, name: str) -> bool:
+        """Whether the call runs though the argument's first item is a name that nothing has."""
+        self.subject.activate(self.tree)
+        given = self._fit(self.tree, self.inputs)
+        given[argument] = [name, *given[argument][1:]]
+        return self._execute(self.model, given).failure is None
+
+    def dropping_line(self, argument: str) -> Departure | None:
+        """Where a call lets go of an argument."""
+        self.subject.activate(self.tree)
+        given = self._fit(self.tree, self.inputs)
+        site = dropping_line(lambda: self._execute(self.model, given, copies=False), given[argument])
+        return None if site is None else Departure(0, "", site, "call", 0.0)
 
     # -- other ways ----------------------------------------------------------------------------------
 

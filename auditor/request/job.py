@@ -143,6 +143,8 @@ def _check(job: Job) -> None:
             why="a composition is active in all layers that its adapters are in",
             do="leave layers out of the adapters' configurations",
         )
+    if not job.names:
+        raise UsageError(f"{spec.compose} names no adapter", do="write for example mixed(a,__base__)")
     for name in spec.adapters:
         if name not in job.names:
             raise UsageError(

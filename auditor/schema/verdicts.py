@@ -117,6 +117,7 @@ class Cause(str, Enum):
     KEYWORD_LOST = "a keyword is lost"
     PARAMETER_NEW = "a parameter is new"
     ARGUMENT_OTHER = "an argument is another"
+    ARGUMENT_IGNORED = "an argument is ignored"
     RELATION_BROKEN = "a relation is broken"
     PART_DEPARTS = "a part of a split departs"
     RESULT_DRIFTS = "the result drifts"

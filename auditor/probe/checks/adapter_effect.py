@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...facts.observations import Observation
 from ...schema.composition import Block, adapter_names, walk
-from ..value_check import ValueCheck
+from ..value_check import NotApplicable, ValueCheck
 
 if TYPE_CHECKING:
     from ...schema.references import Reference
@@ -33,6 +33,8 @@ class AdapterEffect(ValueCheck):
     def observe(self, bench: MeasuringBench) -> Iterator[IdleAdapter]:
         """One for each idle adapter, which the bench remembers."""
         ran = bench.composed()
+        if bench.ignored:
+            raise NotApplicable  # nothing is composed: `call_arguments` says so
         for name in _weighty(bench.names, bench.tree):
             own = [r for r in bench.references if name in adapter_names(r.tree)]
             if own and not _has_effect(bench, ran, own, name):

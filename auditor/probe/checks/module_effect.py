@@ -38,6 +38,8 @@ class ModuleEffect(ValueCheck):
     def observe(self, bench: MeasuringBench) -> Iterator[IdleModule]:
         """One for each adapter, with all of its idle modules."""
         ran = bench.composed()
+        if bench.ignored:
+            raise NotApplicable  # nothing is composed: `call_arguments` says so
         if bench.spec.mode not in ("forward", "train") or bench.spec.skip_layers:
             raise NotApplicable
         try:
