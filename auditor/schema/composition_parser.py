@@ -90,17 +90,18 @@ class _Parser:
     def expression(self, depth: int, inside: str = "") -> Node:
         if depth > MAX_DEPTH:
             raise self.error(f"nested deeper than {MAX_DEPTH} blocks")
-        if self.peek() == '"':
-            return self.quoted()
+        is_quoted = self.peek() == '"'
         start = self.at
-        name = self.name()
+        name = self.quoted() if is_quoted else self.name()
+        if name == BASE and inside != "mixed":
+            raise self.error(f"{BASE} is no adapter", do="it stands for rows without one, in mixed", at=start)
+        if is_quoted:
+            return name
         following = self.peek()
         if following == "(":
             return self.block(self.kind(name, start), depth)
         if following == ":":
             return self.counted(self.kind(name, start))
-        if name == BASE and inside != "mixed":
-            raise self.error(f"{BASE} is no adapter", do="it stands for rows without one, in mixed", at=start)
         return name
 
     def name(self) -> str:
