@@ -25,7 +25,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from oracle.grid import grid  # noqa: E402
+from oracle.grid import grid, open_cases  # noqa: E402
 from oracle.pool import Cache, judge_all  # noqa: E402
 
 Record = dict[str, Any]
@@ -75,7 +75,10 @@ class Score:
     false_stops: Share = field(default_factory=Share)
     silent_recall: Share = field(default_factory=Share)
     false_alarms: Share = field(default_factory=Share)
-    locations: Share = field(default_factory=Share)
+    primary_lines: Share = field(default_factory=Share)
+    """Crashes whose line is the primary place of an error."""
+    any_lines: Share = field(default_factory=Share)
+    """Crashes whose line is any place of a finding, related ones included."""
     same_verdict: Share = field(default_factory=Share)
     recall_by_violation: dict[str, Share] = field(default_factory=dict)
 
@@ -91,10 +94,11 @@ class Score:
         if not same and truth == said:
             disagreements.append("kind")
         if oracle["verdict"] == "crash" and oracle["crash_file"]:
-            hit = (oracle["crash_file"], oracle["crash_line"]) in set(places(audit))
-            self.locations.add(hit)
-            if not hit:
-                disagreements.append("location")
+            line = (oracle["crash_file"], oracle["crash_line"])
+            self.primary_lines.add(line in primary_places(audit))
+            self.any_lines.add(line in places(audit))
+            if line not in primary_places(audit):
+                disagreements.append("related-line" if line in places(audit) else "location")
         return disagreements
 
     def _groups(self, truth: str, said: str, oracle: Record, audit: Record) -> list[str]:
@@ -129,14 +133,17 @@ def _names_silent_error(audit: Record) -> bool:
     )
 
 
-def places(audit: Record) -> list[tuple[str, int]]:
+def primary_places(audit: Record) -> set[tuple[str, int]]:
+    """File and line that the open errors of a result name as their cause."""
+    errors = [f for f in audit.get("findings") or () if f["severity"] == "error" and f["status"] == "open"]
+    return {(p["file"], p["line"]) for f in errors if (p := f.get("primary")) and p.get("file")}
+
+
+def places(audit: Record) -> set[tuple[str, int]]:
     """File and line of all locations of all findings of a result."""
-    found = []
-    for finding in audit.get("findings") or ():
-        for place in (finding.get("primary"), *(finding.get("related") or ())):
-            if place and place.get("file"):
-                found.append((place["file"], place["line"]))
-    return found
+    found = audit.get("findings") or ()
+    every = [p for f in found for p in (f.get("primary"), *(f.get("related") or ()))]
+    return {(p["file"], p["line"]) for p in every if p and p.get("file")}
 
 
 def run_auditor(specs: list[Record], options: argparse.Namespace, work: Path) -> tuple[list[Record], float]:
@@ -196,7 +203,8 @@ stops found             {score.stop_recall}
 false stops             {score.false_stops}
 silent errors found     {score.silent_recall}
 false alarms (healthy)  {score.false_alarms}
-crash line named        {score.locations}
+crash line is primary   {score.primary_lines}
+crash line named        {score.any_lines}
 same verdict            {score.same_verdict}""")
     for violation, share in sorted(score.recall_by_violation.items()):
         print(f"  found, {violation:15} {share}")
@@ -246,6 +254,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--size", type=int, default=5000, help="number of cases")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--open", action="store_true", help="only the nests that are not judged right yet")
     parser.add_argument("--jobs", type=int, default=1, help="processes for either side")
     parser.add_argument("--static-only", action="store_true", help="run the auditor without its probe")
     parser.add_argument("--oracle-only", action="store_true", help="print the oracle's verdicts and stop")
@@ -275,7 +284,11 @@ def main(argv: list[str] | None = None) -> None:
     check_release(options)
     work = options.work / options.release
     work.mkdir(parents=True, exist_ok=True)
-    specs = grid(options.seed, options.size, options.release, options.work.resolve() / "models")
+    models = options.work.resolve() / "models"
+    if options.open:
+        specs = open_cases(options.seed, options.release, models)[: options.size]
+    else:
+        specs = grid(options.seed, options.size, options.release, models)
     verdicts, seconds = run_oracle(specs, options, Cache(work / "oracle.jsonl", options.release))
     (work / "verdicts.jsonl").write_text(
         "".join(json.dumps({"spec": s, "oracle": v}) + "\n" for s, v in zip(specs, verdicts, strict=True))

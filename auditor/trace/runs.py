@@ -82,8 +82,8 @@ def _rows(tensor: torch.Tensor, rows: tuple[int, ...] | None) -> torch.Tensor:
 
 def _weighted(tensor: torch.Tensor) -> torch.Tensor:
     """A sum with unequal weights, alike for every row: a plain sum of normalised states has no gradient."""
-    if tensor.dim() == 0:
-        return tensor
+    if tensor.dim() < 2:
+        return tensor.sum()  # the only axis counts rows
     weights = torch.arange(1, tensor.shape[-1] + 1, dtype=tensor.dtype, device=tensor.device)
     return (tensor * weights / tensor.shape[-1]).sum()
 

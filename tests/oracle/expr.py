@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 BLOCKS = ("parallel", "stack", "batchsplit", "average", "split", "fuse", "multitask")
@@ -125,30 +125,35 @@ def lanes(expr: Expr) -> int:
     return max((len(e.children) for e in expr.walk() if e.kind == "parallel"), default=1)
 
 
-def expected(expr: Expr, batch: int) -> list[list[Expr]]:
-    """For each lane and each row of the batch, the lane-free composition that row must equal."""
+def expected(expr: Expr, batch: int, tasks: Sequence[int] | None = None) -> list[list[Expr]]:
+    """For each lane and each row of the batch, the lane-free composition that row must equal.
+
+    ``tasks`` are the task ids of the rows, where they are not those that the oracle gives itself.
+    """
     return [
-        [simplify(_resolve(expr, lane, row, batch, row)) for row in range(batch)]
+        [simplify(_resolve(expr, lane, row, batch, row, tasks)) for row in range(batch)]
         for lane in range(lanes(expr))
     ]
 
 
-def _resolve(expr: Expr, lane: int, row: int, batch: int, original_row: int) -> Expr:
+def _resolve(
+    expr: Expr, lane: int, row: int, batch: int, original_row: int, tasks: Sequence[int] | None
+) -> Expr:
     """Replace every lane-wise block by the child that serves the row (``row`` counts within the part)."""
     if expr.kind == "adapter":
         return expr
     if expr.kind == "parallel":
-        return _resolve(expr.children[lane], lane, row, batch, original_row)
+        return _resolve(expr.children[lane], lane, row, batch, original_row, tasks)
     if expr.kind == "multitask":
-        child = expr.children[task_of_row(original_row, len(expr.children))]
-        return _resolve(child, lane, row, batch, original_row)
+        task = tasks[original_row] if tasks is not None else task_of_row(original_row, len(expr.children))
+        return _resolve(expr.children[task], lane, row, batch, original_row, tasks)
     if expr.kind == "batchsplit":
         start = 0
         sizes = [int(n) for n in expr.numbers]
         for child, size in zip(expr.children, sizes, strict=True):
             if start <= row < start + size:
-                return _resolve(child, lane, row - start, size, original_row)
+                return _resolve(child, lane, row - start, size, original_row, tasks)
             start += size
         raise ExprError(f"row {row} has no part in {expr}")
-    children = tuple(_resolve(c, lane, row, batch, original_row) for c in expr.children)
+    children = tuple(_resolve(c, lane, row, batch, original_row, tasks) for c in expr.children)
     return replace(expr, children=children)

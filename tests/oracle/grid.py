@@ -39,6 +39,20 @@ def grid(seed: int, size: int, release: str, folder: Path) -> list[Spec]:
     return cases
 
 
+def open_cases(seed: int, release: str, folder: Path) -> list[Spec]:
+    """Every model with the nests of `shapes.OPEN`, with a bottleneck and, where it can be, with LoRA."""
+    directories = write_models(folder)
+    maker = _Maker(random.Random(f"open-{seed}-{release}"), release)
+    cases = []
+    for name in maker.models:
+        for kind, template in shapes.OPEN.items():
+            for method in ("seq_bn",) if kind.startswith("fuse") else ("seq_bn", "lora"):
+                case = maker.spec(name, method, template)
+                case |= {"id": f"{release}-open-{kind}-{method}-{name}", "model": str(directories[name])}
+                cases.append(case)
+    return cases
+
+
 class _Maker:
     def __init__(self, rng: random.Random, release: str) -> None:
         self.rng, self.release = rng, release

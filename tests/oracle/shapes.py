@@ -90,6 +90,14 @@ NESTS: dict[str, Template] = {
 }
 """Nests that the library's table of allowed nestings permits, and variations of the main blocks."""
 
+OPEN: dict[str, Template] = {
+    "stack-parallel-stack": _fixed("stack(a,parallel(stack(b,c),d))"),
+    "stack-batchsplit-stack": _batch("stack(a,batchsplit(stack(b,c),d;{}))"),
+    "fuse-stacks": _fixed("fuse(stack(a,b),stack(c,d))"),
+    "average-negative": _fixed("average(a,b;-0.5,1.5)"),
+}
+"""Nests that the auditor does not judge right yet: met by every model on request, and to become `NESTS`."""
+
 TASKS: dict[str, Template] = {
     "multitask-3": _fixed("multitask(a,b,c)"),
     "stack-multitask": _fixed("stack(a,multitask(b,c))"),

@@ -97,13 +97,18 @@ def add_adapters(model: Any, spec: Spec, expr: Expr) -> None:
         model.add_adapter(name, config=adapter_config(spec, name))
     for node in expr.walk():
         if node.kind == "fuse":
-            model.add_adapter_fusion(to_block(node))
+            model.add_adapter_fusion(fusion_of(node))
     share_tasks(model, spec, expr)
     model.to(torch.get_default_dtype()).eval()
     _no_dropout(model)
     generator = torch.Generator().manual_seed(2)
     for path, parameter in adapter_parameters(model, expr.adapters()):
         move(path, parameter, generator)
+
+
+def fusion_of(node: Expr) -> Any:
+    """What a user adds for a Fuse block: the fusion of the adapters that its children end with."""
+    return blocks.Fuse(*(child.adapters()[-1] for child in node.children))
 
 
 def adapter_config(spec: Spec, name: str) -> str:
@@ -133,7 +138,7 @@ def move(path: str, parameter: nn.Parameter, generator: torch.Generator) -> None
     if "parametrizations" in path.split("."):
         # Orthogonal matrices are stored as Householder vectors, with signs (1, -1) on the diagonal.
         noise.diagonal(dim1=-2, dim2=-1).zero_()
-    parameter.data = _cast(value + scale * noise)
+    parameter.data = (value + scale * noise).to(value.dtype)
 
 
 def adapter_parameters(model: nn.Module, names: list[str]) -> Iterator[tuple[str, nn.Parameter]]:

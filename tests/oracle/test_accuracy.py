@@ -29,9 +29,10 @@ def both(verdict: str, other: str, severity: str = "error") -> dict[str, Any]:
     return {"verdict": verdict, "findings": [finding]}
 
 
-def audit(verdict: str, *places: tuple[str, int]) -> dict[str, Any]:
+def audit(verdict: str, cause: tuple[str, int] | None = None, *places: tuple[str, int]) -> dict[str, Any]:
+    primary = {"file": cause[0], "line": cause[1]} if cause else {"file": None}
     related = [{"role": "symptom", "file": f, "line": n} for f, n in places]
-    finding = {"primary": {"file": None}, "related": related, "severity": "error", "status": "open"}
+    finding = {"primary": primary, "related": related, "severity": "error", "status": "open"}
     return {"verdict": verdict, "findings": [{**finding, "verdict": verdict}]}
 
 
@@ -46,6 +47,7 @@ CRASH = {"crash_file": "adapters/x.py", "crash_line": 7}
         (oracle("ok"), audit("crash"), ["false-stop"]),
         (oracle("crash", **CRASH), audit("crash", ("adapters/x.py", 7)), []),
         (oracle("crash", **CRASH), audit("crash", ("adapters/x.py", 8)), ["location"]),
+        (oracle("crash", **CRASH), audit("crash", None, ("adapters/x.py", 7)), ["related-line"]),
         (oracle("crash", **CRASH), audit("compatible"), ["missed-stop", "location"]),
         (oracle("refused"), audit("crash"), ["kind"]),
         (oracle("wrong", violations=["lanes"]), audit("compatible"), ["missed-silent"]),
@@ -69,10 +71,12 @@ def test_shares_are_counted_over_the_right_cases(accuracy: ModuleType) -> None:
     score.add(oracle("ok"), audit("compatible"))
     score.add(oracle("wrong", violations=["lanes"]), audit("wrong"))
     assert (score.stop_recall.hits, score.stop_recall.total) == (1, 2)
+    assert str(score.stop_recall) == " 50.00 %  (1 of 2)"
     assert (score.false_stops.hits, score.false_stops.total) == (0, 2)
     assert (score.silent_recall.hits, score.silent_recall.total) == (1, 1)
-    assert (score.locations.hits, score.locations.total) == (1, 1)
-    assert str(score.stop_recall) == " 50.00 %  (1 of 2)"
+    score.add(oracle("crash", **CRASH), audit("crash", ("adapters/y.py", 1), ("adapters/x.py", 7)))
+    assert (score.primary_lines.hits, score.primary_lines.total) == (1, 2)
+    assert (score.any_lines.hits, score.any_lines.total) == (2, 2)
 
 
 def test_a_whole_run(accuracy: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

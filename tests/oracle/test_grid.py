@@ -9,7 +9,7 @@ import pytest
 
 from . import shapes
 from .expr import parse
-from .grid import grid
+from .grid import grid, open_cases
 from .methods import MAIN, available
 from .models import MODELS
 
@@ -47,6 +47,16 @@ def test_a_full_grid_meets_every_model_method_and_main_block(tmp_path: Path) -> 
     names = {kind_of(m.config) for m in MAIN.values()}
     wanted = {(model, name, block) for model in MODELS for name in names for block in shapes.MAIN}
     assert wanted <= met
+
+
+def test_open_cases_meet_every_model_and_nest(tmp_path: Path) -> None:
+    specs = open_cases(1, "1.3.0", tmp_path)
+    assert len({s["id"] for s in specs}) == len(specs)
+    met = {(Path(s["model"]).name, s["id"].removeprefix("1.3.0-open-").rsplit("-", 2)[0]) for s in specs}
+    assert {model for model, _ in met} == set(MODELS)
+    for spec in specs:
+        assert set(spec) <= FIELDS
+        assert set(parse(spec["compose"]).adapters()) == set(spec["adapters"])
 
 
 @pytest.mark.parametrize("release", ["0.2.2", "1.0.0", "1.1.1"])

@@ -99,7 +99,7 @@ def test_weights_are_normalised_by_the_library() -> None:
         (f"parallel:{MAX_COUNT + 1}", 9, "2 to 256"),
         ("parallel:99999999999999999999", 9, "2 to 256"),
         ("parallel:x", 9, "expected a number of adapters"),
-        ("parallel(a,b;1,1)", 12, "takes no numbers"),
+        ("parallel(a,b;1,1)", 13, "takes no numbers"),
         ("batchsplit(a,b;1)", 14, "2 children but 1 batch_sizes"),
         ("batchsplit(a,b;1,2.5)", 17, "whole numbers"),
         ("split(a,b;3,)", 12, "expected a number"),
