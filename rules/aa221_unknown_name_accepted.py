@@ -57,6 +57,6 @@ class UnknownNameAccepted(AuditRule):
                 yield self.finding(
                     f"a name that no adapter has is accepted in `{item.argument}` (tried with {item.name!r})",
                     place_of(facts, item),
-                    cause=Cause.ARGUMENT_IGNORED,
+                    cause=Cause.STRANGER_ACCEPTED,
                     axis=f"argument: {item.argument}",
                 )

@@ -104,6 +104,10 @@ class PeftNames:
     """Fields of configurations that pick layers by their numbers."""
     module_fields: Names
     """Fields whose names of modules may hold numbers of layers."""
+    deviation: float
+    """Standard deviation of what moves an adapter's parameters so far that its effect is seen."""
+    deviations: Mapping[str, float]
+    """Tuner -> another one, for those with a scale of their own."""
     swapping_tuners: Names
     """Tuners of which only the active adapter's parameters are in the model, without its name."""
     swapped_parameters: str

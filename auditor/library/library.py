@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from types import CodeType
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from ..schema.composition import Block, Node
+from ..schema.history import Step
 from ..schema.references import Reference
 from ..schema.result import Activity
 from ..source.package_source import PackageSource
@@ -154,6 +156,9 @@ class Library(Protocol):
     def parameters(self, model: Any, adapter: str) -> Iterator[tuple[str, Any]]:
         """Names and parameters that belong to one adapter alone."""
 
+    def deviation(self, model: Any, adapter: str) -> float | None:
+        """Standard deviation of random values that show an adapter's effect; None for one by their fan-in."""
+
     def supported(self, model: Any) -> tuple[str, ...]:
         """Methods that the model takes as it says itself; empty where it does not say."""
 
@@ -176,3 +181,17 @@ class TriesBlocks(Protocol):
 
     def composing(self, model: Any, watch: Watch) -> AbstractContextManager[None]:
         """Call `watch` after each adapter layer has run its composition."""
+
+
+@runtime_checkable
+class HasHistories(Protocol):
+    """A library whose adapters can be merged, switched, saved, and taken out again."""
+
+    def step(self, model: Any, step: Step, fresh: Callable[[], Any]) -> Any:
+        """Do one step; returns the model to go on with. `fresh` makes the model without adapters.
+
+        Not for the step `error`, which is a call.
+        """
+
+    def code_of(self, model: Any, step: Step, module: str) -> CodeType | None:
+        """The function that does the step's work for a module; None where it has none of its own."""

@@ -81,7 +81,8 @@ class Bench:
         without_chance(self.model)
         self.inputs: Inputs = self.subject.inputs.make(self.rows)
         for seed, name in enumerate(self.names):
-            randomise_adapter(self.own_parameters(name), seed)
+            deviation = self.library.deviation(self.model, name)
+            randomise_adapter(self.own_parameters(name), seed, deviation)
         self._let_beams_move()
         tasks = self.inputs.get("task_ids")
         self.references = references(self.tree, self.rows, tasks.tolist() if tasks is not None else None)
@@ -214,20 +215,25 @@ class Bench:
 
     def raw_witnessed(self) -> Witness:
         """A recorded run of the model before `adapters.init`, on the same weights."""
-        model = self._raw_model()
+        model = self.raw_model()
         return self._witness(model, self._raw_inputs(model))
 
     def run_raw(self, change: Callable[[Any], None]) -> Ran:
         """A run of the model before `adapters.init`, after some change to it."""
-        model = self._raw_model()
+        model = self.raw_model()
         change(model)
         return self._execute(model, self._raw_inputs(model))
 
-    def _raw_model(self) -> Any:
+    def raw_model(self) -> Any:
+        """The model before it has adapters, on the same weights."""
         model = bare_model(self.job).eval().to(self.dtype)
         without_chance(model)
         self._weigh(model)
         return model
+
+    def run_model(self, model: Any, tree: Node | None, inputs: Inputs | None = None) -> Ran:
+        """Call another model than the bench's, told to act as a composition."""
+        return self._execute(model, self._fit(tree, self.inputs if inputs is None else inputs))
 
     def own_parameters(self, adapter: str) -> list[Parameter]:
         """Parameters of one adapter; they are the same ones as long as the bench stands."""

@@ -19,6 +19,7 @@ from .bench import Bench, Parameter, Ran, Tensors, without_chance
 from .cause.dropped_argument import dropping_line
 from .cause.first_departure import first_departure, relation_departure, writing_line
 from .cause.init_departure import InitCause, init_cause
+from .life import Life, living
 from .other_attention import RunsOtherwise, other_attention, switches
 from .output_gaps import answers, lanes_gap, masked_deviation, worst_output
 from .precision import deviation
@@ -244,6 +245,17 @@ class MeasuringBench(Bench):
         given = self._fit(self.tree, self.inputs)
         site = dropping_line(lambda: self._execute(self.model, given, copies=False), given[argument])
         return None if site is None else Departure(0, "", site, "call", 0.0)
+
+    # -- histories -----------------------------------------------------------------------------------
+
+    def expected_rows(self, tree: Node | None) -> Ran | None:
+        """What a composition gives; None where it stops."""
+        ran = self.known(tree)
+        return ran if ran.failure is None else None
+
+    def living(self) -> contextlib.AbstractContextManager[Life]:
+        """A copy of the model that goes through the history."""
+        return living(self)
 
     # -- other ways ----------------------------------------------------------------------------------
 

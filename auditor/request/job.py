@@ -9,10 +9,11 @@ from typing import Any
 
 from ..errors import UsageError
 from ..library.find_library import library_named, library_names
-from ..library.library import Library
+from ..library.library import HasHistories, Library
 from ..schema.audit_options import AuditOptions
 from ..schema.composition import Block, adapter_names, lane_count, walk
 from ..schema.composition_parser import parse
+from ..schema.history import Step, parse_history
 from ..schema.saved_setup import read_setup
 from ..schema.spec import AuditSpec
 from .model_source import ModelSource, resolve
@@ -57,8 +58,14 @@ class Job:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """All adapters, each once, in the order of the text."""
-        return adapter_names(self.tree)
+        """All adapters, each once, in the order of the text; behind them those of the history only."""
+        others = self.spec.adapters if self.history else ()
+        return tuple(dict.fromkeys((*adapter_names(self.tree), *others)))
+
+    @cached_property
+    def history(self) -> tuple[Step, ...]:
+        """What happens after the composition was made active. Raises UsageError for what is no step."""
+        return parse_history(self.spec.history)
 
     @cached_property
     def lanes(self) -> int:
@@ -143,6 +150,8 @@ def _check(job: Job) -> None:
             why="a composition is active in all layers that its adapters are in",
             do="leave layers out of the adapters' configurations",
         )
+    if job.history and not isinstance(job.library, HasHistories):
+        raise UsageError(f"histories of {job.library.package} are not audited", do="use --library peft")
     if not job.names:
         raise UsageError(f"{spec.compose} names no adapter", do="write for example mixed(a,__base__)")
     for name in spec.adapters:

@@ -156,9 +156,9 @@ def replaced(tree: Node, old: Node, new: Node) -> Node:
 
 
 def unnested(tree: Node) -> Node:
-    """The tree with every block of one child replaced by that child; a Fuse of one is more than its child."""
+    """The tree with every block of one child replaced by it; a Fuse or a combination of one is more than that."""
     if isinstance(tree, str):
         return tree
     children = tuple(unnested(child) for child in tree.children)
-    alone = len(children) == 1 and tree.kind != "fuse"
+    alone = len(children) == 1 and tree.kind not in ("fuse", "weighted")
     return children[0] if alone else replace(tree, children=children)

@@ -188,6 +188,10 @@ class AdaptersLibrary(AdapterExperiments):
         """See `pasted_code`."""
         return one_after_the_other(parts, whole=whole)
 
+    def deviation(self, model: Any, adapter: str) -> float | None:
+        """All methods are made of projections and scales."""
+        return None
+
     def supported(self, model: Any) -> tuple[str, ...]:
         """Names of the library's table that `supports_adapter` (since 1.2) is true for, the current ones."""
         from adapters.configuration import ADAPTER_CONFIG_MAP

@@ -15,7 +15,7 @@ def parameters(model: Any, adapter: str) -> Iterator[tuple[str, Any]]:
     They lie in a dictionary under its name. Where a tuner puts in only those of the adapter that is active,
     it is made active.
     """
-    if _is_swapped(model, adapter):
+    if tuner_of(model, adapter) in PEFT.swapping_tuners:
         model.set_adapter(adapter)
         yield from _named(model, lambda parts: parts[-1].startswith(PEFT.swapped_parameters))
     else:
@@ -29,9 +29,10 @@ def _named(model: Any, belongs: Any) -> Iterator[tuple[str, Any]]:
             yield name, parameter
 
 
-def _is_swapped(model: Any, adapter: str) -> bool:
+def tuner_of(model: Any, adapter: str) -> str:
+    """The name of an adapter's tuner."""
     kind = getattr(model.peft_config[adapter], "peft_type", "")
-    return str(getattr(kind, "value", kind)).lower() in PEFT.swapping_tuners
+    return str(getattr(kind, "value", kind)).lower()
 
 
 def _containers(model: Any) -> frozenset[str]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import CodeType
 from typing import Any, ClassVar
 
 from ...errors import LibraryRefusal
+from ...knowledge.library_names import PEFT
 from ...schema.composition import BASE, Block, Node, walk
+from ...schema.history import Step
 from ...schema.references import Reference
 from ...schema.result import Activity
 from ...source.package_source import PackageSource
 from ..library import SilentTables
-from . import adapter_parts, pasted_code
+from . import adapter_parts, histories, pasted_code
 from .combinations import arguments, combined_name
 from .configuration_check import check_config
 from .configurations import configuration, picks_layers, with_task
@@ -171,11 +174,23 @@ class PeftLibrary:
     def start_training(self, model: Any, tree: Node) -> None:
         """Nothing: to add and to set an adapter makes it trainable, and all else is frozen."""
 
+    def step(self, model: Any, step: Step, fresh: Callable[[], Any]) -> Any:
+        """See `histories`."""
+        return histories.do(model, step, fresh)
+
+    def code_of(self, model: Any, step: Step, module: str) -> CodeType | None:
+        """See `histories`."""
+        return histories.code_of(model, step, module)
+
     # -- asking --------------------------------------------------------------------------------------
 
     def parameters(self, model: Any, adapter: str) -> Iterator[tuple[str, Any]]:
         """See `adapter_parts`."""
         return adapter_parts.parameters(model, adapter)
+
+    def deviation(self, model: Any, adapter: str) -> float | None:
+        """By the tuner: some multiply their parameters by large or small numbers."""
+        return PEFT.deviations.get(adapter_parts.tuner_of(model, adapter), PEFT.deviation)
 
     def supported(self, model: Any) -> tuple[str, ...]:
         """The library does not say which tuners a model takes."""

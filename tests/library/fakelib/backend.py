@@ -110,6 +110,9 @@ class FakeLibrary:
             if f".adapters.{adapter}." in name:
                 yield name, parameter
 
+    def deviation(self, model: Any, adapter: str) -> float | None:
+        return None
+
     def supported(self, model: Any) -> tuple[str, ...]:
         return ("linear",)
 
