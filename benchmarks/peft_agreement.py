@@ -1,4 +1,6 @@
-"""How far audits of `peft` agree with the oracle's kept truths: `python benchmarks/peft_agreement.py RELEASE`.
+"""How far audits of `peft` agree with the oracle's kept truths.
+
+    python benchmarks/peft_agreement.py RELEASE [--only FAMILY] [--every N]
 
 Cells are those of `tests/oracle_peft/grid.py`; RELEASE names the file of their truths, and the installed peft
 must be of it. A cell with a history, or with adapters that got on otherwise than by `get_peft_model`, is no
@@ -56,7 +58,9 @@ def main() -> None:
 def is_asked(cell: dict[str, Any]) -> bool:
     """Whether the command line can ask for the cell."""
     steps = [step.partition("(")[0] for step in cell.get("history", ())]
-    return not any(cell.get(field) for field in ("through", "task_ids", "any_order")) and set(steps) <= set(WORDS)
+    return not any(cell.get(field) for field in ("through", "task_ids", "any_order")) and set(steps) <= set(
+        WORDS
+    )
 
 
 def audited(cells: list[dict[str, Any]], jobs: int) -> list[dict[str, Any]]:

@@ -70,7 +70,6 @@ def _probe(job: Job, timer: Timer) -> Probe:
     started = time.perf_counter()
     from ..build.subject import import_classes
     from ..probe import Probe
-    from ..trace.records import Failure
 
     import_classes(job)  # once here instead of in both processes
     timer.measure("build", started)

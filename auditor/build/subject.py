@@ -94,7 +94,8 @@ def build(
     """Build the model and set up the composition; `bare` is called with the model before it has adapters.
 
     A failure of the adapter library during the set-up is part of the result (`setup_failure`); one of the
-    meta device, which not all methods can be set up on, is not the library's (`untraceable`). Raises BuildError when the model itself cannot be built, UsageError for unknown methods or inputs.
+    meta device, which not all methods can be set up on, is not the library's (`untraceable`). Raises
+    BuildError when the model itself cannot be built, UsageError for unknown methods or inputs.
     """
     job.library.quiet()
     for method in dict.fromkeys(job.methods.values()):

@@ -63,7 +63,7 @@ class SilentTables:
 class Library(Protocol):
     """One adapter library, as every audit needs it. What only some libraries can do is a protocol of its own.
 
-     Its own exceptions pass through: what they mean is decided by the audit."""
+    Its own exceptions pass through: what they mean is decided by the audit."""
 
     package: ClassVar[str]
     """Import name; a `raise` statement in it is a refusal on purpose."""
@@ -77,8 +77,10 @@ class Library(Protocol):
     """The kind of block that is its adapter where it has one only."""
     skips_layers: ClassVar[bool]
     """Whether layers can be skipped when a composition is made active."""
+    changes_classes: ClassVar[bool]
+    """Whether to prepare a model replaces its own classes: it may be another one for every composition."""
     single_precision: ClassVar[bool]
-    """Whether values are compared in float32: some of its methods do not run in float64, or not all through."""
+    """Whether values are compared in float32: some methods do not run in float64, or not all through."""
     default_config: ClassVar[str]
     """The configuration of adapters of which nothing is said."""
     generates_with_cache: ClassVar[bool]
@@ -194,4 +196,7 @@ class HasHistories(Protocol):
         """
 
     def code_of(self, model: Any, step: Step, module: str) -> CodeType | None:
-        """The function that does the step's work for a module; None where it has none of its own."""
+        """The function that does a step's work for a module, or makes an adapter of a block (a kind).
+
+        None where there is no such function.
+        """

@@ -243,7 +243,7 @@ class Bench:
         return found
 
     def _fit(self, tree: Node | None, inputs: Inputs) -> Inputs:
-        """Task ids go to compositions with a MultiTask only; and what the library wants to be told in a call."""
+        """With what the library is told in a call; task ids go to compositions with a MultiTask only."""
         tasked = (
             tree is not None and not isinstance(tree, str) and any(b.kind == "multitask" for b in walk(tree))
         )

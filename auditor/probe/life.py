@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -61,13 +62,14 @@ class Life:
             raise RuntimeError("a call with impossible inputs did not fail")
 
     def departure(self, step: Step, tree: Node | None) -> Departure | None:
-        """The first module whose output is not what it should be, and the function that did the step there."""
+        """The first module whose output is not what it should be, and the function of the step there."""
         bench = self.bench
         bench.subject.activate(tree)
+        own = {path for path, _ in bench.raw_model().named_modules()}
         before = _outputs(bench.model, lambda: bench.run_model(bench.model, tree))
         after = dict(_outputs(self.model, lambda: bench.run_model(self.model, tree)))
         for path, value in before:
-            now = after.get(path)
+            now = after.get(path) if path in own else None  # inside of a tuner's layer values may differ
             if now is not None and now.shape == value.shape and deviation(now, value) > bench.tolerance:
                 return self._place(step, path, deviation(now, value))
         return None
@@ -75,10 +77,14 @@ class Life:
     def _place(self, step: Step, module: str, amount: float) -> Departure:
         model = self.bench.model
         full = next((p for p, _ in model.named_modules() if _inner(p) == module), module)
-        code = self.library.code_of(model, step, full)
-        file = relative_file(code.co_filename) if code is not None else None
-        site = Site(file, code.co_firstlineno, code.co_name) if code is not None and file else Site("", 0, "")
-        return Departure(0, full, site, step.word, amount)
+        site = site_of(self.library.code_of(model, step, full))
+        return Departure(0, full, site or Site("", 0, ""), step.word, amount)
+
+
+def site_of(code: CodeType | None) -> Site | None:
+    """Where a function is defined; None outside of packages."""
+    file = relative_file(code.co_filename) if code is not None else None
+    return Site(file, code.co_firstlineno, code.co_name) if code is not None and file else None
 
 
 def _spoiled(value: torch.Tensor) -> torch.Tensor:

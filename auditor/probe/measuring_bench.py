@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from ..facts.observations import Departure
 from ..knowledge.library_names import TRANSFORMERS
+from ..library.library import HasHistories
 from ..schema.composition import Block, Node, lane_count
+from ..schema.history import Step
 from ..schema.references import Reference
 from ..source.source_files import relative_file
 from ..trace.records import Site
@@ -19,7 +22,7 @@ from .bench import Bench, Parameter, Ran, Tensors, without_chance
 from .cause.dropped_argument import dropping_line
 from .cause.first_departure import first_departure, relation_departure, writing_line
 from .cause.init_departure import InitCause, init_cause
-from .life import Life, living
+from .life import Life, living, site_of
 from .other_attention import RunsOtherwise, other_attention, switches
 from .output_gaps import answers, lanes_gap, masked_deviation, worst_output
 from .precision import deviation
@@ -217,7 +220,7 @@ class MeasuringBench(Bench):
         return tuple(self.library.call_arguments(self.tree, self.rows))
 
     def gap_if_ignored(self, argument: str) -> float:
-        """How far the worst row is from its reference if the call is the same without the argument; else 0."""
+        """How far the worst row is from its reference, if the argument changes nothing; else 0."""
         ran, without = self.composed(), self._called_without(argument)
         if without.failure is not None or any(
             not torch.equal(value, without.outputs.get(name, value.new_zeros(0)))
@@ -298,6 +301,14 @@ class MeasuringBench(Bench):
     def relation_departure(self, tree: Node, alone: Node) -> Departure | None:
         """The first op of `tree`, without lanes, whose value is not what `alone` has there."""
         return relation_departure(self, tree, alone)
+
+    def relation_place(self, block: Block, tree: Node, alone: Node) -> Departure | None:
+        """`relation_departure`; of a block that is made an adapter, the function that makes it."""
+        departure = self.relation_departure(tree, alone)
+        if departure is None or not isinstance(self.library, HasHistories):
+            return departure
+        site = site_of(self.library.code_of(self.model, Step(block.kind), departure.module))
+        return departure if site is None else replace(departure, site=site, key=None, op=block.kind)
 
     def init_cause(self) -> InitCause | None:
         """The first op that departs from the bare model, and why; None where all matched ones agree."""

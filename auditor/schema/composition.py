@@ -156,7 +156,7 @@ def replaced(tree: Node, old: Node, new: Node) -> Node:
 
 
 def unnested(tree: Node) -> Node:
-    """The tree with every block of one child replaced by it; a Fuse or a combination of one is more than that."""
+    """The tree with every block of one child replaced by it; a Fuse or combination of one is more."""
     if isinstance(tree, str):
         return tree
     children = tuple(unnested(child) for child in tree.children)

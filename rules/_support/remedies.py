@@ -17,7 +17,7 @@ ABOUT_ALONE = (InitChange, CacheGap, AttentionGap, RelationGap, SplitGap)
 
 
 def one_by_one(facts: Facts) -> tuple[Fix, ...]:
-    """Instead of a Parallel, a BatchSplit or a mixed batch: every lane or part alone, which gives the same rows.
+    """Instead of a Parallel, a BatchSplit or a mixed batch: every lane or part alone, for the same rows.
 
     Empty for other compositions, and where an adapter alone stops, too. It is verified when the probe ran
     each of them to its end and found nothing wrong with it.

@@ -1,4 +1,4 @@
-"""The blocks of peft: rows of a mixed batch, weights and options of combinations, and whose block is whose."""
+"""The blocks of peft: rows of a mixed batch, weights, options, and whose block is whose."""
 
 from __future__ import annotations
 

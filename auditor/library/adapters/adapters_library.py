@@ -45,6 +45,7 @@ class AdaptersLibrary(AdapterExperiments):
     blocks: ClassVar[Mapping[str, str]] = BLOCKS
     alone: ClassVar[str] = "stack"
     skips_layers: ClassVar[bool] = True
+    changes_classes: ClassVar[bool] = True
     single_precision: ClassVar[bool] = False
     default_config: ClassVar[str] = "lora"
     generates_with_cache: ClassVar[bool] = True

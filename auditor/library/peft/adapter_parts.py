@@ -44,13 +44,11 @@ def _containers(model: Any) -> frozenset[str]:
 
 
 def _is_in(parts: list[str], adapter: str, containers: frozenset[str]) -> bool:
-    return any(
-        part == adapter and ".".join(parts[:index]) in containers for index, part in enumerate(parts)
-    )
+    return any(part == adapter and ".".join(parts[:index]) in containers for index, part in enumerate(parts))
 
 
 def activity(model: Any, names: tuple[str, ...]) -> tuple[Activity, ...]:
-    """One row for each layer of a tuner, and each module that is trained along, with any of these adapters."""
+    """One row for each layer of a tuner, and each module that is trained along, with these adapters."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     rows = []
@@ -72,9 +70,9 @@ def activity(model: Any, names: tuple[str, ...]) -> tuple[Activity, ...]:
 
 
 def _adapters_of(layer: Any) -> frozenset[str]:
-    """Adapters with anything in a layer."""
-    kept = (getattr(layer, name, None) for name in layer.adapter_layer_names)
-    return frozenset(name for container in kept if hasattr(container, "keys") for name in container.keys())  # type: ignore[union-attr]
+    """Adapters with anything in a layer: it keeps dictionaries of modules or parameters."""
+    kept: list[Any] = [getattr(layer, name, None) for name in layer.adapter_layer_names]
+    return frozenset(str(name) for container in kept if hasattr(container, "keys") for name in container)
 
 
 def _layer(path: str) -> int:

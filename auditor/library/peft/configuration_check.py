@@ -38,7 +38,9 @@ def _check_text(config: str) -> None:
     try:
         written = read(config)
     except ValueError as error:
-        raise _wrong(config, str(error), "write for example lora[r=8,target_modules=[q_proj,v_proj]]") from error
+        raise _wrong(
+            config, str(error), "write for example lora[r=8,target_modules=[q_proj,v_proj]]"
+        ) from error
     _check_tuner(config, written.tuner)
     known = arguments(tuners()[written.tuner])
     for name in written.arguments if known else ():

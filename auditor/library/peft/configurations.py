@@ -19,7 +19,7 @@ def configuration_classes() -> dict[str, Any]:
 
 
 def configuration(config: str) -> Any:
-    """The object for a text or a saved adapter's directory. Errors of the text and the library pass through."""
+    """The object for a text or a saved adapter's directory. Errors of both pass through."""
     saved = saved_file(config)
     if saved is not None:
         from peft import PeftConfig

@@ -1,4 +1,4 @@
-"""What a user does to the adapters of a model after they were set, by the calls that the library has for it."""
+"""What a user does to the adapters of a model after they were set, by the library's calls for it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ WORKERS: Mapping[str, tuple[str, ...]] = {
     "enable": ("enable_adapters",),
     "unload": ("unload_and_optionally_merge_module", "unmerge"),
     "merge_and_unload": ("unload_and_optionally_merge_module", "merge"),
+    "weighted": ("add_weighted_adapter",),
     "error": ("_enable_peft_forward_hooks",),
 }
-"""Step -> methods of a module, or of the tuner around it, that do its work; the first one that is there."""
-WRAPPING = ("base_model", "model")
-"""Parts of paths that the library's own model puts before those of the model inside."""
+"""Step, or block that an adapter is made of -> methods of a module, or of the tuner around it, that do the
+work; the first one that is there."""
 
 
 def do(model: Any, step: Step, fresh: Callable[[], Any]) -> Any:

@@ -14,7 +14,7 @@ from ...schema.history import Step
 from ...schema.references import Reference
 from ...schema.result import Activity
 from ...source.package_source import PackageSource
-from ..library import SilentTables
+from ..library import SilentTables, SupportTables
 from . import adapter_parts, histories, pasted_code
 from .combinations import arguments, combined_name
 from .configuration_check import check_config
@@ -46,11 +46,12 @@ class PeftLibrary:
     }
     alone: ClassVar[str] = "active"
     skips_layers: ClassVar[bool] = False
+    changes_classes: ClassVar[bool] = False
     single_precision: ClassVar[bool] = True
     default_config: ClassVar[str] = "lora"
     generates_with_cache: ClassVar[bool] = True
     source: ClassVar[PackageSource] = SOURCE
-    tables: ClassVar[SilentTables] = SilentTables()
+    tables: ClassVar[SupportTables] = SilentTables()
 
     def load(self) -> None:
         """Import the library; it imports transformers."""

@@ -49,7 +49,7 @@ class _Follower:
         self._lines[frame] = frame.f_lineno
         return self._within
 
-    def _within(self, frame: FrameType, event: str, _argument: Any) -> Any:
+    def _within(self, frame: FrameType, _event: str, _argument: Any) -> Any:
         """A frame that had the value goes on to another line."""
         line = self._lines.get(frame)
         if line is None:

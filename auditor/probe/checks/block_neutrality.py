@@ -88,7 +88,7 @@ def _same_children(bench: MeasuringBench, trees: list[Node]) -> Iterator[Relatio
                 kind=block.kind,
                 output=gap[0],
                 deviation=gap[1],
-                departure=bench.relation_departure(with_block, without),
+                departure=bench.relation_place(block, with_block, without),
             )
 
 

@@ -1,4 +1,4 @@
-"""What is told in a call is heeded: without it, the call gives something else, and what is unknown is refused."""
+"""What is told in a call is heeded: without it the call gives other rows, and unknown names are refused."""
 
 from __future__ import annotations
 

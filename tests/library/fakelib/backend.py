@@ -22,6 +22,7 @@ class FakeLibrary:
     blocks: ClassVar[Mapping[str, str]] = {"stack": "One", "parallel": "Lanes"}
     alone: ClassVar[str] = "stack"
     skips_layers: ClassVar[bool] = False
+    changes_classes: ClassVar[bool] = True
     single_precision: ClassVar[bool] = False
     default_config: ClassVar[str] = "linear"
     generates_with_cache: ClassVar[bool] = True
