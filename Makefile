@@ -12,6 +12,7 @@ READY := $(VENV)/.ready
 CHECKPOINT := $(VENV)/.checkpoint
 RELEASES := $(VENV)/releases
 OLDER := $(addprefix $(RELEASES)/,0.2.2 1.0.0 1.0.1)
+PEFT := $(addprefix $(RELEASES)/peft-,0.21.2 0.17.1 0.13.2)
 space := $() $()
 ARGS ?= t5-base --compose parallel:5
 WORKERS ?= 2
@@ -46,10 +47,20 @@ $(RELEASES)/%: $(READY)
 	@$(BIN)/python -m pip install --quiet --no-deps --only-binary :all: --target $@ adapters==$* $(NEEDS) \
 	  || { mkdir -p $@; echo 'no wheels for adapters $* here: it is not tested'; }
 
+# Releases of peft, each with the transformers of its time, for the oracle of peft (tests/oracle_peft).
+$(RELEASES)/peft-0.21.2: NEEDS = transformers==5.24.0 accelerate==1.15.0 psutil 'tokenizers==0.23.*' \
+  'huggingface_hub>=1.31,<3' typer shellingham annotated-doc httpx2 httpcore2 h11 truststore anyio sniffio idna \
+  scikit-learn scipy joblib threadpoolctl cloudpickle narwhals
+$(RELEASES)/peft-0.17.1: NEEDS = transformers==4.57.6 accelerate==1.10.1 psutil
+$(RELEASES)/peft-0.13.2: NEEDS = transformers==4.46.3 accelerate==1.1.1 psutil 'tokenizers==0.20.*'
+$(RELEASES)/peft-%: $(READY)
+	@rm -rf $@
+	@$(BIN)/python -m pip install --quiet --no-deps --target $@ peft==$* $(NEEDS)
+
 audit: $(READY) ## Run the main job (ARGS='t5-base --compose parallel:5')
 	@$(BIN)/adapter-audit $(ARGS)
 
-test: $(CHECKPOINT) $(OLDER) ## Run all tests but those in the browser
+test: $(CHECKPOINT) $(OLDER) $(PEFT) ## Run all tests but those in the browser
 	ADAPTER_AUDIT_RELEASES=$(subst $(space),:,$(abspath $(OLDER)))$${ADAPTER_AUDIT_RELEASES:+:$$ADAPTER_AUDIT_RELEASES} \
 	  $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --ignore tests/browser
 

@@ -10,7 +10,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -157,7 +157,7 @@ class Recorder(MetaValues):
         out = self._repairs.op_output(record.key, args) if self._repairs is not None else None
         follows = record.key[:4] in self._mended
         text = "" if follows and out is not None else f"{type(error).__name__}: {error}"
-        record = self._put(replace(record, error=text, repaired=out is not None))
+        record = self._put(record._replace(error=text, repaired=out is not None))
         if out is None:
             error.audit_record = record.index  # type: ignore[attr-defined]
             return record, None
@@ -176,7 +176,7 @@ class Recorder(MetaValues):
         expected = self._repairs.op_output(record.key, args)
         if expected is None:
             return record, out
-        return replace(record, repaired=True), expected
+        return record._replace(repaired=True), expected
 
     def unknown(self, site: Site) -> None:
         """Note a question that nobody can answer on meta."""
@@ -218,7 +218,7 @@ class Recorder(MetaValues):
             return None
         record = getattr(error, "audit_record", None)
         if record is not None:
-            self._put(replace(self.trace.records[record], repaired=True))
+            self._put(self.trace.records[record]._replace(repaired=True))
         module = getattr(error, "audit_module", call.path)
         self.trace.failures.append(self._failure(error, record, repaired=True, module=module))
         return out

@@ -53,11 +53,13 @@ class Operand(NamedTuple):
     """For a tensor from outside: the parameter's or input's name, where known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One op of a run. What it was given and returned, the recorder keeps for as long as it lives."""
+class Record(NamedTuple):
+    """One op of a run. What it was given and returned, the recorder keeps for as long as it lives.
 
-    index: int
+    A tuple: a run makes some ten thousand of them, twice, and a frozen dataclass takes five times as long.
+    """
+
+    index: int  # type: ignore[assignment] # hides the method of tuples
     key: Key
     site: Site
     operands: tuple[Operand, ...]
@@ -75,15 +77,12 @@ class Record:
     """Shape of the first output in the reference at N*B rows."""
 
     def returned(self, shapes: tuple[Shape, ...]) -> Record:
-        """The same, with the shapes of what it returned. Not by `replace`, which takes twice as long."""
-        return Record(
-            self.index, self.key, self.site, self.operands, shapes, self.error, self.repaired, self.mutates
-        )
+        """The same, with the shapes of what it returned."""
+        return self._replace(shapes=shapes)
 
     def aligned(self, twin: Shape | None, twin_expanded: Shape | None, lane: Lane = Lane.UNKNOWN) -> Record:
         """The same, with what its twins tell."""
-        given = (self.index, self.key, self.site, self.operands, self.shapes, self.error, self.repaired)
-        return Record(*given, self.mutates, lane, twin, twin_expanded)
+        return Record(*self[:8], lane, twin, twin_expanded)
 
     @property
     def shape(self) -> Shape:

@@ -43,11 +43,16 @@ CLEAN = {
 SPOIL = """
 import contextlib, importlib, json, sys
 from oracle_peft.judge import judge
+SPOILT = {
+    "merge": lambda self, *args, **kwargs: self.get_base_layer().weight.data.add_(0.1),
+    "unmerge": lambda self, *args, **kwargs: self.merged_adapters.clear(),  # the weights stay merged
+    "disable_adapter": lambda self, *args, **kwargs: contextlib.nullcontext(),
+    "set_adapter": lambda self, *args, **kwargs: None,
+}
 where, name, spec = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 if where:
     module, _, owner = where.rpartition(".")
-    nothing = lambda self, *args, **kwargs: contextlib.nullcontext() if name == "disable_adapter" else None
-    setattr(getattr(importlib.import_module(module), owner), name, nothing)
+    setattr(getattr(importlib.import_module(module), owner), name, SPOILT[name])
 print(json.dumps(judge(spec)))
 """
 
