@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from oracle_peft import grid  # noqa: E402
-from oracle_peft.language import compose  # noqa: E402
+from oracle_peft.language import BASE, compose  # noqa: E402
 
 from adapter_audit.auditor.jobs.batch_lines import Line, run  # noqa: E402
 from adapter_audit.auditor.schema.history import WORDS  # noqa: E402
@@ -57,10 +57,11 @@ def main() -> None:
 
 def is_asked(cell: dict[str, Any]) -> bool:
     """Whether the command line can ask for the cell."""
-    steps = [step.partition("(")[0] for step in cell.get("history", ())]
-    return not any(cell.get(field) for field in ("through", "task_ids", "any_order")) and set(steps) <= set(
-        WORDS
-    )
+    steps = {step.partition("(")[0] for step in cell.get("history", ())}
+    otherwise = any(cell.get(field) for field in ("through", "task_ids", "any_order"))
+    other_names = STRANGER in cell["compose"] and not tries_name(cell)  # the audit would add such an adapter
+    alone = set(compose(cell["compose"]).names) == {BASE}  # without an adapter there is nothing to audit
+    return not (otherwise or other_names or alone) and steps <= set(WORDS)
 
 
 def audited(cells: list[dict[str, Any]], jobs: int) -> list[dict[str, Any]]:
@@ -93,6 +94,8 @@ def agreement(cell: dict[str, Any], truth: str, result: dict[str, Any]) -> bool:
         found = {"AA220", "AA221"} & {f["rule"] for f in result["findings"]}
         too = any("goes through, too" in f["message"] for f in result["findings"])
         return (truth == "wrong") == bool(found and (too or "AA221" in found))
+    if any(STRANGER in step for step in cell.get("history", ())):
+        return (truth == "wrong") == (result.get("verdict") == "wrong")  # refused is as it should be
     return result.get("verdict", "error") in FITS[truth]
 
 

@@ -102,6 +102,37 @@ class MeasuringBench(Bench):
             default=0.0,
         )
 
+    def decodes_as_forwards(self, ran: Ran) -> bool:
+        """Whether the scores of greedy decoding are those of one forward over all that was decoded.
+
+        False where that cannot be told: with beams, lanes or padding.
+        """
+        sequences = ran.outputs.get("sequences")
+        steps = [v for n, v in ran.outputs.items() if n.startswith("logits.")]
+        padded = self.spec.mask not in ("none", "full")
+        if (
+            self.spec.mode != "generate"
+            or padded
+            or sequences is None
+            or not steps
+            or lane_count(self.tree) > 1
+        ):
+            return False
+        whole = self.run(self.tree, self._read_again(sequences[:, :-1]), mode="forward")
+        made, expected = whole.outputs.get("logits"), torch.stack(steps, 1)
+        if made is None or made.shape[1] < len(steps):
+            return False
+        return deviation(made[:, -len(steps) :], expected) <= self.tolerance
+
+    def _read_again(self, sequences: torch.Tensor) -> Inputs:
+        """The inputs with what was decoded as the tokens of the model, or of its decoder."""
+        decodes = self.subject.inputs is not None and self.subject.inputs.decodes
+        mask = {"attention_mask": torch.ones_like(sequences)} if "attention_mask" in self.inputs else {}
+        return {
+            **self.inputs,
+            **({"decoder_input_ids": sequences} if decodes else {"input_ids": sequences, **mask}),
+        }
+
     # -- effects -------------------------------------------------------------------------------------
 
     def is_moved(self, ran: Ran, other: Ran, reference: Reference) -> bool:

@@ -47,11 +47,12 @@ def randomise_adapter(
             if "parametrizations" in name.split("."):
                 # orthogonal maps are kept as Householder vectors, with signs on the diagonal
                 noise.diagonal(dim1=-2, dim2=-1).zero_()
-            by_fan_in = (
-                ADAPTER_NOISE / math.sqrt(parameter.shape[-1]) if parameter.dim() >= 2 else ADAPTER_NOISE
-            )
-            scale = by_fan_in if deviation is None else deviation
+            scale = _by_fan_in(parameter) if deviation is None else deviation
             parameter.add_((noise * scale).to(parameter.dtype))
+
+
+def _by_fan_in(parameter: torch.Tensor) -> float:
+    return ADAPTER_NOISE / math.sqrt(parameter.shape[-1]) if parameter.dim() >= 2 else ADAPTER_NOISE
 
 
 @contextmanager
