@@ -59,7 +59,11 @@ class HistoryDeparts(AuditRule):
             release=">=0.17",
         ),
         Case(bad=False, spec={**SPEC, "compose": "active(a,b)", "adapter": "lora"}),
-        Case(bad=False, spec={**SPEC, "compose": "active(a)", "adapter": "oft[r=0,oft_block_size=8]"}),
+        Case(
+            bad=False,
+            spec={**SPEC, "compose": "active(a)", "adapter": "oft[r=0,oft_block_size=8]"},
+            release=">=0.17",
+        ),
     )
 
     def check(self, facts: Facts) -> Iterator[Finding]:

@@ -150,6 +150,9 @@ class Library(Protocol):
     def call_arguments(self, tree: Node | None, rows: int) -> Mapping[str, Any]:
         """What a call on so many rows is given besides its inputs, to run the composition."""
 
+    def told_in(self, inputs: Mapping[str, Any]) -> Node | None:
+        """The composition that the arguments of a call tell (inverse of `call_arguments`); None for none."""
+
     def start_training(self, model: Any, tree: Node) -> None:
         """Freeze the model and free the parameters of the composition, as before training it."""
 

@@ -28,9 +28,10 @@ def job_of_model(model: Any, inputs: Mapping[str, Any] | None, options: AuditOpt
     if library is None or block is None:
         raise UsageError(
             "the model has no active adapters",
-            do="call adapters.init(model), add adapters and set model.active_adapters first",
+            do="add adapters with adapters or peft and make them active first",
         )
-    name, tree = type(model).__name__, as_block(library.tree(block))
+    told = library.told_in(inputs or {})
+    name, tree = type(model).__name__, as_block(library.tree(block) if told is None else told)
     fields: dict[str, Any] = {"model": name, "compose": str(tree)}
     skipped = library.skipped_layers(model)
     if skipped:
@@ -42,9 +43,14 @@ def job_of_model(model: Any, inputs: Mapping[str, Any] | None, options: AuditOpt
         "model in hand",
         factory=lambda: copy.deepcopy(model),
         in_hand=True,
-        inputs=dict(inputs) if inputs is not None else None,
+        inputs=_kept(inputs, library.call_arguments(tree, 0)) if inputs is not None else None,
     )
     return Job.of(AuditSpec.read(fields), source, options, library)
+
+
+def _kept(inputs: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs without what tells the composition."""
+    return {name: value for name, value in inputs.items() if name not in told}
 
 
 def is_large(model: Any) -> bool:

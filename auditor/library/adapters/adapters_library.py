@@ -103,6 +103,10 @@ class AdaptersLibrary(AdapterExperiments):
         """The model itself: its own modules take the adapters."""
         return model
 
+    def told_in(self, inputs: Mapping[str, Any]) -> Node | None:
+        """None: the composition is set on the model."""
+        return None
+
     def call_arguments(self, tree: Node | None, rows: int) -> Mapping[str, Any]:
         """None: the composition is set on the model."""
         return {}

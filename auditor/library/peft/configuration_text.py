@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from typing import Any, NamedTuple
 
 _PLAIN = re.compile(r"[A-Za-z_][\w.\-]*$")
@@ -60,7 +61,9 @@ def _value(text: str) -> Any:
     if text.startswith("[") and text.endswith("]"):
         return [_value(part.strip()) for part in _parts(text[1:-1])]
     try:
-        return ast.literal_eval(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of patterns with a lone backslash
+            return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         if _PLAIN.match(text):
             return text

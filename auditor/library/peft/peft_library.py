@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
 from types import CodeType
 from typing import Any, ClassVar
 
@@ -171,6 +172,14 @@ class PeftLibrary:
         counts = tree.numbers or (1.0,) * len(tree.children)
         pairs = zip(tree.children, counts, strict=True)
         return {CALL: [name_of(child) for child, count in pairs for _ in range(int(count))]}
+
+    def told_in(self, inputs: Mapping[str, Any]) -> Node | None:
+        """A mixed batch, where the call has the names of its rows' adapters."""
+        names = inputs.get(CALL)
+        if not names:
+            return None
+        groups = [(name, len(list(same))) for name, same in groupby(names)]
+        return Block("mixed", tuple(name for name, _ in groups), tuple(float(count) for _, count in groups))
 
     def start_training(self, model: Any, tree: Node) -> None:
         """Nothing: to add and to set an adapter makes it trainable, and all else is frozen."""

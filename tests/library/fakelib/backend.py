@@ -75,6 +75,9 @@ class FakeLibrary:
     def base(self, model: Any) -> Any:
         return model
 
+    def told_in(self, inputs: Mapping[str, Any]) -> Node | None:
+        return None
+
     def call_arguments(self, tree: Node | None, rows: int) -> Mapping[str, Any]:
         return {}
 
