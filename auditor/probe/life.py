@@ -35,7 +35,7 @@ class Life:
     def __init__(self, bench: Bench, library: HasHistories) -> None:
         self.bench, self.library = bench, library
         bench.subject.activate(bench.tree)
-        self.model = copy.deepcopy(bench.model)
+        self.model = _copied(bench.model)
         self.ran = Ran()
 
     def do(self, step: Step, tree: Node | None) -> Failure | None:
@@ -85,6 +85,15 @@ def site_of(code: CodeType | None) -> Site | None:
     """Where a function is defined; None outside of packages."""
     file = relative_file(code.co_filename) if code is not None else None
     return Site(file, code.co_firstlineno, code.co_name) if code is not None and file else None
+
+
+def _copied(model: Any) -> Any:
+    """A deep copy. Buffers that were computed from weights have a history, which torch copies for leaves only."""
+    for module in model.modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            if not buffer.is_leaf:
+                module.register_buffer(name, buffer.detach(), name not in module._non_persistent_buffers_set)
+    return copy.deepcopy(model)
 
 
 def _spoiled(value: torch.Tensor) -> torch.Tensor:
