@@ -57,7 +57,7 @@ def activity(model: Any, names: tuple[str, ...]) -> tuple[Activity, ...]:
             present = _adapters_of(module)
         elif hasattr(module, "modules_to_save") and hasattr(module, "original_module"):
             present = frozenset(module.modules_to_save)
-        elif module is getattr(model, "prompt_encoder", None):
+        elif path == "prompt_encoder":
             present = frozenset(module)
         else:
             continue
