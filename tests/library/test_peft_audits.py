@@ -103,6 +103,13 @@ def test_heads_in_histories() -> None:
     assert sound.verdict == "compatible"
 
 
+def test_a_search_for_fixes_keeps_the_one_that_is_known() -> None:
+    options = ("--library", "peft", "--compose", "mixed(a,b)", "--adapter", "ia3", "--fix")
+    done = command(NEWEST, BERT, *options, "--no-cache")
+    assert done.returncode == 1, done.stderr
+    assert "setup-change, verified: run the adapters one after the other" in done.stderr
+
+
 def test_steps_that_name_nobody() -> None:
     (result,) = audited(NEWEST, [peft(BERT, "a", history=["merge(nope)"])])
     assert result.verdict == "wrong"
