@@ -26,15 +26,16 @@ def audit(spec: AuditSpec | Mapping[str, object], **options: Any) -> AuditResult
     return run(spec, **options)
 
 
-def audit_model(model: Any, inputs: Mapping[str, Any] | None = None, **options: Any) -> AuditResult:
+def audit_model(model: Any, inputs: Mapping[str, Any] | None = None, **chosen: Any) -> AuditResult:
     """Audit a model in hand, with the adapters and the composition that are active in it now.
 
-    `inputs` are forward keyword arguments whose first dimension is the batch; made up when left out.
-    The model is not changed. Raises AuditError when it has no active adapters.
+    `inputs` are keyword arguments of its forward, made up when left out. `chosen` are fields of a spec
+    (`mode`, `mask`, `attn`, `dtype`, `compose`, ...) and of `AuditOptions`. The model is not changed. Raises
+    AuditError, in one line, when it has no active adapters or an argument is wrong.
     """
     from .jobs.one_audit import audit_model as run
 
-    return run(model, inputs, **options)
+    return run(model, inputs, **chosen)
 
 
 def __getattr__(name: str) -> Any:

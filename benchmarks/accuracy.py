@@ -25,7 +25,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from oracle.grid import grid, open_cases  # noqa: E402
+from oracle.grid import grid, head_cases, open_cases  # noqa: E402
 from oracle.pool import Cache, judge_all  # noqa: E402
 
 Record = dict[str, Any]
@@ -254,6 +254,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--size", type=int, default=5000, help="number of cases")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--heads", action="store_true", help="only compositions with heads under names")
     parser.add_argument("--open", action="store_true", help="only the nests that are not judged right yet")
     parser.add_argument("--jobs", type=int, default=1, help="processes for either side")
     parser.add_argument("--static-only", action="store_true", help="run the auditor without its probe")
@@ -287,6 +288,8 @@ def main(argv: list[str] | None = None) -> None:
     models = options.work.resolve() / "models"
     if options.open:
         specs = open_cases(options.seed, options.release, models)[: options.size]
+    elif options.heads:
+        specs = head_cases(options.seed, options.release, models)[: options.size]
     else:
         specs = grid(options.seed, options.size, options.release, models)
     verdicts, seconds = run_oracle(specs, options, Cache(work / "oracle.jsonl", options.release))

@@ -63,7 +63,7 @@ class NeverExpanded(AuditRule):
         if facts.static is None or facts.axes.lanes == 1 or facts.static.trace.failures:
             return
         name = facts.static.main_output()
-        found = facts.static.trace.outputs.get(name or "")
+        found = facts.static.given(name or "")
         expected = facts.static.expanded_outputs.get(name or "")
         if not name or not found or not expected or found[0] == expected[0]:
             return

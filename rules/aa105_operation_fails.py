@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from adapter_audit.auditor.facts.backward_places import backward_place
 from adapter_audit.auditor.facts.facts import Facts, Failure
 from adapter_audit.auditor.facts.stop_causes import cause_of
 from adapter_audit.auditor.schema.result import (
@@ -111,6 +112,9 @@ def _first_line(message: str) -> str:
 def _primary(facts: Facts, stop: Failure) -> Location:
     if stop.record is not None and facts.static is not None:
         return facts.location(facts.static.trace.records[stop.record])
+    began = backward_place(facts.static.trace, stop) if facts.static is not None else None
+    if began is not None:
+        return facts.location(began)
     return facts.place(stop.site, stop.module)
 
 

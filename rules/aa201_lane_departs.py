@@ -117,13 +117,16 @@ class LaneDeparts(AuditRule):
 
 
 def _subject(item: OutputGap) -> str:
-    return "+".join(item.adapters) if isinstance(item, (LaneGap, LaneLeak)) else "the loss"
+    if not isinstance(item, (LaneGap, LaneLeak)):
+        return "the loss"
+    head = item.head if isinstance(item, LaneGap) else ""
+    return "+".join(item.adapters) + (f" with head {head}" if head and head not in item.adapters else "")
 
 
 def _words(item: OutputGap) -> str:
     """How far off, or what shows that it is."""
     if isinstance(item, LossGap):
-        return f"{item.loss:.4g} instead of {item.expected:.4g}, the mean of the lanes' losses"
+        return f"{item.loss:.4g} instead of {item.expected:.4g}, {item.meaning}"
     if isinstance(item, LaneLeak):
         off = f"{item.deviation:.2g} of the largest value"
         return f"it changes by {off} with {item.other}, which is not in it"

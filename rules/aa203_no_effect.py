@@ -65,7 +65,8 @@ class NoEffect(AuditRule):
         """One finding for each adapter; a warning where only some of its modules are idle."""
         for idle in facts.observations(IdleAdapter):
             yield self.finding(
-                f"adapter {idle.adapter} changes nothing: its rows are the same without it",
+                f"adapter {idle.adapter} changes nothing: its rows "
+                + ("are no finite numbers with or without it" if idle.drowned else "are the same without it"),
                 Location(module=idle.adapter, op="adapter"),
                 cause=Cause.ADAPTER_IDLE,
                 axis=idle.adapter,

@@ -71,8 +71,8 @@ class NotNeutral(AuditRule):
         ),
         Case(
             bad=True,
-            place="encoder.layer.0.output.adapters.a.adapter_down.0",
-            code="down = self.adapter_down(x)",
+            place="encoder.layer.0.output",
+            code="hidden_states = hidden_states + input_tensor",
             says="the fuse (fuse(a,b)), all its attention on a, is not that adapter",
             verdict=Verdict.WRONG,
             spec={

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..facts.facts import Facts
 from ..library.installed import environment
+from ..request.left_out import left_out
 from ..schema.audit_options import AuditOptions
 from ..schema.result import AuditResult, Coverage, Finding, GraphData, Seconds, Severity, Skipped, Verdict
 from .gather import Timer
@@ -35,7 +36,7 @@ def conclude(facts: Facts, timer: Timer, activity: Any) -> AuditResult:
         unknowns=unknowns,
         skipped=skipped,
         activity=tuple(activity),
-        notes=tuple(facts.probe.notes) if facts.probe else (),
+        notes=(*left_out(facts.job), *(facts.probe.notes if facts.probe else ())),
         graph=_graph(facts) if job.options.graph else None,
     )
 
@@ -115,6 +116,10 @@ def _unknowns(facts: Facts) -> tuple[str, ...]:
     found: list[str] = []
     if facts.static is not None:
         found += dict.fromkeys(facts.static.trace.unknowns)
+        found += [
+            f"lane {lane} has nothing to be held to: alone it stops ({stop.kind}: {stop.message})"
+            for lane, stop in facts.static.reference_failures.items()
+        ]
     if facts.untraced and facts.probe is None and facts.setup_failure is None:
         found.append(facts.untraced)
     if facts.probe_lost:
@@ -122,7 +127,7 @@ def _unknowns(facts: Facts) -> tuple[str, ...]:
     if facts.probe is not None:
         if facts.probe.death is None:
             found = []  # executed with real values: the shape trace's open questions are answered
-        found += [f"{check}: {why}" for check, why in facts.probe.skipped.items()]
+        found += [f"{check}: {why}" for check, why in facts.probe.unanswered.items()]
     return tuple(found)
 
 

@@ -60,6 +60,7 @@ def gather(job: Job, timer: Timer) -> tuple[Subject, Facts]:
         setup_failure=setup_failure,
         untraced=subject.untraceable,
         model_type=str(getattr(subject.model.config, "model_type", "")),
+        heads=subject.heads,
         supported=job.library.supported(subject.model) if failed else (),
     )
     return subject, facts

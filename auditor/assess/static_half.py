@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..build.inputs import repeat_rows, rows_in
+from ..build.inputs import repeat_rows
 from ..build.subject import Subject
 from ..facts.facts import StaticFacts
 from ..schema.composition import DIVIDED, Node, adapter_names, lane_reference, walk
@@ -28,7 +28,9 @@ def static_half(subject: Subject) -> StaticFacts:
 def _traced(subject: Subject, inputs: Inputs) -> StaticFacts:
     lanes, rows = subject.job.lanes, subject.job.rows
     trees, alike = _reference_trees(subject)
-    references = {lane: _run(subject, tree, inputs) for lane, tree in trees.items()}
+    references = {
+        lane: _run(subject, tree, inputs, head=_head(subject, lane)) for lane, tree in trees.items()
+    }
     first = references[0]
     widened = _widened(subject, lanes, inputs, first)
     tables = [shape_table(run.trace) for run in references.values()]
@@ -56,10 +58,21 @@ def _reference_trees(subject: Subject) -> tuple[dict[int, Node | None], dict[str
     alike: dict[str, str] = {}
     for lane in range(lanes):
         tree = lane_reference(subject.tree, lane)
-        kinds = (_skeleton(tree), *(subject.job.methods.get(n, n) for n in adapter_names(tree)))
+        head = _head(subject, lane) or ""
+        kinds = (
+            _skeleton(tree),
+            subject.job.spec.heads.get(head, head),
+            *(subject.job.methods.get(n, n) for n in adapter_names(tree)),
+        )
         _, first = found.setdefault(kinds, (lane, tree))
         alike.update(zip(adapter_names(tree), adapter_names(first), strict=True))
     return dict(found.values()), {name: other for name, other in alike.items() if name != other}
+
+
+def _head(subject: Subject, lane: int) -> str | None:
+    """The head that serves a lane; None where all lanes have the same."""
+    names = subject.heads.names if subject.heads is not None else ()
+    return names[lane] if 1 < len(names) == subject.job.lanes else None
 
 
 def _skeleton(tree: Node) -> str:
@@ -78,7 +91,7 @@ def _widened(subject: Subject, lanes: int, inputs: Inputs, first: Run) -> Run:
     fixed = not isinstance(tree, str) and any(b.kind in DIVIDED for b in walk(tree))
     if lanes == 1 or fixed or first.failure:
         return Run(outputs={})
-    return _run(subject, tree, repeat_rows(inputs, lanes))
+    return _run(subject, tree, repeat_rows(inputs, lanes, subject.job.rows), head=_head(subject, 0))
 
 
 def _repairs(first: Run, widened: Run, table: TwinTable) -> Repairs:
@@ -97,14 +110,20 @@ def _paired(first: Mapping[Any, Any], second: Mapping[Any, Any]) -> dict[Any, tu
     return {key: (value, second[key]) for key, value in first.items() if key in second}
 
 
-def _run(subject: Subject, tree: Node | None, inputs: Inputs, repairs: Repairs | None = None) -> Run:
+def _run(
+    subject: Subject,
+    tree: Node | None,
+    inputs: Inputs,
+    repairs: Repairs | None = None,
+    head: str | None = None,
+) -> Run:
     package = subject.library.package
     recorder = Recorder(subject.model, repairs=repairs, names=subject.names, package=package)
     try:
-        subject.activate(tree)
+        subject.activate(tree, head)
     except Exception as error:
         recorder.stopped(error)
         failure = recorder.trace.failures[-1]
         return Run(failure=failure, trace=recorder.trace, recorder=recorder)
-    given = {**inputs, **subject.library.call_arguments(tree, rows_in(inputs))}
+    given = {**inputs, **subject.library.call_arguments(tree)}
     return recorded_run(subject.model, given, subject.job.spec.mode, recorder, **subject.run_options())

@@ -10,16 +10,21 @@ import inspect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import torch
 
 from ..errors import UsageError
-from ..knowledge.library_names import TRANSFORMERS
+from ..knowledge.library_names import ADAPTERS, TRANSFORMERS
+from ..library.prediction_heads import HeadLabels, LabelKind
 from ..request.job import Job
-from ..schema.composition import Block, walk
+from ..schema.composition import Block, Node, walk
 from ..trace.runs import Inputs
 from ..trace.token_ids import special_ids
+
+WHOLE_SEQUENCE = (LabelKind.ROW, LabelKind.ROW_CLASSES, LabelKind.SPAN)
+"""Heads of encoder-decoders that need the same sequence on both sides, to find its end or its answer."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,11 @@ class InputMaker:
     makes_decoder: bool = False
     """The task head feeds the decoder with the encoder's input itself, and counts on its length."""
     dtype: torch.dtype = torch.float32
+    """Of floating inputs that are made up."""
+    casts_given: bool = False
+    """Whether floating inputs of the caller's get that dtype, too."""
+    heads: tuple[HeadLabels, ...] = ()
+    """What the losses of heads need that the model chooses from."""
 
     @property
     def given(self) -> Mapping[str, Any] | None:
@@ -46,16 +56,20 @@ class InputMaker:
     def make(self, rows: int, seed: int = 0) -> Inputs:
         """Inputs of `rows` rows on the CPU."""
         if self.given is not None:
-            return {k: _as(v, self.dtype) for k, v in self.given.items()}
+            given = {k: _as(v, self.dtype if self.casts_given else None) for k, v in self.given.items()}
+            return given | self._tasks(rows) if "task_ids" not in given else given
         generator = torch.Generator().manual_seed(1000 + seed)
         tokens = self.job.tokens
         inputs: Inputs = {}
         self._main(inputs, rows, tokens, generator)
         self._decoder(inputs, rows, decoder_length(tokens), generator)
         self._extras(inputs, rows, tokens, generator)
-        if any(b.kind == "multitask" for b in walk(self.job.tree)):
-            inputs["task_ids"] = task_ids(self.job.tree, rows)
-        return inputs
+        return inputs | self._tasks(rows)
+
+    def _tasks(self, rows: int) -> Inputs:
+        """Task ids, where the composition has tasks."""
+        tasked = any(b.kind == "multitask" for b in walk(self.job.tree))
+        return {"task_ids": task_ids(self.job.tree, rows)} if tasked else {}
 
     def _main(self, inputs: Inputs, rows: int, tokens: int, generator: torch.Generator) -> None:
         if "pixel_values" in self.signature:
@@ -82,7 +96,7 @@ class InputMaker:
             return
         if "decoder_inputs_embeds" in wanted:
             inputs["decoder_inputs_embeds"] = self._embeds(generator, rows, tokens)
-        elif "labels" not in self.job.spec.inputs or "decoder_input_ids" in wanted:
+        elif self.heads or "labels" not in self.job.spec.inputs or "decoder_input_ids" in wanted:
             inputs["decoder_input_ids"] = self._ids(generator, rows, tokens, [tokens] * rows)
         if "decoder_attention_mask" in wanted:
             # a mask of ones is left out by transformers: who gives one has padding, unless they say "full"
@@ -122,21 +136,41 @@ class InputMaker:
         return counted + step * (1 + gap)
 
     def _labels(self, rows: int, tokens: int, generator: torch.Generator) -> Inputs:
+        if self.heads:
+            return self._labels_of_heads(rows, tokens, generator)
         if "start_positions" in self.signature:
-            return {
-                "start_positions": torch.arange(rows) % tokens,
-                "end_positions": torch.full((rows,), tokens - 1),
-            }
+            return _spans(rows, tokens)
         if "labels" not in self.signature:
             return {}
         name = (self.job.spec.head or "") + (getattr(self.config, "architectures", None) or [""])[0]
         if any(task in name for task in TRANSFORMERS.row_label_tasks):
             return {"labels": torch.arange(rows) % max(1, self.config.num_labels)}
         if any(task in name for task in TRANSFORMERS.token_label_tasks):
-            each = torch.arange(tokens) + torch.arange(rows).unsqueeze(1)
-            return {"labels": each % max(1, self.config.num_labels)}
-        length = decoder_length(tokens) if self.decodes else tokens
-        return {"labels": self._ids(generator, rows, length, [length] * rows)}
+            return {"labels": _classes(rows, tokens) % max(1, self.config.num_labels)}
+        return {"labels": self._text(rows, tokens, generator)}
+
+    def _labels_of_heads(self, rows: int, tokens: int, generator: torch.Generator) -> Inputs:
+        """Labels that all active heads can take. Raises UsageError where there are none."""
+        kinds = {head.kind for head in self.heads}
+        inputs = _spans(rows, tokens) if LabelKind.SPAN in kinds else {}
+        kinds -= {LabelKind.SPAN}
+        if len(kinds) > 1:
+            raise UsageError("the heads take different labels", do="leave labels out of the inputs")
+        classes = max(1, min((head.classes for head in self.heads if head.classes), default=1))
+        if LabelKind.ROW in kinds:
+            inputs["labels"] = torch.arange(rows) % classes
+        if LabelKind.ROW_CLASSES in kinds:
+            inputs["labels"] = _classes(rows, classes) % 2
+        if LabelKind.TOKEN in kinds:
+            inputs["labels"] = _classes(rows, tokens) % classes
+        if LabelKind.TEXT in kinds:
+            inputs["labels"] = self._text(rows, tokens, generator)
+        return inputs
+
+    def _text(self, rows: int, tokens: int, generator: torch.Generator) -> torch.Tensor:
+        """Token ids, [B, T] for a decoder that is fed, [B, S] otherwise."""
+        length = decoder_length(tokens) if self.decodes and not self.makes_decoder else tokens
+        return self._ids(generator, rows, length, [length] * rows)
 
     def _ids(self, generator: torch.Generator, rows: int, tokens: int, lengths: list[int]) -> torch.Tensor:
         vocabulary = self.embedding[0] if self.embedding else getattr(self.config, "vocab_size", 32)
@@ -165,13 +199,30 @@ class InputMaker:
         return torch.randn(*shape, generator=generator, dtype=torch.float32).to(self.dtype)
 
 
-def _as(value: Any, dtype: torch.dtype) -> Any:
-    floats = isinstance(value, torch.Tensor) and value.is_floating_point()
-    return value.detach().to("cpu", dtype) if floats else value
+def _spans(rows: int, tokens: int) -> Inputs:
+    """The first and the last token of an answer, for each row."""
+    return {
+        "start_positions": torch.arange(rows) % tokens,
+        "end_positions": torch.full((rows,), tokens - 1),
+    }
 
 
-def input_maker(model: Any, job: Job, dtype: torch.dtype = torch.float32) -> InputMaker:
-    """The maker for this model. Raises UsageError for an extra input that its forward does not take."""
+def _classes(rows: int, columns: int) -> torch.Tensor:
+    """Another order of numbers in each row, [B, columns]."""
+    return torch.arange(columns) + torch.arange(rows).unsqueeze(1)
+
+
+def _as(value: Any, dtype: torch.dtype | None) -> Any:
+    if not isinstance(value, torch.Tensor):
+        return value
+    return value.detach().to("cpu", dtype if value.is_floating_point() else None)
+
+
+def input_maker(model: Any, job: Job, dtype: torch.dtype | None = None) -> InputMaker:
+    """The maker for this model. Raises UsageError for an extra input that its forward does not take.
+
+    Floating inputs have `dtype`; without one, made-up ones that of the model, and given ones stay.
+    """
     signature = _forward_names(model, frozenset(inspect.signature(model.forward).parameters))
     for name in job.spec.inputs:
         if name not in signature and name not in ("labels", "output_attentions"):
@@ -179,6 +230,7 @@ def input_maker(model: Any, job: Job, dtype: torch.dtype = torch.float32) -> Inp
                 f"the input {name!r} does not exist for this model",
                 why=f"its forward takes {', '.join(sorted(signature))}",
             )
+    heads = job.library.heads.labels(model) if job.library.heads is not None else ()
     return InputMaker(
         model.config,
         signature,
@@ -186,8 +238,38 @@ def input_maker(model: Any, job: Job, dtype: torch.dtype = torch.float32) -> Inp
         job,
         _embedding(model),
         _decodes(model, signature),
-        any(task in type(model).__name__ for task in TRANSFORMERS.whole_sequence_tasks),
-        dtype,
+        any(task in type(model).__name__ for task in TRANSFORMERS.whole_sequence_tasks)
+        or any(head.kind in WHOLE_SEQUENCE for head in heads),
+        dtype or next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32),
+        casts_given=dtype is not None,
+        heads=heads,
+    )
+
+
+def check_given(model: Any, inputs: Mapping[str, Any]) -> None:
+    """Raise UsageError for a given input that the model's forward does not take."""
+    if _takes_any(model):
+        return
+    parameters = frozenset(inspect.signature(model.forward).parameters)
+    taken = _forward_names(model, parameters) | {*ADAPTERS.context_arguments}
+    for name in inputs:
+        if name not in taken:
+            near = get_close_matches(name, taken, 1)
+            raise UsageError(
+                f"the input {name!r} does not exist for this model",
+                why=f"its forward takes {', '.join(sorted(taken - {*ADAPTERS.context_arguments}))}",
+                do=f"did you mean {near[0]!r}?" if near else "leave it out",
+            )
+
+
+def _takes_any(model: Any) -> bool:
+    """Whether a forward that names its arguments takes other ones, too; wrappers hand on what they get."""
+    forwards = (base.__dict__.get("forward") for base in type(model).__mro__ if base is not torch.nn.Module)
+    signatures = (inspect.signature(inspect.unwrap(f)).parameters.values() for f in forwards if f is not None)
+    return any(
+        any(p.kind is p.VAR_KEYWORD for p in parameters)
+        and any(p.kind is p.POSITIONAL_OR_KEYWORD and p.name != "self" for p in parameters)
+        for parameters in map(list, signatures)
     )
 
 
@@ -260,19 +342,44 @@ def task_ids(tree: Block, rows: int) -> torch.Tensor:
     return torch.tensor([(rows - 1 - r) % tasks for r in range(rows)])
 
 
-def rows_in(inputs: Mapping[str, Any]) -> int:
-    """The batch size of a call."""
-    return next(v.shape[0] for v in inputs.values() if isinstance(v, torch.Tensor) and v.dim())
+def repeat_rows(inputs: Mapping[str, Any], times: int, rows: int) -> Inputs:
+    """The batch of `rows` rows `times` times over, lane-major; a list has one item for each row."""
+    return {k: _repeated(v, times) if has_rows(k, v, rows) else v for k, v in inputs.items()}
 
 
-def repeat_rows(inputs: Mapping[str, Any], times: int) -> Inputs:
-    """The batch `times` times over, lane-major."""
-    return {
-        k: v.repeat(times, *[1] * (v.dim() - 1)) if isinstance(v, torch.Tensor) and v.dim() else v
-        for k, v in inputs.items()
-    }
+def _repeated(value: Any, times: int) -> Any:
+    return value * times if isinstance(value, list) else value.repeat(times, *[1] * (value.dim() - 1))
 
 
-def take_rows(inputs: Mapping[str, Any], rows: torch.Tensor) -> Inputs:
-    """Only these rows of the batch."""
-    return {k: v[rows] if isinstance(v, torch.Tensor) and v.dim() else v for k, v in inputs.items()}
+def take_rows(inputs: Mapping[str, Any], chosen: torch.Tensor, rows: int) -> Inputs:
+    """Only the chosen ones of the batch's `rows` rows."""
+    return {k: _taken(v, chosen) if has_rows(k, v, rows) else v for k, v in inputs.items()}
+
+
+def _taken(value: Any, chosen: torch.Tensor) -> Any:
+    return [value[row] for row in chosen.tolist()] if isinstance(value, list) else value[chosen]
+
+
+def has_rows(name: str, value: Any, rows: int) -> bool:
+    """Whether an input has something for each row: not a mask of heads, nor positions `[1, S]` for all."""
+    if name in TRANSFORMERS.unbatched_arguments:
+        return False
+    if isinstance(value, torch.Tensor):
+        return value.dim() > 0 and value.shape[0] == rows
+    return isinstance(value, list) and len(value) == rows
+
+
+def tasks_of(tree: Block, given: Any) -> list[int] | None:
+    """The task of each row as its child's number: given as numbers, or as the children's names."""
+    if given is None:
+        return None
+    tasks: list[Any] = given.tolist() if isinstance(given, torch.Tensor) else list(given)
+    children = next((list(b.children) for b in walk(tree) if b.kind == "multitask"), [])
+    return [_task(task, children) for task in tasks]
+
+
+def _task(task: Any, children: list[Node]) -> int:
+    """A name that no child has is the library's to complain about."""
+    if isinstance(task, int):
+        return task
+    return children.index(task) if task in children else 0

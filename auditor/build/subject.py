@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,9 +19,11 @@ import torch
 from ..errors import BuildError, UsageError
 from ..library.library import Library
 from ..request.job import Job
+from ..request.model_in_hand import is_compiled
 from ..request.model_source import ModelSource
 from ..request.position_table import check_length
 from ..schema.composition import Block, Node
+from ..schema.heads import Heads
 from ..schema.spec import AuditSpec
 from ..trace.meta.device import ValuelessDevice, values_on_meta
 from ..trace.meta.dispatch import MetaValues
@@ -28,7 +31,7 @@ from ..trace.module_paths import Names, names_in, own_tensors, walked
 from ..trace.records import Failure
 from ..trace.runs import RunOptions
 from ..trace.stack_sites import is_deliberate, message_of, traceback_sites
-from .inputs import InputMaker, input_maker
+from .inputs import InputMaker, check_given, input_maker
 from .transformers_private import no_initial_weights
 
 GENERATING = ("generate", "beam")
@@ -44,6 +47,10 @@ class Subject:
     setup_failure: Failure | None = None
     untraceable: str = ""
     """Why it cannot be set up on the meta device, though it may be for real."""
+    heads: Heads | None = None
+    """The prediction heads that the composition runs with; None for a model without any to choose from."""
+    own_dtypes: frozenset[torch.dtype] = frozenset()
+    """Floating dtypes of the model and its adapters as they are in use, whatever it was built in."""
 
     @property
     def tree(self) -> Block:
@@ -60,18 +67,31 @@ class Subject:
         """What the model's parts are called, once the adapters are in."""
         return names_in(self.model)
 
-    def activate(self, tree: Node | None) -> None:
-        """Make a composition active (None: no adapter), with the skipped layers, as the mode needs it."""
+    def activate(self, tree: Node | None, head: str | None = None) -> None:
+        """Make a composition active (None: no adapter), with the skipped layers, as the mode needs it.
+
+        `head` is the only one to be active, where there are some to choose from.
+        """
         library, skipped = self.library, self.job.spec.skip_layers
         if self.job.spec.mode == "train" and tree is not None:
             library.activate(self.model, tree, skipped)  # validates for the model type
             library.start_training(self.model, tree)
         library.activate(self.model, tree, skipped)
+        if self.heads is not None and library.heads is not None:
+            library.heads.use(self.model, Heads((head,)) if head else self._heads_for(tree))
+
+    def _heads_for(self, tree: Node | None) -> Heads:
+        """The composition's heads; the first of them on other trees, unless each of them serves all rows."""
+        assert self.heads is not None
+        if tree == self.tree or (tree is None and self.heads.sizes):
+            return self.heads
+        divided = self.heads.sizes or len(self.heads.names) == self.job.lanes
+        return Heads(self.heads.names[:1]) if divided else self.heads
 
     def run_options(self) -> RunOptions:
         """How `trace.runs.execute` is to run what is active now."""
         learns = self.library.active(self.model) is not None
-        return RunOptions(use_cache=self.library.generates_with_cache, learns=learns)
+        return RunOptions(use_cache=self.library.generates_with_cache, learns=learns, as_in_use=frozenset())
 
     def release(self) -> None:
         """Take the model apart, once nobody asks it any more; one that a user's function made stays whole.
@@ -93,6 +113,9 @@ def build(
 ) -> Subject:
     """Build the model and set up the composition; `bare` is called with the model before it has adapters.
 
+    All is made in `dtype`, to compare values; without one, the model is loaded in the spec's dtype and gets
+    adapters as the library adds them, to see what meets in use.
+
     A failure of the adapter library during the set-up is part of the result (`setup_failure`); one of the
     meta device, which not all methods can be set up on, is not the library's (`untraceable`). Raises
     BuildError when the model itself cannot be built, UsageError for unknown methods or inputs.
@@ -100,15 +123,19 @@ def build(
     job.library.quiet()
     for method in dict.fromkeys(job.methods.values()):
         job.library.check_method(method)
-    with _default_dtype(dtype), _on(device):
+    loaded = loaded_dtype(job)
+    with default_dtype(dtype or loaded), _on(device):
         model = _bare_on(device, job)
         if device == "meta":
             _all_to_meta(model)  # a function's model may have real weights
-        elif dtype is not None:
-            model.to(dtype)
+        if dtype is None:
+            as_loaded(model, job)
+        own = floating_dtypes(model) if job.source.factory else {loaded} | _told_dtypes(job)
+        if dtype is not None:
+            model.to(device, dtype)
     if bare is not None:
         bare(model.eval())
-    with _default_dtype(dtype), _on(device):
+    with default_dtype(dtype or torch.float32), _on(device):
         subject = Subject(job, model)
         subject.setup_failure = set_up(subject)
         if device == "meta" and _is_about_meta(subject.setup_failure):
@@ -116,8 +143,13 @@ def build(
             return subject
         if device == "meta":
             _all_to_meta(subject.model)  # some adapter parameters are made from real values, on the CPU
+    if dtype is None:
+        _cast_as_told(subject.model, job)
+    subject.own_dtypes = frozenset(own | (floating_dtypes(subject.model) - {dtype}))
     if subject.setup_failure is None:
-        subject.inputs = input_maker(job.library.base(subject.model), job, dtype or torch.float32)
+        base = job.library.base(subject.model)
+        check_given(base, job.source.inputs or {})
+        subject.inputs = input_maker(base, job, dtype)
         _check_length(subject)
     return subject
 
@@ -134,22 +166,15 @@ def _all_to_meta(model: torch.nn.Module) -> None:
 
 def _bare_on(device: str, job: Job) -> Any:
     """Some constructors read small tensors (drop path rates, rotary frequencies), which meta refuses."""
+    skips = device == "meta" and job.source.factory is None  # what a function makes is its own matter
     try:
-        with _no_initial_weights(device):
-            model = bare_model(job)
-        return _tied(model) if device == "meta" else model
+        with no_initial_weights() if skips else contextlib.nullcontext():
+            return _tied(bare_model(job)) if skips else bare_model(job)
     except BuildError as error:
         if device != "meta" or "meta" not in str(error):
             raise
     with MetaValues() as values, values_on_meta(values.carrier):
         return bare_model(job)
-
-
-def _no_initial_weights(device: str) -> contextlib.AbstractContextManager[Any]:
-    """Initial values of meta tensors are nothing, and most of the time of building a large model."""
-    if device != "meta":
-        return contextlib.nullcontext()
-    return no_initial_weights()
 
 
 def _tied(model: Any) -> Any:
@@ -166,10 +191,11 @@ def set_up(subject: Subject) -> Failure | None:
         model = library.prepare(subject.model)
         missing = {n: method for n, method in job.methods.items() if not library.has_adapter(model, n)}
         subject.model = model = library.add(model, missing, job.tree)
+        _add_heads(subject)
         if job.spec.gradient_checkpointing:
             _enable_checkpointing(model, library.package)
         model.eval()
-        subject.activate(job.tree)
+        _activate_with_heads(subject)
     except UsageError:
         raise
     except Exception as error:
@@ -186,6 +212,33 @@ def _why(failure: Failure | None) -> str:
     assert failure is not None
     text = f"{failure.kind}: {failure.message}".partition(". ")[0].splitlines()[0]
     return f"the set-up needs values, so that shapes cannot be traced ({text})"
+
+
+def _add_heads(subject: Subject) -> None:
+    """Each adapter's head, under the adapter's name: so it becomes active with the adapter."""
+    heads, job = subject.library.heads, subject.job
+    if heads is not None:
+        heads.add(subject.model, {n: head for n, head in job.spec.heads.items() if n in job.names})
+
+
+def _activate_with_heads(subject: Subject) -> None:
+    """The composition, with the heads that are asked for, or with those that follow from it."""
+    chosen = _chosen_heads(subject)
+    subject.activate(subject.tree)
+    if chosen is None:
+        heads = subject.library.heads
+        subject.heads = heads.active(subject.model) if heads is not None else None
+    else:
+        subject.heads = chosen
+        subject.activate(subject.tree)
+
+
+def _chosen_heads(subject: Subject) -> Heads | None:
+    """The heads of a spec, or those that are active in a model in hand; None where none are chosen."""
+    job, heads = subject.job, subject.library.heads
+    if job.spec.active_head is not None:
+        return Heads(job.spec.active_head)
+    return heads.active(subject.model) if heads is not None and job.source.in_hand else None
 
 
 def _enable_checkpointing(model: Any, package: str) -> None:
@@ -208,6 +261,48 @@ def failure_of(error: Exception, package: str) -> Failure:
     )
 
 
+def loaded_dtype(job: Job) -> torch.dtype:
+    """What the spec says that the model is loaded in."""
+    found: torch.dtype = getattr(torch, job.spec.dtype or "float32")
+    return found
+
+
+def as_loaded(model: Any, job: Job) -> None:
+    """Cast what was not built in the spec's dtype, and leave in float32 what transformers leaves so.
+
+    Of a model in hand all is as it is: `request.model_in_hand` casts a copy where that is asked for.
+    """
+    dtype = loaded_dtype(job)
+    if job.source.in_hand or job.spec.dtype is None:
+        return
+    if job.source.factory is not None:
+        model.to(dtype)
+    kept = set(getattr(model, "_keep_in_fp32_modules_strict", None) or ())
+    if dtype is torch.float16:  # its range is smaller than that of bfloat16
+        kept |= set(getattr(model, "_keep_in_fp32_modules", None) or ())
+    for path, module in walked(model).items():
+        if dtype is not torch.float32 and kept & set(path.split(".")):
+            module.to(torch.float32)
+
+
+def _cast_as_told(model: Any, job: Job) -> None:
+    """Each parameter as it is in the model that this one is built after."""
+    told = job.source.dtypes or {}
+    if not job.source.in_hand:
+        for name, parameter in model.named_parameters():
+            if name in told:
+                parameter.data = parameter.data.to(getattr(torch, told[name]))
+
+
+def _told_dtypes(job: Job) -> set[torch.dtype]:
+    return {getattr(torch, name) for name in set((job.source.dtypes or {}).values())}
+
+
+def floating_dtypes(model: Any) -> set[torch.dtype]:
+    """Of all parameters."""
+    return {p.dtype for p in model.parameters() if p.is_floating_point()}
+
+
 def import_classes(job: Job) -> None:
     """Import what `build` will need, which takes longer than to build.
 
@@ -216,7 +311,9 @@ def import_classes(job: Job) -> None:
     job.library.load()
     if job.source.factory is None:
         config = make_config(job.source)
-        mapping = getattr(model_class(job.spec, config), "_model_mapping", {})
+        if job.spec.heads:
+            return
+        mapping = getattr(class_of(job, config), "_model_mapping", {})
         if type(config) in mapping:
             mapping[type(config)]  # imports the class that stands behind an automatic one
 
@@ -224,7 +321,7 @@ def import_classes(job: Job) -> None:
 def bare_model(job: Job) -> Any:
     """The model without adapters, on the current default device."""
     source = job.source
-    return _from_factory(source) if source.factory else _from_config(job.spec, make_config(source))
+    return _from_factory(source) if source.factory else _from_config(job, make_config(source))
 
 
 def _from_factory(source: ModelSource) -> Any:
@@ -235,6 +332,9 @@ def _from_factory(source: ModelSource) -> Any:
         raise BuildError(f"{source.name} failed", why=f"{type(error).__name__}: {error}") from error
     if not isinstance(model, torch.nn.Module):
         raise UsageError(f"{source.name} returns no model", why=f"it returns {type(model).__name__}")
+    if is_compiled(model):
+        why = "its operations cannot be followed"
+        raise UsageError(f"{source.name} returns a compiled model", why=why, do="return it uncompiled")
     return model
 
 
@@ -247,7 +347,10 @@ def make_config(source: ModelSource) -> Any:
     for key in ("torch_dtype", "dtype", "transformers_version", "_name_or_path", "quantization_config"):
         data.pop(key, None)
     try:
-        config = AutoConfig.for_model(model_type, **data)
+        if source.config_class:
+            config = named_object(source.config_class)(**data)
+        else:
+            config = AutoConfig.for_model(model_type, **data)
     except (ValueError, KeyError) as error:
         raise UsageError(
             f"the model_type {model_type!r} is unknown to the installed transformers",
@@ -261,9 +364,11 @@ def make_config(source: ModelSource) -> Any:
     return config
 
 
-def _from_config(spec: AuditSpec, config: Any) -> Any:
-    cls = model_class(spec, config)
-    options = {"attn_implementation": spec.attn} if spec.attn else {}
+def _from_config(job: Job, config: Any) -> Any:
+    options = {"attn_implementation": job.spec.attn} if job.spec.attn else {}
+    if job.spec.heads and job.library.heads is not None:
+        return job.library.heads.model(config, **options)
+    cls = class_of(job, config)
     try:
         if hasattr(cls, "from_config"):
             return cls.from_config(config, **options)
@@ -273,6 +378,18 @@ def _from_config(spec: AuditSpec, config: Any) -> Any:
             f"the model cannot be built as {cls.__name__}",
             why=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
         ) from error
+
+
+def class_of(job: Job, config: Any) -> Any:
+    """The class to build: that of the source, or the one that the spec and the configuration ask for."""
+    name = job.source.model_class
+    return named_object(name) if name else model_class(job.spec, config)
+
+
+def named_object(name: str) -> Any:
+    """What `module:name` stands for."""
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def model_class(spec: AuditSpec, config: Any) -> Any:
@@ -335,7 +452,8 @@ def _has_position_table(model: Any, limit: int) -> bool:
 
 
 @contextlib.contextmanager
-def _default_dtype(dtype: torch.dtype | None) -> Iterator[None]:
+def default_dtype(dtype: torch.dtype | None) -> Iterator[None]:
+    """What new tensors have in the block."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype or before)
     try:

@@ -12,7 +12,7 @@ from ..jobs.cached_audit import audit_cached
 from ..request.job import resolved_job
 from ..runtime.garbage_collection import garbage_collection_paused
 from ..schema.result import AuditResult
-from ..schema.spec import Attention, AuditSpec, ExtraInput, Mask, Mode
+from ..schema.spec import Attention, AuditSpec, Dtype, ExtraInput, Mask, Mode
 from .declared import run_declared
 from .options import exit_code, needs_graph, parsed_reports, report_options, write_reports
 from .project import Project, project_options
@@ -38,7 +38,16 @@ from .project import Project, project_options
 @click.option("--seq-len", type=click.IntRange(1), help="S, tokens per row.")
 @click.option("--mask", type=click.Choice(get_args(Mask)), default="none", show_default=True)
 @click.option("--attn", type=click.Choice(get_args(Attention)), help="Attention implementation.")
-@click.option("--head", metavar="NAME", help="Task head, e.g. SequenceClassification.")
+@click.option("--dtype", type=click.Choice(get_args(Dtype)), help="What the model is loaded in.")
+@click.option(
+    "--head",
+    "heads",
+    multiple=True,
+    metavar="NAME",
+    help="Task head, e.g. SequenceClassification; or one of an adapter, e.g. "
+    "a=classification[num_labels=3], repeatable.",
+)
+@click.option("--active-head", metavar="NAMES", help="Active heads, e.g. a,b; default: the adapters'.")
 @click.option("--with", "inputs", metavar="NAMES", help=f"Extra inputs: {', '.join(get_args(ExtraInput))}.")
 @click.option("--skip-layers", metavar="LAYERS", help="Layers without adapters, e.g. 0,3.")
 @click.option("--gradient-checkpointing", is_flag=True)
@@ -135,7 +144,8 @@ def _give_fix(result: AuditResult, kind: str, directory: str | None) -> None:
 
 def make_spec(model: str, options: dict[str, Any]) -> AuditSpec:
     """The spec that the options describe; raises UsageError."""
-    everyone, own = _adapters(options["adapters"])
+    everyone, own = _named_values("--adapter", options["adapters"], "lora[r=4]")
+    head, heads = _named_values("--head", options["heads"], "classification[num_labels=3]")
     return AuditSpec.read(
         {
             "model": model,
@@ -149,7 +159,12 @@ def make_spec(model: str, options: dict[str, Any]) -> AuditSpec:
             "mask": options["mask"],
             "mode": options["mode"],
             "attn": options["attn"],
-            "head": options["head"],
+            "head": head,
+            "heads": heads,
+            "active_head": [n.strip() for n in options["active_head"].split(",")]
+            if options["active_head"]
+            else None,
+            "dtype": options["dtype"],
             "inputs": [n.strip() for n in options["inputs"].split(",") if n.strip()]
             if options["inputs"]
             else [],
@@ -159,22 +174,22 @@ def make_spec(model: str, options: dict[str, Any]) -> AuditSpec:
     )
 
 
-def _adapters(values: tuple[str, ...]) -> tuple[str | None, dict[str, str]]:
-    """`CONF` for all, `name=CONF` for one: an `=` before any bracket or slash names an adapter."""
+def _named_values(option: str, values: tuple[str, ...], example: str) -> tuple[str | None, dict[str, str]]:
+    """`CONF` for all, `name=CONF` for one adapter: an `=` before any bracket or slash names an adapter."""
     everyone, own = None, {}
     for value in values:
         if not value.strip():
-            raise UsageError("--adapter is empty", do="write for example lora[r=8]")
+            raise UsageError(f"{option} is empty", do=f"write for example {example}")
         name, separator, config = value.partition("=")
         if separator and not set(name) & set("[|/"):
             if not config:
                 raise UsageError(
-                    f"--adapter {value} has no configuration", do="write for example a=lora[r=4]"
+                    f"{option} {value} has no configuration", do=f"write for example a={example}"
                 )
             own[name.strip()] = config
         elif everyone is not None:
             raise UsageError(
-                "--adapter gives two configurations for all adapters", do="write name=CONF for one"
+                f"{option} gives two configurations for all adapters", do="write name=CONF for one"
             )
         else:
             everyone = value

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 import rich_click as click
 
 from ..errors import ExitCode, UsageError
+from ..project.fail_on import worse
 from ..schema.result import AuditResult
 from .options import exit_code, parsed_reports, report_options, write_atomically, write_reports
 from .progress import progress_bar
@@ -81,7 +82,7 @@ class Judging:
 
     def __init__(self, file: IO[str], fail_on: str, *, keep: bool) -> None:
         self.file, self.fail_on, self.keep = file, fail_on, keep
-        self.code = ExitCode.CLEAN
+        self.code = int(ExitCode.CLEAN)
         self.kept: list[AuditResult] = []
         self.failed = 0
         """Specs that could not be audited."""
@@ -99,7 +100,7 @@ class Judging:
         """Count the result of one line."""
         result = AuditResult.model_validate_json(text)
         self.failed += bool(result.error)
-        self.code = max(self.code, exit_code([result], self.fail_on))
+        self.code = worse(self.code, exit_code([result], self.fail_on))
         if self.keep:
             self.kept.append(result)
 

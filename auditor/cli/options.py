@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
 
 import rich_click as click
 
 from ..errors import ExitCode, UsageError
-from ..schema.result import AuditResult, Severity
+from ..project.fail_on import FailOn, worse
+from ..schema.result import AuditResult
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-FAIL_ON = ("error", "warning", "note", "never")
 
 
 def report_options(function: F) -> F:
@@ -28,7 +28,14 @@ def report_options(function: F) -> F:
                 help="terminal, json, sarif, html, github, markdown, junit, graph, matrix; repeatable. "
                 "Default: terminal.",
             ),
-            click.option("--fail-on", type=click.Choice(FAIL_ON), default="error", show_default=True),
+            click.option(
+                "--fail-on",
+                metavar="LEVEL[,unknown[=CODE]]",
+                default="error",
+                show_default=True,
+                callback=_checked_fail_on,
+                help="error, warning, note or never; `unknown` fails too, with exit code CODE (1).",
+            ),
             click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto"),
             click.option("--no-source", is_flag=True, help="Leave source lines out of the reports."),
             click.option(
@@ -41,6 +48,12 @@ def report_options(function: F) -> F:
     ):
         function = option(function)
     return function
+
+
+def _checked_fail_on(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    """The text, once it can be read; raises UsageError."""
+    FailOn.read(value)
+    return value
 
 
 def _file_and_line(_context: click.Context, _option: click.Parameter, value: str | None) -> Any:
@@ -122,19 +135,10 @@ def write_atomically(target: Path, text: str) -> None:
         raise UsageError(f"cannot write {target}", why=error.strerror or str(error)) from error
 
 
-def exit_code(results: Sequence[AuditResult], fail_on: str) -> ExitCode:
-    """FINDINGS when an open finding is at least as severe as asked; `unknown` counts as a warning."""
-    if fail_on == "never":
-        return ExitCode.CLEAN
-    limit = Severity(fail_on).rank
-    for result in results:
-        worst = result.worst()
-        rank = worst.rank if worst is not None else -1
-        if result.verdict.value == "unknown":
-            rank = max(rank, Severity.WARNING.rank)
-        if rank >= limit:
-            return ExitCode.FINDINGS
-    return ExitCode.CLEAN
+def exit_code(results: Sequence[AuditResult], fail_on: str) -> int:
+    """FINDINGS when an open finding is at least as severe as asked, else the code that `unknown` has."""
+    judge = FailOn.read(fail_on)
+    return reduce(worse, map(judge.code, results), int(ExitCode.CLEAN))
 
 
 def _use_color(color: str, to_stdout: bool) -> bool:

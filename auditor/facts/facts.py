@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..request.job import Job
 from ..schema.composition import Block
+from ..schema.heads import Heads
 from ..schema.result import Location
 from ..source.source_files import source_line
+from ..trace.output_names import own_name
 from ..trace.records import Failure, Lane, Record, Shape, Site, Trace
 from .observations import Departure, Observation, ProcessDeath
 
@@ -80,6 +82,13 @@ class StaticFacts:
 
         return TraceGraph(self.trace)
 
+    def given(self, name: str) -> Shape | None:
+        """The shape of an output of the composition; of one that several heads give, with the rows of all."""
+        own = [shape for n, shape in self.trace.outputs.items() if own_name(n) == name and shape]
+        if name in self.trace.outputs or not own:
+            return self.trace.outputs.get(name)
+        return (sum(shape[0] for shape in own), *own[0][1:])
+
     def main_output(self) -> str | None:
         """The output that answers the user: logits or hidden states, not the loss."""
         names = [n for n in self.shared_outputs if n != "loss"] or list(self.shared_outputs)
@@ -99,8 +108,8 @@ class ProbeFacts:
     """What the checks saw, in their order, and the death of the child process, if it died."""
     checks: Sequence[str] = ()
     """The checks that ran."""
-    skipped: Mapping[str, str] = field(default_factory=dict)
-    """Check -> why it did not run."""
+    unanswered: Mapping[str, str] = field(default_factory=dict)
+    """Check -> what it could not find out, and why."""
     notes: Sequence[str] = ()
     seconds: float = 0.0
 
@@ -124,6 +133,8 @@ class Facts:
     untraced: str = ""
     """Why there is no static half, though the set-up did not fail."""
     model_type: str = ""
+    heads: Heads | None = None
+    """The prediction heads that are active, where the model has some to choose from."""
     supported: tuple[str, ...] = ()
     """Methods that the library says this model takes; asked only when something was refused."""
 

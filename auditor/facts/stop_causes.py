@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 
 from ..schema.verdicts import Cause
-from ..trace.records import Failure
+from ..trace.records import Failure, Shape
 
 _BY_TYPE: Mapping[str, Cause] = {
     "KeyError": Cause.KEY_MISSING,
@@ -33,6 +33,7 @@ _ABOUT_OBJECTS: tuple[tuple[re.Pattern[str], Cause], ...] = (
     (re.compile("None"), Cause.NONE_COMBINED),
 )
 """Texts of TypeErrors and AttributeErrors."""
+_WRITTEN = re.compile(r"modified by an inplace operation: \[\w+(?:\.\w+)* \[(\d+(?:, \d+)*)\]")
 _LOCAL = re.compile(r"local variable '(\w+)'")
 
 
@@ -46,6 +47,12 @@ def cause_of(failure: Failure) -> Cause:
     texts = _ABOUT_OBJECTS if failure.kind in ("TypeError", "AttributeError") else _ABOUT_TENSORS
     line = failure.message.strip().partition("\n")[0]
     return next((cause for pattern, cause in texts if pattern.search(line)), Cause.STOPPED)
+
+
+def written_shape(failure: Failure) -> Shape | None:
+    """Of the tensor that was written to though a gradient needs it; None where the text does not say."""
+    found = _WRITTEN.search(failure.message)
+    return tuple(int(size) for size in found[1].split(",")) if found else None
 
 
 def unbound_local(failure: Failure) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..assess.conclude import conclude
@@ -26,14 +25,13 @@ def audit(spec: AuditSpec | Mapping[str, object], **options: Any) -> AuditResult
     return run(resolved_job(request, AuditOptions(**options)))
 
 
-def audit_model(model: Any, inputs: Mapping[str, Any] | None = None, **options: Any) -> AuditResult:
+def audit_model(model: Any, inputs: Mapping[str, Any] | None = None, **chosen: Any) -> AuditResult:
     """See `adapter_audit.auditor.audit_model`."""
-    from ..request.model_in_hand import is_large, job_of_model
+    from ..request.model_in_hand import job_of_model
 
-    chosen = AuditOptions(**options)
-    if is_large(model):
-        chosen = replace(chosen, static_only=True)
-    return run(job_of_model(model, inputs, chosen))
+    job = job_of_model(model, inputs, chosen)
+    with job.library.outside_contexts():
+        return run(job)
 
 
 def run(job: Job) -> AuditResult:

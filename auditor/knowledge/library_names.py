@@ -57,6 +57,12 @@ class TransformersNames:
     cache_classes: Names
     unbatched_arguments: Names
     """Arguments of a forward whose first dimension is never the batch."""
+    head_masks: Names
+    """Arguments with a number for each layer and head."""
+    embedded_arguments: Names
+    """Arguments whose last dimension is the model's width."""
+    main_arguments: Names
+    """Arguments that tell the batch size."""
     caches: Names
     """Outputs that hold keys and values for later steps."""
     pairwise_outputs: Names
@@ -92,6 +98,14 @@ class AdaptersNames:
     """Functions that give the active composition."""
     set_up_pickers: Names
     """Methods that pick one adapter of a composition."""
+    head_outputs: str
+    """Output that holds those of several active heads, one after the other."""
+    head_methods: Mapping[str, str]
+    """Type of a prediction head, as in its configuration -> the method of a model that adds one."""
+    head_labels: Mapping[str, str]
+    """Type of a prediction head -> what its loss compares with (`prediction_heads.LabelKind`)."""
+    context_arguments: Names
+    """Arguments that every prepared model's forward takes beside its own."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +114,8 @@ class PeftNames:
 
     tasks: Mapping[str, str]
     """Part of the name of a transformers class with a head -> the library's task."""
+    notes: Names
+    """Fields of configurations that say where an adapter comes from, or its state, not what it is."""
     layer_fields: Names
     """Fields of configurations that pick layers by their numbers."""
     module_fields: Names

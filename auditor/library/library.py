@@ -12,6 +12,7 @@ from ..schema.history import Step
 from ..schema.references import Reference
 from ..schema.result import Activity
 from ..source.package_source import PackageSource
+from .prediction_heads import PredictionHeads
 
 Watch = Callable[[str, Any, Any, Callable[[Node, Any], Any]], None]
 """Gets the path of an adapter layer, its state before and after, and a way to run another composition."""
@@ -88,6 +89,8 @@ class Library(Protocol):
     source: ClassVar[PackageSource]
     """The index of its source."""
     tables: ClassVar[SupportTables]
+    heads: ClassVar[PredictionHeads | None]
+    """Heads that its models choose from; None for a library that knows none."""
 
     def load(self) -> None:
         """Import what the others will need: importing a library takes seconds."""
@@ -142,13 +145,19 @@ class Library(Protocol):
         """Make the composition active; None for no adapter."""
 
     def active(self, model: Any) -> Any:
-        """What is active, as the library's object; None for nothing."""
+        """What is active, as the library's object; None for nothing. A context's set-up wins."""
+
+    def description(self, model: Any, adapter: str) -> str:
+        """The text that `configuration` makes an adapter's of. Raises LookupError without one."""
+
+    def outside_contexts(self) -> AbstractContextManager[None]:
+        """Set-ups that hold for a block of the caller's code (`with ...`) do not hold in this one."""
 
     def skipped_layers(self, model: Any) -> tuple[int, ...]:
         """Layers that are skipped in what is active."""
 
-    def call_arguments(self, tree: Node | None, rows: int) -> Mapping[str, Any]:
-        """What a call on so many rows is given besides its inputs, to run the composition."""
+    def call_arguments(self, tree: Node | None) -> Mapping[str, Any]:
+        """What a call is given besides its inputs, to run the composition."""
 
     def told_in(self, inputs: Mapping[str, Any]) -> Node | None:
         """The composition that the arguments of a call tell (inverse of `call_arguments`); None for none."""

@@ -89,7 +89,7 @@ class _SoFar:
 
 
 def _placed(facts: ProbeFacts, static: StaticFacts | None) -> ProbeFacts:
-    from .cause.first_departure import with_static_indices
+    from .cause.static_index import with_static_indices
 
     return with_static_indices(facts, static)
 

@@ -88,7 +88,7 @@ def site_of(code: CodeType | None) -> Site | None:
 
 
 def _copied(model: Any) -> Any:
-    """A deep copy. Buffers that were computed from weights have a history, which torch copies for leaves only."""
+    """A deep copy. Buffers computed from weights have a history, which torch copies for leaves only."""
     for module in model.modules():
         for name, buffer in module.named_buffers(recurse=False):
             if not buffer.is_leaf:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import torch
 
+from ..build.inputs import take_rows
 from ..facts.observations import Departure
 from ..knowledge.library_names import TRANSFORMERS
 from ..library.library import HasHistories
@@ -20,17 +22,18 @@ from ..trace.records import Site
 from ..trace.runs import Inputs
 from .bench import Bench, Parameter, Ran, Tensors, without_chance
 from .cause.dropped_argument import dropping_line
-from .cause.first_departure import first_departure, relation_departure, writing_line
+from .cause.first_departure import first_departure, relation_departure
 from .cause.init_departure import InitCause, init_cause
+from .cause.row_mixing import first_mixing
+from .cause.writing_line import writing_line
 from .life import Life, living, site_of
 from .other_attention import RunsOtherwise, other_attention, switches
-from .output_gaps import answers, lanes_gap, masked_deviation, worst_output
-from .precision import deviation
+from .output_gaps import answers, lanes_gap, masked_deviation, noisy_deviation, plain_gap, worst_output
+from .output_sets import Rows, rows_of
+from .precision import SMALLEST_EFFECT, SURELY_REAL, deviation
 from .split_watch import WrongPart, wrong_parts
-from .value_check import NotApplicable
+from .value_check import NotApplicable, Unanswered
 
-SMALLEST_EFFECT = 1e-9
-"""A change smaller than this, relative to the largest value, is no effect: round-off stays below."""
 Gap = tuple[str, float]
 """The output (or parameter) that deviates most, and by how much; `""` and zero where none does."""
 
@@ -44,13 +47,19 @@ class MeasuringBench(Bench):
 
     def row_gap(self, ran: Ran, expected: Ran, reference: Reference) -> Gap:
         """The answers in a reference's rows of a composition's run, against the reference's own run."""
-        rows = reference.output_rows(self.rows)
-        return worst_output(self, ran.outputs, expected.outputs, rows, reference.rows)
+        mine = {name: rows.taken() for name, rows in self._in_rows(ran, reference).items()}
+        return worst_output(self, mine, expected.outputs, reference.rows)
 
     def gap(self, ran: Ran, expected: Ran) -> Gap:
         """The answers of two runs without lanes, row by row."""
-        rows = self._all_rows()
-        return worst_output(self, ran.outputs, expected.outputs, rows, rows)
+        return plain_gap(self, ran.outputs, expected.outputs)
+
+    def set_rows(self, ran: Ran, reference: Reference, output: str) -> tuple[int, int]:
+        """Rows that an output (by its name in a reference's run) has, and those that it should have."""
+        found = self._rows_of(ran, reference).get(output)
+        if found is None:
+            return 0, 0
+        return int(found.value.shape[0]) if found.value.dim() else 0, found.size
 
     def lanes_gap(self, whole: Ran, other: Ran, lanes: int = 1) -> Gap:
         """The answers of two runs with this many lanes, lane by lane; those of the first one count."""
@@ -59,7 +68,9 @@ class MeasuringBench(Bench):
     def any_gap(self, ran: Ran, expected: Ran) -> Gap:
         """All outputs of two runs of one composition, at all positions."""
         found = {
-            name: deviation(ran.outputs[name], value) if name in ran.outputs else float("inf")
+            name: noisy_deviation(self, name, ran.outputs[name], value)
+            if name in ran.outputs
+            else float("inf")
             for name, value in expected.outputs.items()
         }
         worst = max(found, key=lambda name: found[name], default="")
@@ -68,17 +79,20 @@ class MeasuringBench(Bench):
     def gap_on(self, inputs: Inputs, rows: tuple[int, ...]) -> Gap:
         """These rows of the composition, against a run on other inputs that have these rows only.
 
-        Raises NotApplicable where the other run stops (which proves nothing about this one), and where the
-        model without adapters differs, too.
+        Raises NotApplicable where the model without adapters differs or stops, too, and Unanswered where only
+        the composition's other run stops (which proves nothing about this one).
         """
         here, there = self.composed(), self.run(self.tree, inputs)
         if there.failure is not None:
-            raise NotApplicable
+            if self.run(None, inputs).failure is not None:
+                raise NotApplicable
+            raise Unanswered(f"on other inputs, {self.stopped(self.tree, there)}")
         found = lanes_gap(self, here.outputs, there.outputs, lane_count(self.tree), rows)
         if found[1] > self.tolerance:
             base, other = self.known(None), self.run(None, inputs)
-            if base.failure is not None or other.failure is not None:
-                raise NotApplicable
+            for ran in (base, other):
+                if ran.failure is not None:
+                    raise Unanswered(self.stopped(None, ran))
             if lanes_gap(self, base.outputs, other.outputs, 1, rows)[1] > self.tolerance:
                 raise NotApplicable
         return found
@@ -98,7 +112,10 @@ class MeasuringBench(Bench):
         names = [n for n in one.outputs if n.startswith(("sequences", "scores", "logits"))]
         missing = float("inf")
         return max(
-            (deviation(one.outputs[n], other.outputs[n]) if n in other.outputs else missing for n in names),
+            (
+                noisy_deviation(self, n, one.outputs[n], other.outputs[n]) if n in other.outputs else missing
+                for n in names
+            ),
             default=0.0,
         )
 
@@ -133,6 +150,41 @@ class MeasuringBench(Bench):
             **({"decoder_input_ids": sequences} if decodes else {"input_ids": sequences, **mask}),
         }
 
+    # -- the model's own doing -----------------------------------------------------------------------
+
+    def drifts_by_itself(self) -> bool:
+        """Whether the model without adapters gives something else when it is called again and again."""
+        first = self.known(None)
+        with self.states_move():
+            self.run(None)
+            again = self.run(None)
+        if first.failure is not None or again.failure is not None:
+            return False
+        return self.any_gap(again, first)[1] > self.tolerance
+
+    def mixing(self) -> float:
+        """How far the model without adapters lets other rows of the batch move a row's answers.
+
+        The batch is run once more with copies of its first row behind it.
+        """
+        return self._mixing[1]
+
+    def mixes_at(self) -> Site | None:
+        """The line of the model without adapters where a row first depends on other rows."""
+        if self.mixing() <= self.tolerance:
+            return None
+        return first_mixing(self, self._more_company())
+
+    @cached_property
+    def _mixing(self) -> Gap:
+        alone, among = self.known(None), self.run(None, self._more_company())
+        if alone.failure is not None or among.failure is not None:
+            return "", 0.0
+        return plain_gap(self, among.outputs, alone.outputs)
+
+    def _more_company(self) -> Inputs:
+        return take_rows(self.inputs, torch.tensor([*self._all_rows(), *[0] * self.rows]), self.rows)
+
     # -- effects -------------------------------------------------------------------------------------
 
     def is_moved(self, ran: Ran, other: Ran, reference: Reference) -> bool:
@@ -141,39 +193,45 @@ class MeasuringBench(Bench):
         if not before:
             return True  # the lanes are not there: that is what is wrong
         return any(
-            self._change(ran, other, reference, name, value) > SMALLEST_EFFECT
-            for name, value in answers(before).items()
+            self._change(before[name], other, reference, name) > SMALLEST_EFFECT
+            for name in answers({n: rows.value for n, rows in before.items()})
         )
+
+    def is_finite(self, ran: Ran, reference: Reference) -> bool:
+        """Whether any answer in the reference's rows has a finite number."""
+        rows = self._in_rows(ran, reference)
+        every = answers({name: row.value for name, row in rows.items()})
+        return any(bool(rows[name].taken().isfinite().any()) for name in every)
 
     def first_change(self, ran: Ran, other: Ran, reference: Reference) -> Gap:
         """The first answer with a row for each lane and row that differs in the reference's rows."""
-        total = self.rows * lane_count(self.tree)  # scores of beams, say, have other rows
-        for name, value in answers(self._in_rows(ran, reference)).items():
-            theirs = other.outputs.get(name)
-            alike = theirs is not None and theirs.shape == ran.outputs[name].shape
+        here, there = self._in_rows(ran, reference), self._rows_of(other, reference)
+        for name in answers({n: rows.value for n, rows in here.items()}):
+            mine, theirs = here[name], there.get(name)
+            alike = theirs is not None and theirs.value.shape == mine.value.shape
             if (
                 name.startswith(TRANSFORMERS.pairwise_outputs)
-                or theirs is None
                 or not alike
-                or theirs.shape[0] != total
+                or mine.value.shape[0] != mine.size  # scores of beams, say, have other rows
             ):
                 continue
-            amount = self._change(ran, other, reference, name, value)
+            amount = self._change(mine, other, reference, name)
             if amount > SMALLEST_EFFECT:
                 return name, amount
         return "", 0.0
 
-    def _in_rows(self, ran: Ran, reference: Reference) -> Tensors:
-        rows = reference.output_rows(self.rows)
-        return {n: v[list(rows)] for n, v in ran.outputs.items() if v.dim() and v.shape[0] > max(rows)}
+    def _rows_of(self, ran: Ran, reference: Reference) -> dict[str, Rows]:
+        return rows_of(ran.outputs, reference, self.rows, lane_count(self.tree))
 
-    def _change(self, ran: Ran, other: Ran, reference: Reference, name: str, value: torch.Tensor) -> float:
-        """How far an output moved in the reference's rows, where it is `value` before."""
-        theirs = other.outputs.get(name)
-        if theirs is None or theirs.shape != ran.outputs[name].shape:
+    def _in_rows(self, ran: Ran, reference: Reference) -> dict[str, Rows]:
+        return {name: rows for name, rows in self._rows_of(ran, reference).items() if rows.are_there}
+
+    def _change(self, mine: Rows, other: Ran, reference: Reference, name: str) -> float:
+        """How far an output moved in the reference's rows, where it is `mine` before."""
+        theirs = self._rows_of(other, reference).get(name)
+        if theirs is None or theirs.value.shape != mine.value.shape:
             return float("inf")
-        rows = list(reference.output_rows(self.rows))
-        return masked_deviation(self, name, theirs[rows], value, reference.rows)
+        return masked_deviation(self, name, theirs.taken(), mine.taken(), reference.rows)
 
     def modules_of(self, adapter: str) -> dict[str, list[Parameter]]:
         """An adapter's parameters by the path of the layer that keeps them.
@@ -203,9 +261,16 @@ class MeasuringBench(Bench):
 
     # -- losses and gradients ------------------------------------------------------------------------
 
+    def loss_of(self, ran: Ran, reference: Reference) -> float:
+        """The composition's loss of the set of outputs that a reference is in. NotApplicable without one."""
+        found = self._rows_of(ran, reference).get("loss")
+        if found is None:
+            raise NotApplicable
+        return float(found.value)
+
     def share(self, reference: Reference) -> float:
-        """Of all rows of all lanes, those of a reference."""
-        return len(reference.rows) / (self.rows * lane_count(self.tree))
+        """Of all rows that one loss is the mean of, those of a reference."""
+        return len(reference.rows) / reference.part_size
 
     def rows_with_labels(self, reference: Reference) -> tuple[int, ...] | None:
         """The rows to run a reference on for its loss; None for all. Raises NotApplicable under padding."""
@@ -228,10 +293,13 @@ class MeasuringBench(Bench):
         worst, amount = "", 0.0
         for name in sorted(set(ran.gradients) | set(expected)):
             own = ran.gradients.get(name, torch.zeros(()))
-            off = float((own - expected.get(name, torch.zeros(()))).abs().max()) / scale
-            if not off <= amount:
-                worst, amount = name, off
+            off = float((own - expected.get(name, torch.zeros(()))).abs().max())
+            if not off / scale <= max(amount, SMALLEST_EFFECT) and not off <= self._gradient_noise(name, off):
+                worst, amount = name, off / scale
         return worst, amount
+
+    def _gradient_noise(self, parameter: str, off: float) -> float:
+        return self.noise_of_gradient(parameter) if off < SURELY_REAL else 0.0
 
     # -- inputs --------------------------------------------------------------------------------------
 
@@ -248,7 +316,7 @@ class MeasuringBench(Bench):
 
     def told_in_the_call(self) -> tuple[str, ...]:
         """Arguments by which the library is told the composition."""
-        return tuple(self.library.call_arguments(self.tree, self.rows))
+        return tuple(self.library.call_arguments(self.tree))
 
     def gap_if_ignored(self, argument: str) -> float:
         """How far the worst row is from its reference, if the argument changes nothing; else 0."""
@@ -263,20 +331,20 @@ class MeasuringBench(Bench):
 
     def _called_without(self, argument: str) -> Ran:
         self.subject.activate(self.tree)
-        given = {k: v for k, v in self._fit(self.tree, self.inputs).items() if k != argument}
+        given = {k: v for k, v in self.fitted(self.tree, self.inputs).items() if k != argument}
         return self._execute(self.model, given)
 
     def takes_unknown_name(self, argument: str, name: str) -> bool:
         """Whether the call runs though the argument's first item is a name that nothing has."""
         self.subject.activate(self.tree)
-        given = self._fit(self.tree, self.inputs)
+        given = self.fitted(self.tree, self.inputs)
         given[argument] = [name, *given[argument][1:]]
         return self._execute(self.model, given).failure is None
 
     def dropping_line(self, argument: str) -> Departure | None:
         """Where a call lets go of an argument."""
         self.subject.activate(self.tree)
-        given = self._fit(self.tree, self.inputs)
+        given = self.fitted(self.tree, self.inputs)
         site = dropping_line(lambda: self._execute(self.model, given, copies=False), given[argument])
         return None if site is None else Departure(0, "", site, "call", 0.0)
 

@@ -47,8 +47,9 @@ def switches(model: Any) -> bool:
 @contextmanager
 def _switched(model: Any, other: str) -> Iterator[None]:
     """The model and its parts, which may differ, with another implementation for a while."""
-    configs = {id(m.config): m.config for m in model.modules() if hasattr(m, "config")}
-    before = [(config, getattr(config, "_attn_implementation", None)) for config in configs.values()]
+    every: Iterator[Any] = (getattr(module, "config", None) for module in model.modules())
+    configs = {id(c): c for c in every if hasattr(c, "_attn_implementation")}  # those of heads say nothing
+    before = [(config, config._attn_implementation) for config in configs.values()]
     try:
         try:
             model.set_attn_implementation(other)

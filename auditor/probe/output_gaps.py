@@ -7,33 +7,41 @@ from typing import Any
 import torch
 
 from ..knowledge.library_names import TRANSFORMERS
+from ..trace.output_names import own_name
 from .bench import Bench, Tensors
-from .precision import deviation
+from .output_sets import places_in
+from .precision import SMALLEST_EFFECT, SURELY_REAL, deviation, distance
 
 
 def answers(outputs: Tensors) -> Tensors:
     """The outputs that a caller uses row by row."""
-    return {n: v for n, v in outputs.items() if not n.startswith(TRANSFORMERS.side_outputs) and v.dim()}
+    side = TRANSFORMERS.side_outputs
+    return {n: v for n, v in outputs.items() if not own_name(n).startswith(side) and v.dim()}
 
 
 def worst_output(
-    bench: Bench, actual: Tensors, expected: Tensors, rows: tuple[int, ...], source: tuple[int, ...]
+    bench: Bench, mine: Tensors, expected: Tensors, source: tuple[int, ...]
 ) -> tuple[str, float]:
     """The answer that deviates most, and by how much.
 
-    `rows` are rows of `actual`, `source` those of `expected` (of the caller's B). Outputs without a row for
-    each of B, or with a number for each pair of rows, have no row-wise meaning.
+    `mine` has the rows that are to be those at `source` in `expected` (of the caller's B). Outputs without a
+    row for each of B, or with a number for each pair of rows, have no row-wise meaning.
     """
     worst, amount = "", 0.0
     for name, value in answers(expected).items():
         if value.shape[0] != bench.rows or name.startswith(TRANSFORMERS.pairwise_outputs):
             continue
-        mine = _rows_of(actual.get(name), rows)
         theirs = value[list(source)]
-        found = float("inf") if mine is None else masked_deviation(bench, name, mine, theirs, source)
+        found = masked_deviation(bench, name, mine[name], theirs, source) if name in mine else float("inf")
         if found > amount:
             worst, amount = name, found
     return worst, amount
+
+
+def plain_gap(bench: Bench, actual: Tensors, expected: Tensors) -> tuple[str, float]:
+    """The answer that deviates most between two runs without lanes, and by how much."""
+    mine = {n: v[: bench.rows] for n, v in actual.items() if v.dim() and v.shape[0] >= bench.rows}
+    return worst_output(bench, mine, expected, tuple(range(bench.rows)))
 
 
 def lanes_gap(
@@ -42,27 +50,53 @@ def lanes_gap(
     """The answer that deviates most between two runs, lane by lane; `other` has these rows only."""
     found = [("", 0.0)]
     for lane in range(lanes):
-        mine = tuple(lane * len(rows) + i for i in range(len(rows)))
-        found.append(worst_output(bench, other, bench.lane_of(whole, lane, lanes), mine, rows))
+        for name, value in answers(whole).items():
+            if own_name(name).startswith(TRANSFORMERS.pairwise_outputs):
+                continue
+            amount = _lane_gap(bench, name, value, other.get(name), lane, lanes, rows)
+            found.append((own_name(name), amount))
     return max(found, key=lambda pair: pair[1])
 
 
-def _rows_of(value: torch.Tensor | None, rows: tuple[int, ...]) -> torch.Tensor | None:
-    """The rows, None when the tensor is missing or does not have them."""
-    if value is None or not value.dim() or value.shape[0] <= max(rows):
-        return None
-    return value[list(rows)]
+def _lane_gap(
+    bench: Bench,
+    name: str,
+    value: torch.Tensor,
+    other: torch.Tensor | None,
+    lane: int,
+    lanes: int,
+    rows: tuple[int, ...],
+) -> float:
+    """How far these rows of a lane are from the same in a run on them only; zero where it has none."""
+    here = places_in(name, bench.subject.heads, lanes, bench.rows)
+    there = places_in(name, bench.subject.heads, lanes, len(rows))
+    kept = [(at, row) for at, row in enumerate(rows) if (lane, row) in here and (lane, at) in there]
+    if not kept or value.shape[0] != len(here):
+        return 0.0
+    if other is None or not other.dim() or other.shape[0] < len(there):
+        return float("inf")
+    mine = other[[there[lane, at] for at, _ in kept]]
+    theirs = value[[here[lane, row] for _, row in kept]]
+    return masked_deviation(bench, own_name(name), mine, theirs, tuple(row for _, row in kept))
 
 
 def masked_deviation(
     bench: Bench, name: str, mine: torch.Tensor, value: torch.Tensor, source: tuple[int, ...]
 ) -> float:
-    """`deviation`; positions that are padding mean nothing and are left out."""
+    """`noisy_deviation`; positions that are padding mean nothing and are left out."""
     mask = _mask_for(bench, name, value)
     if mask is None or mine.shape != value.shape:
-        return deviation(mine, value)
+        return noisy_deviation(bench, name, mine, value)
     kept = mask[list(source)].reshape(len(source), -1, *[1] * (value.dim() - 2))
-    return deviation(torch.where(kept, mine, 0), torch.where(kept, value, 0))
+    return noisy_deviation(bench, name, torch.where(kept, mine, 0), torch.where(kept, value, 0))
+
+
+def noisy_deviation(bench: Bench, name: str, mine: torch.Tensor, value: torch.Tensor) -> float:
+    """`deviation` of an output, where it is more than round-off; that is measured only if it could be."""
+    amount = deviation(mine, value)
+    if amount <= SMALLEST_EFFECT or distance(mine, value) > SURELY_REAL:
+        return amount
+    return deviation(mine, value, bench.noise_of(name))
 
 
 def _mask_for(bench: Bench, name: str, value: torch.Tensor) -> torch.Tensor | None:
@@ -75,6 +109,7 @@ def _mask_for(bench: Bench, name: str, value: torch.Tensor) -> torch.Tensor | No
     mask: Any = bench.inputs.get("decoder_attention_mask" if decodes else "attention_mask")
     if (
         mask is None
+        or mask.dim() != 2
         or not value.is_floating_point()
         or value.dim() < 2
         or bench.spec.mode in ("generate", "beam")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
@@ -15,7 +17,11 @@ from ..trace.records import Failure, Record, Site
 from ..trace.runs import recorded_run
 from .bench import Bench, NotSetUp
 from .measuring_bench import MeasuringBench
-from .value_check import NotApplicable, all_checks
+from .own_dtype import is_other, own_failure
+from .value_check import NotApplicable, Unanswered, ValueCheck, all_checks
+
+LARGE_SECONDS = 45.0
+"""After these, no further check is asked of a large model that is executed as it is."""
 
 
 def probe(job: Job, tell: Callable[[ProbeFacts], None] | None = None) -> ProbeFacts:
@@ -26,32 +32,67 @@ def probe(job: Job, tell: Callable[[ProbeFacts], None] | None = None) -> ProbeFa
     Raises AuditError when the model cannot be built.
     """
     _settle()
+    started = time.monotonic()
     try:
         bench = MeasuringBench(job)
     except NotSetUp as error:
         return ProbeFacts(setup_failure=error.failure)
+    except Unanswered as reason:
+        return ProbeFacts(unanswered={"values": str(reason)})
     composed = bench.known(bench.tree)
     if composed.failure and _same(composed.failure, bench.raw_failure):
         why = f"the bare model fails in the same way ({composed.failure.kind}: {composed.failure.message})"
-        return ProbeFacts(skipped={"the composition": why}, notes=tuple(bench.notes))
-    found: list[Observation] = []
-    done: list[str] = []
+        return ProbeFacts(unanswered={"the composition": why}, notes=tuple(bench.notes))
+    so_far = ProbeFacts(notes=tuple(bench.notes))
     for check in all_checks():
-        try:
-            news = list(check.observe(bench))
-        except NotApplicable:
+        if bench.large and time.monotonic() - started > LARGE_SECONDS:
+            late = f"not asked: {LARGE_SECONDS:.0f} seconds were over ({bench.large})"
+            so_far = replace(so_far, unanswered={**so_far.unanswered, check.name: late})
             continue
-        found += news
-        done.append(check.name)
-        if news and tell is not None:
-            tell(ProbeFacts(observations=tuple(found), checks=tuple(done), notes=tuple(bench.notes)))
-    return ProbeFacts(
-        failure=composed.failure,
+        before, so_far = so_far, _with_check(so_far, check, bench)
+        if so_far.observations != before.observations and tell is not None:
+            tell(so_far)
+    failure = composed.failure
+    if failure is None and is_other(bench):
+        try:
+            failure = own_failure(bench)
+        except Unanswered as reason:
+            so_far = replace(so_far, unanswered={**so_far.unanswered, "dtype": str(reason)})
+    return replace(
+        so_far,
+        failure=failure,
         reference_failures=bench.reference_failures(),
-        observations=tuple(found),
-        checks=tuple(done),
+        unanswered={**so_far.unanswered, **_not_comparable(bench)},
         notes=tuple(bench.notes),
     )
+
+
+def _with_check(so_far: ProbeFacts, check: ValueCheck, bench: MeasuringBench) -> ProbeFacts:
+    """The facts with what one more check saw, and what it could not find out."""
+    news: list[Observation] = []
+    done: tuple[str, ...] = (check.name,)
+    try:
+        news.extend(check.observe(bench))
+    except NotApplicable:
+        done = ()
+    except Unanswered as reason:
+        bench.leave_open(str(reason))
+    why = bench.taken_questions()
+    return replace(
+        so_far,
+        observations=(*so_far.observations, *news),
+        checks=(*so_far.checks, *done),
+        unanswered={**so_far.unanswered, check.name: "; ".join(why)} if why else so_far.unanswered,
+    )
+
+
+def _not_comparable(bench: MeasuringBench) -> dict[str, str]:
+    """Outputs that could not be compared, and why."""
+    ran = bench.known(bench.tree)
+    if ran.failure is not None:
+        return {}
+    unread = {n: f"{kind} cannot be compared row by row" for n, kind in ran.unread.items()}
+    return {f"output {n}": why for n, why in {**bench.alignment.open, **unread}.items()}
 
 
 def _same(failure: Failure, other: Failure | None) -> bool:

@@ -26,9 +26,11 @@ MAX_LAYERS = 6
 
 
 def shrink(
-    config: Mapping[str, Any], *, fold: bool = False, head_size: int = HEAD_SIZE
+    config: Mapping[str, Any], *, fold: bool = False, head_size: int = HEAD_SIZE, given: bool = False
 ) -> tuple[dict[str, Any], list[str]]:
     """The shrunk configuration, and what was changed in words; `fold` where nothing asks for single layers.
+
+    What the caller's own inputs depend on stays where they are `given`: vocabulary, images, sound.
 
     `config` is complete (`to_dict()` of the configuration object): fields that a checkpoint leaves out have
     the values that transformers derives for them, which is not always the class's default.
@@ -37,12 +39,13 @@ def shrink(
     notes: list[str] = []
     for name in NAMES.parts:
         if isinstance(small.get(name), Mapping):
-            small[name], more = shrink(small[name], fold=fold, head_size=head_size)
+            small[name], more = shrink(small[name], fold=fold, head_size=head_size, given=given)
             notes += [f"{name}: {n}" for n in more]
     _attention(small, notes, head_size)
     _intermediate(small)
-    _vocabulary(small)
-    _images(small)
+    if not given:
+        _vocabulary(small)
+        _images(small)
     if fold:
         _layers(small, notes)
     small.update({name: 0.0 for name, value in small.items() if _is_chance(name, value)})

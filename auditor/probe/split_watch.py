@@ -33,7 +33,11 @@ def wrong_parts(bench: Bench, tree: Node, split: Block) -> list[WrongPart]:
     """The first part that is wrong, in the first layer where one is."""
     watch = _Watch(bench.tolerance, tree, split)
     with bench.tries_blocks().composing(bench.model, watch):
-        bench.run(tree)
+        ran = bench.run(tree)
+    if ran.failure is not None:
+        bench.leave_open(bench.stopped(tree, ran))
+    elif not watch.asked:
+        bench.leave_open(f"no layer has a token for each of {split}")
     return watch.found
 
 
@@ -44,12 +48,15 @@ class _Watch:
         self.tolerance, self.tree, self.split = tolerance, tree, split
         self.around = [n for n in adapter_names(tree) if n not in adapter_names(split)]
         self.found: list[WrongPart] = []
+        self.asked = False
+        """Whether any layer was looked at."""
 
     def __call__(self, path: str, state: Any, result: Any, compose: Compose) -> None:
         """After a layer's composition of the whole sequence."""
         tokens = int(sum(self.split.numbers or ()))
         if self.found or state[0].dim() < 2 or state[0].shape[1] != tokens:
             return
+        self.asked = True
         ends = [int(n) for n in accumulate(self.split.numbers or (), initial=0)]
         for child, start, end in zip(self.split.children, ends, ends[1:], strict=False):
             part = _tokens(state, start, end, tokens)

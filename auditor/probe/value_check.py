@@ -25,7 +25,11 @@ ENTRY_POINT_GROUP = "adapter_audit.checks"
 
 
 class NotApplicable(Exception):
-    """A check has nothing to say about this composition."""
+    """A check is not asked: it has nothing to say about this composition."""
+
+
+class Unanswered(Exception):
+    """A check is asked and cannot find out: the text says why, and the question stays open."""
 
 
 class ValueCheck(ABC):
@@ -43,7 +47,11 @@ class ValueCheck(ABC):
 
     @abstractmethod
     def observe(self, bench: MeasuringBench) -> Iterator[Observation]:
-        """Yield what is wrong. Raises NotApplicable where there is nothing to hold the composition to."""
+        """Yield what is wrong.
+
+        Raises NotApplicable where there is nothing to hold the composition to, Unanswered where there is and
+        it cannot be had. What cannot be had for a part only is left open at the bench (`leave_open`).
+        """
 
 
 @cache

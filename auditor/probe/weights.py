@@ -56,6 +56,29 @@ def _by_fan_in(parameter: torch.Tensor) -> float:
 
 
 @contextmanager
+def nudged(model: Any) -> Iterator[None]:
+    """Every weight moved by one unit of round-off in the block, up or down by chance."""
+    generator = torch.Generator().manual_seed(53)
+    parameters = [p for p in model.parameters() if p.is_floating_point()]
+    saved = [p.detach().clone() for p in parameters]
+    with torch.no_grad():
+        for parameter in parameters:
+            parameter.copy_(nudge(parameter, generator))
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for parameter, value in zip(parameters, saved, strict=True):
+                parameter.copy_(value)
+
+
+def nudge(value: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """The value, each number moved by one unit of round-off; zero stays zero."""
+    sign = torch.randint(2, value.shape, generator=generator).mul_(2).sub_(1).to(value.dtype)
+    return value * (1 + sign * torch.finfo(value.dtype).eps)
+
+
+@contextmanager
 def moved(parameters: Sequence[tuple[str, Any]]) -> Iterator[None]:
     """Parameters perturbed in the block."""
     saved = [p.detach().clone() for _, p in parameters]

@@ -6,14 +6,24 @@ import inspect
 import sys
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from ..source.source_files import relative_file
 from ..trace.recorder import Recorder
 from ..trace.records import Record, Site
-from ..trace.stack_sites import stack_sites
+from ..trace.stack_sites import current_site, stack_sites
+
+Place = tuple[str, str, int, str]
+"""Module, file, line and op."""
+
+
+class Caller(NamedTuple):
+    """Where a module was called first: in which module, at which line."""
+
+    module: str
+    site: Site | None
 
 
 class Witness(Recorder):
@@ -26,6 +36,8 @@ class Witness(Recorder):
         self.given: dict[str, frozenset[str]] = {}
         """Module path -> keywords with a value that any of its calls was given."""
         self.classes: dict[str, type[torch.nn.Module]] = {}
+        self.callers: dict[str, Caller] = {}
+        """Module path -> where it was called first."""
 
     def _begin(self, *arguments: Any) -> Record:
         record = super()._begin(*arguments)
@@ -41,6 +53,8 @@ class Witness(Recorder):
             named = {name for name, value in kwargs.items() if value is not None}
             self.given[path] = self.given.get(path, frozenset()) | named
             self.classes[path] = type(module)
+            if path not in self.callers:
+                self.callers[path] = Caller(self._stack[-1].path, current_site(sys._getframe(1)))
         return super().call_module(original, module, args, kwargs)
 
     @cached_property
@@ -52,6 +66,19 @@ class Witness(Recorder):
                 found.setdefault(value.shape, []).append(value)
         return found
 
+    @cached_property
+    def returned(self) -> Mapping[int, list[torch.Tensor]]:
+        """Record -> the tensors that it returned, as they are now."""
+        return dict(self._outputs)
+
+    @cached_property
+    def by_place(self) -> Mapping[Place, list[Record]]:
+        """All records by module, line and op, in order; only to be asked when the run is over."""
+        found: dict[Place, list[Record]] = {}
+        for record in self.trace.records:
+            found.setdefault(place_of(record), []).append(record)
+        return found
+
     def parameters(self) -> frozenset[str]:
         """Names of all parameters and buffers of the model."""
         return frozenset(self._names.values())
@@ -61,6 +88,11 @@ class Witness(Recorder):
         assert self.values is not None
         values: list[torch.Tensor] = self.values[record.index]
         return values
+
+
+def place_of(record: Record) -> Place:
+    """Where an op is, whichever call and turn of it this is."""
+    return (record.key.module, *record.key[2:5])
 
 
 def keywords_of(module_class: type[torch.nn.Module]) -> frozenset[str]:

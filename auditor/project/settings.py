@@ -10,17 +10,18 @@ import sys
 from difflib import get_close_matches
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import UsageError
 from ..schema.result import Verdict
 from ..schema.spec import AuditSpec
+from .fail_on import PATTERN
 
 PUBLISHED = Path(__file__).with_name("settings.schema.json")
 
-FailOn = Literal["error", "warning", "note", "never"]
+FailOn = Annotated[str, Field(pattern=PATTERN)]
 
 
 def _hyphens(name: str) -> str:
@@ -66,7 +67,7 @@ class Config(BaseModel):
     ignore: tuple[Ignore, ...] = ()
     """Not these rules, each with the reason."""
     fail_on: FailOn = "error"
-    """The least severity of an open finding that fails the run."""
+    """The least severity of an open finding that fails the run; `,unknown=CODE` for that verdict."""
     baseline: str | None = None
     """File of known findings, relative to the configuration file."""
     cache_dir: str | None = None

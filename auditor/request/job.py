@@ -45,12 +45,12 @@ class Job:
     ) -> Job:
         """The job of a spec. Raises ComposeError, or UsageError for a set-up or library that is not there."""
         library = library or library_named(spec.library)
-        written = _in_its_blocks(_written(spec.compose), library)
+        tree = _in_its_blocks(written(spec.compose), library)
         return cls(
             spec,
-            filled(written, spec.batch, spec.seq_len),
-            rows_of(spec, written),
-            tokens_of(spec, written),
+            filled(tree, spec.batch, spec.seq_len),
+            rows_of(spec, tree),
+            tokens_of(spec, tree),
             source,
             library,
             options or AuditOptions(),
@@ -74,9 +74,9 @@ class Job:
 
     @cached_property
     def methods(self) -> dict[str, str]:
-        """Adapter -> its configuration; empty for a model in hand, whose adapters are there already."""
+        """Adapter -> its configuration; in a model in hand, of those whose configuration has a text."""
         if self.source.in_hand:
-            return {}
+            return {name: self.spec.adapters[name] for name in self.names if name in self.spec.adapters}
         default = self.spec.adapter or self.library.default_config
         return {name: self.spec.adapters.get(name, default) for name in self.names}
 
@@ -112,7 +112,7 @@ def resolved_job(
     return job.at(resolve(spec.model, offline=job.options.offline))
 
 
-def _written(compose: str) -> Block:
+def written(compose: str) -> Block:
     """The composition as it was written, or as it was saved."""
     return read_setup(Path(compose)) if _is_path(compose) else parse(compose)
 
@@ -154,9 +154,17 @@ def _check(job: Job) -> None:
         raise UsageError(f"histories of {job.library.package} are not audited", do="use --library peft")
     if not job.names:
         raise UsageError(f"{spec.compose} names no adapter", do="write for example mixed(a,__base__)")
-    for name in spec.adapters:
-        if name not in job.names:
-            raise UsageError(
-                f"--adapter {name}=... names an adapter that is not in the composition",
-                why=f"{spec.compose} has {', '.join(job.names)}",
-            )
+    for option, given in (("--adapter", spec.adapters), ("--head", spec.heads)):
+        for name in given:
+            if name not in job.names:
+                raise UsageError(
+                    f"{option} {name}=... names an adapter that is not in the composition",
+                    why=f"{spec.compose} has {', '.join(job.names)}",
+                )
+    if spec.heads and spec.head:
+        raise UsageError(
+            f"the head {spec.head} and heads of adapters exclude each other",
+            why="a model has the head of its class, or heads under names",
+        )
+    if spec.heads and job.library.heads is None:
+        raise UsageError(f"{job.library.package} has no heads of its own", do="give a task head")

@@ -37,10 +37,20 @@ class ModelSource:
     config: Mapping[str, Any] | None = None
     factory: Callable[..., Any] | None = None
     directory: Path | None = None
-    in_hand: bool = False
-    """The factory copies a model that has its adapters."""
+    model: Any = None
+    """The model in hand, with its adapters, that the factory copies."""
     inputs: Mapping[str, Any] | None = None
     """Forward arguments that the caller brought along."""
+    dtypes: Mapping[str, str] | None = None
+    """Parameter -> its dtype, where they are not all float32, of a model that is built again."""
+    config_class: str = ""
+    model_class: str = ""
+    """`module:name` of what `config` is for, where that is not left to transformers."""
+
+    @property
+    def in_hand(self) -> bool:
+        """Whether it is a model of the caller's, with its adapters."""
+        return self.model is not None
 
 
 def resolve(name: str, *, offline: bool = False) -> ModelSource:

@@ -7,7 +7,7 @@ from .position_table import check_length
 
 
 def preflight(job: Job) -> None:
-    """Raise LibraryRefusal for a wrong adapter configuration, UsageError for a sequence without positions.
+    """Raise LibraryRefusal for a wrong adapter or head, UsageError for a sequence without positions.
 
     A function that makes the model may have registered methods of its own: nothing is said about it here.
     """
@@ -16,4 +16,7 @@ def preflight(job: Job) -> None:
         return
     for method in dict.fromkeys(job.methods.values()):
         job.library.check_config(method)
+    for head in dict.fromkeys(job.spec.heads.values()):
+        if job.library.heads is not None:
+            job.library.heads.check(head)
     check_length(job, config)

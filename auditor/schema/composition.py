@@ -122,7 +122,26 @@ def lane_reference(node: Node, lane: int) -> Node:
         return node
     if node.kind == "parallel":
         return lane_reference(node.children[min(lane, len(node.children) - 1)], lane)
-    return replace(node, children=tuple(lane_reference(c, lane) for c in node.children))
+    return with_children(node, tuple(lane_reference(c, lane) for c in node.children))
+
+
+def with_children(node: Block, children: tuple[Node, ...]) -> Block:
+    """The block with other children, one for each.
+
+    A Stack that takes another block's place in a Stack becomes part of it: libraries know no Stack directly
+    inside a Stack. One that was written as such stays as it is.
+    """
+    if node.kind != "stack":
+        return replace(node, children=children)
+    spliced: list[Node] = []
+    for old, new in zip(node.children, children, strict=True):
+        joins = _is_stack(new) and not _is_stack(old)
+        spliced += new.children if joins and isinstance(new, Block) else [new]
+    return replace(node, children=tuple(spliced))
+
+
+def _is_stack(node: Node) -> bool:
+    return isinstance(node, Block) and node.kind == "stack"
 
 
 def as_block(node: Node) -> Block:
@@ -152,7 +171,7 @@ def replaced(tree: Node, old: Node, new: Node) -> Node:
         return new
     if isinstance(tree, str):
         return tree
-    return replace(tree, children=tuple(replaced(c, old, new) for c in tree.children))
+    return with_children(tree, tuple(replaced(c, old, new) for c in tree.children))
 
 
 def unnested(tree: Node) -> Node:
@@ -161,4 +180,4 @@ def unnested(tree: Node) -> Node:
         return tree
     children = tuple(unnested(child) for child in tree.children)
     alone = len(children) == 1 and tree.kind not in ("fuse", "weighted")
-    return children[0] if alone else replace(tree, children=children)
+    return children[0] if alone else with_children(tree, children)

@@ -1,16 +1,18 @@
 """What each row of a composition's output should be: the reference compositions, row by row.
 
 Lane i of a Parallel is its i-th child alone; the rows of a part of a BatchSplit, a MultiTask or a mixed batch
-are that child alone on these rows. Average, Fuse and Split stay inside the references: they have no
-row-wise reference and are held to the neutrality relations instead.
+are that child alone on these rows; each with the prediction head that serves these rows, where there are
+several. Average, Fuse and Split stay inside the references: they have no row-wise reference and are held to
+the neutrality relations instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from .composition import BY_ROWS, Node, lane_count, lane_reference
+from .composition import BY_ROWS, Node, lane_count, lane_reference, with_children
+from .heads import Heads, ServedRows, served_rows
 
 
 @dataclass(frozen=True)
@@ -20,22 +22,37 @@ class Reference:
     lane: int
     rows: tuple[int, ...]
     tree: Node
+    head: str | None = None
+    """The prediction head that serves these rows; None for a model without heads to choose from."""
+    part: int | None = None
+    """Which of the composition's sets of outputs has these rows; None where there is one set."""
+    part_rows: tuple[int, ...] = ()
+    """Where in that set they are."""
+    part_size: int = 0
+    """How many rows that set has."""
 
     def output_rows(self, batch: int) -> tuple[int, ...]:
         """The rows of the composition's N*B output."""
         return tuple(self.lane * batch + row for row in self.rows)
 
 
-def references(tree: Node, batch: int, tasks: Sequence[int] | None = None) -> tuple[Reference, ...]:
+def references(
+    tree: Node, batch: int, tasks: Sequence[int] | None = None, heads: Heads | None = None
+) -> tuple[Reference, ...]:
     """All references of a composition on `batch` rows; `tasks` is the task of each row for MultiTask."""
-    found: list[Reference] = []
-    for lane in range(lane_count(tree)):
-        groups: dict[Node, list[int]] = {}
-        for row in range(batch):
-            alone = row_tree(lane_reference(tree, lane), row, tasks[row] if tasks else 0)
-            groups.setdefault(alone, []).append(row)
-        found += [Reference(lane, tuple(rows), alone) for alone, rows in groups.items()]
-    return tuple(found)
+    every = served_rows(heads, lane_count(tree), batch)
+    return tuple(reference for served in every for reference in _served(tree, served, tasks))
+
+
+def _served(tree: Node, served: ServedRows, tasks: Sequence[int] | None) -> Iterator[Reference]:
+    """The references of one set of outputs."""
+    groups: dict[tuple[int, Node], list[int]] = {}
+    for at, (lane, row) in enumerate(served.places):
+        alone = row_tree(lane_reference(tree, lane), row, tasks[row] if tasks else 0)
+        groups.setdefault((lane, alone), []).append(at)
+    for (lane, alone), own in groups.items():
+        rows = tuple(served.places[at][1] for at in own)
+        yield Reference(lane, rows, alone, served.head, served.part, tuple(own), len(served.places))
 
 
 def row_tree(node: Node, position: int, task: int) -> Node:
@@ -51,4 +68,4 @@ def row_tree(node: Node, position: int, task: int) -> Node:
                 return row_tree(child, position - start, task)
             start += int(size)
         return row_tree(node.children[-1], 0, task)
-    return replace(node, children=tuple(row_tree(c, position, task) for c in node.children))
+    return with_children(node, tuple(row_tree(c, position, task) for c in node.children))

@@ -13,6 +13,7 @@ from ..errors import UsageError
 Mode = Literal["forward", "train", "generate", "beam"]
 Mask = Literal["none", "full", "right", "left"]
 Attention = Literal["sdpa", "eager"]
+Dtype = Literal["float32", "bfloat16", "float16"]
 ExtraInput = Literal[
     "position_ids",
     "decoder_attention_mask",
@@ -52,6 +53,13 @@ class AuditSpec(BaseModel):
     skip_layers: tuple[int, ...] | None = None
     gradient_checkpointing: bool = False
     head: str | None = None
+    heads: dict[str, str] = Field(default_factory=dict)
+    """Adapter -> a prediction head of the library's own, which has the adapter's name."""
+    active_head: tuple[str, ...] | None = None
+    """Names of the heads to be active, in place of those that follow from the adapters."""
+    dtype: Dtype | None = None
+    """What the model is loaded in, as `from_pretrained(torch_dtype=...)` does; None is float32. Adapters are
+    added to it as the library does it."""
 
     @classmethod
     def read(cls, data: Any) -> AuditSpec:

@@ -110,6 +110,9 @@ class Cause(str, Enum):
     LANES_LEAK = "lanes leave their axis"
     NOT_EXPANDED = "the output is not expanded"
 
+    # What is declared.
+    HEAD_ASTRAY = "a head serves another adapter"
+
     # Values.
     LANE_DEPARTS = "a lane departs"
     ADAPTER_IDLE = "an adapter is idle"

@@ -29,6 +29,17 @@ def bert() -> Any:
     return _model("BertModel", "BertConfig", **_encoder())
 
 
+def bert_with_heads() -> Any:
+    """BERT as the library's own class, to which heads can be added under names."""
+    import adapters
+    import torch
+    import transformers
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        return adapters.AutoAdapterModel.from_config(transformers.BertConfig(**_encoder())).eval()
+
+
 def roberta() -> Any:
     """BERT with positions counted from the padding token on."""
     return _model("RobertaModel", "RobertaConfig", **_encoder())

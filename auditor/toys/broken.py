@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from . import bert, gpt2, t5
+from . import bert, bert_with_heads, gpt2, t5
 
 
 def writes_into_mask() -> Any:
@@ -37,6 +37,41 @@ def drifts_from_call_to_call() -> Any:
         seen["setup"] = setup
 
     model.register_forward_pre_hook(count)
+    return model
+
+
+def swaps_heads() -> Any:
+    """Several active heads serve each other's rows."""
+    return _with_other_heads(lambda names: list(reversed(names)))
+
+
+def serves_all_with_one_head() -> Any:
+    """The first of several active heads serves all rows."""
+    return _with_other_heads(lambda names: [names[0]] * len(names))
+
+
+def _with_other_heads(change: Callable[[list[str]], list[str]]) -> Any:
+    """A model that runs with other heads than those that are active, where these are several."""
+    from adapters.composition import BatchSplit
+
+    model = bert_with_heads()
+
+    class Changed(type(model)):  # type: ignore[misc]
+        active_head: Any
+
+        def forward_head(self, *args: Any, **kwargs: Any) -> Any:
+            active = self.active_head
+            if active is None or isinstance(active, str):
+                return super().forward_head(*args, **kwargs)
+            names = change(list(active))
+            split = isinstance(active, BatchSplit)
+            self.active_head = BatchSplit(*names, batch_sizes=active.batch_sizes) if split else names
+            try:
+                return super().forward_head(*args, **kwargs)
+            finally:
+                self.active_head = active
+
+    model.__class__ = Changed
     return model
 
 

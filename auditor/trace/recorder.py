@@ -19,18 +19,19 @@ from ..runtime.dedicated_process import is_dedicated
 from .align.repair import Repairs
 from .meta.device import values_on_meta
 from .meta.dispatch import NOWHERE, SCALAR, MetaValues
+from .meta.open_end import OpenEnd
 from .module_paths import Names, names_in
 from .operators import operator
 from .records import Failure, Key, Operand, Record, Site, Trace
 from .stack_sites import current_site, is_deliberate, message_of, stack_sites, traceback_sites
-from .tensors import tensors_in, tensors_in_call
+from .tensors import readable, tensors_in, tensors_in_call
 from .token_ids import ordinary_token
 
 MAX_RECORDS = 150_000
 """More than any model needs for a few tokens: a loop that waits for a value that meta cannot give."""
 
 
-class RunawayRun(RuntimeError):
+class RunawayRun(OpenEnd):
     """A recorded run that does not end."""
 
 
@@ -77,6 +78,8 @@ class Recorder(MetaValues):
         self._made_at: dict[tuple[Any, ...], int] = {}
         self._indexed = 0
         """How many of `_outputs` are in `_made_at`."""
+        self._made_up = set[int]()
+        """Records that follow from values that were made up where they decide about shapes."""
         self._mended: set[tuple[str, int, str, int]] = set()
         """Statements (module call and line) in which an op was repaired: the rest of them follows from it."""
 
@@ -94,7 +97,10 @@ class Recorder(MetaValues):
         record = self._begin(op.name, op.mutates, tensors)
         try:
             out = self.run(op, args, kwargs, tensors)
+        except OpenEnd:
+            raise
         except Exception as error:
+            self._raise_open(record, error)
             record, out = self._repair_op(record, error, args)
             if out is None:
                 raise
@@ -115,6 +121,8 @@ class Recorder(MetaValues):
         call.seen[seen] = occurrence + 1
         key = Key(call.path, call.number, site.file, site.line, name, occurrence)
         operands = tuple([self._operand(t) for t in tensors])
+        if self._made_up and any(o.producer in self._made_up for o in operands):
+            self._made_up.add(index)
         record = Record(index, key, site, operands, mutates=mutable)
         self.trace.records.append(record)
         return record
@@ -126,7 +134,7 @@ class Recorder(MetaValues):
             self._made[id(tensor)] = record.index
         self._outputs.append((record.index, outputs))
         if self.values is not None:
-            self.values.append([t.detach().clone() for t in outputs])
+            self.values.append([readable(t.detach()).clone() for t in outputs])
 
     def _put(self, record: Record) -> Record:
         """Keep what is known of an op by now."""
@@ -178,6 +186,17 @@ class Recorder(MetaValues):
             return record, out
         return record._replace(repaired=True), expected
 
+    def made_up(self, site: Site) -> None:
+        """Note the question, and that what follows may fail for its answer."""
+        super().made_up(site)
+        self._made_up.add(len(self.trace.records) - 1)
+
+    def _raise_open(self, record: Record, error: Exception) -> None:
+        """An op that fails on what was made up tells nothing."""
+        if record.index in self._made_up:
+            site = record.site
+            raise OpenEnd(f"what {record.key.op} gives at {site.file}:{site.line}") from error
+
     def unknown(self, site: Site) -> None:
         """Note a question that nobody can answer on meta."""
         self.trace.unknowns.append(f"the value of a tensor asked for at {site.file}:{site.line}")
@@ -209,6 +228,7 @@ class Recorder(MetaValues):
             error.audit_module = call.path  # type: ignore[attr-defined]
         if (
             self._repairs is None
+            or isinstance(error, OpenEnd)
             or is_deliberate(error.__traceback__, self._package)
             or len(self._stack) <= 2
         ):
@@ -224,8 +244,8 @@ class Recorder(MetaValues):
         return out
 
     def stopped(self, error: Exception) -> None:
-        """Note the exception that ended the run; a runaway run is an open question, no failure."""
-        if isinstance(error, RunawayRun):
+        """Note the exception that ended the run; an open end is a question, no failure."""
+        if isinstance(error, OpenEnd):
             self.trace.unknowns.append(str(error))
             return
         module = getattr(error, "audit_module", "")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 import torch
 
 from ..knowledge.library_names import TRANSFORMERS
+from .output_names import own_name
+from .outputs import named_tensors
 from .recorder import Recorder, recording
 from .records import Failure, Trace
 
@@ -18,11 +21,21 @@ NEW_TOKENS = 5
 """Tokens made in generate and beam mode: one prefill, then cached steps."""
 
 
+Reader = Callable[[Any], Mapping[str, torch.Tensor]]
+"""Makes named tensors of what a forward returned."""
+
+
 class RunOptions(TypedDict):
     """How `execute` runs what is active."""
 
     use_cache: bool
     learns: bool
+    as_in_use: frozenset[str]
+
+
+def named(output: Any) -> Mapping[str, torch.Tensor]:
+    """The tensors of an output by name, as they are."""
+    return dict(named_tensors(output))
 
 
 @dataclass
@@ -42,42 +55,49 @@ def execute(
     *,
     use_cache: bool = True,
     learns: bool = True,
-    learn_from: tuple[int, ...] | None = None,
+    as_in_use: frozenset[str] = frozenset(),
+    learn_from: Reader = named,
 ) -> Any:
-    """Run the model once: forward, forward and backward (of some rows only: `learn_from`), or generate.
+    """Run the model once: forward, forward and backward (of what `learn_from` reads), or generate.
 
-    With `learns`, anything is to be trained: then a loss without a gradient is the user's crash, too.
+    With `learns`, anything is to be trained: then a loss without a gradient is the user's crash, too. The
+    modules at the paths `as_in_use` stay in eval mode.
     """
     if mode == "train":
-        return _train(model, inputs, learns=learns, rows=learn_from)
+        with training(model, as_in_use), torch.enable_grad():
+            output = model(**inputs)
+            total = _total(learn_from(output))
+            if isinstance(total, torch.Tensor) and learns:
+                total.backward()
+        return output
     with torch.no_grad():
         if mode == "forward":
             return model(**inputs)
         return _generate(model, inputs, beams=2 if mode == "beam" else 1, use_cache=use_cache)
 
 
-def _train(model: Any, inputs: Inputs, *, learns: bool, rows: tuple[int, ...] | None) -> Any:
-    """Forward and backward of a sum over all rows: its gradients add up over lanes, a mean's do not."""
+@contextmanager
+def training(model: Any, as_in_use: frozenset[str]) -> Iterator[None]:
+    """The model in train mode, without the modules at these paths."""
     model.train()
+    for path, module in model.named_modules() if as_in_use else ():
+        if path in as_in_use:
+            module.training = False
     try:
-        with torch.enable_grad():
-            output = model(**inputs)
-            answers = (t for name, t in named_tensors(output) if _teaches(name) and t.is_floating_point())
-            total = sum(_weighted(_rows(t, rows)) for t in answers)
-            if isinstance(total, torch.Tensor) and learns:
-                total.backward()
-        return output
+        yield
     finally:
         model.eval()
 
 
+def _total(outputs: Mapping[str, torch.Tensor]) -> torch.Tensor | int:
+    """A sum over all rows: its gradients add up over lanes, a mean's do not."""
+    return sum(_weighted(t) for name, t in outputs.items() if _teaches(name) and t.is_floating_point())
+
+
 def _teaches(name: str) -> bool:
     """Not the loss, a mean over rows; not what pairs of rows give, which belongs to two adapters at once."""
-    return name != "loss" and not name.startswith(TRANSFORMERS.pairwise_outputs)
-
-
-def _rows(tensor: torch.Tensor, rows: tuple[int, ...] | None) -> torch.Tensor:
-    return tensor if rows is None or not tensor.dim() else tensor[list(rows)]
+    own = own_name(name)
+    return own != "loss" and not own.startswith(TRANSFORMERS.pairwise_outputs)
 
 
 def _weighted(tensor: torch.Tensor) -> torch.Tensor:
@@ -145,16 +165,3 @@ def _to_meta(value: torch.Tensor, recorder: Recorder | None) -> torch.Tensor:
     if recorder is not None and not value.is_floating_point():
         recorder.carrier.attach(meta, value)
     return meta
-
-
-def named_tensors(output: Any, prefix: str = "") -> Iterator[tuple[str, torch.Tensor]]:
-    """Tensors of a model's output by name; caches are left out (what they hold shows in later steps)."""
-    if isinstance(output, torch.Tensor):
-        yield prefix or "output", output
-    elif isinstance(output, Mapping):
-        for key, value in output.items():
-            if key not in TRANSFORMERS.caches:
-                yield from named_tensors(value, f"{prefix}.{key}" if prefix else str(key))
-    elif isinstance(output, (tuple, list)):
-        for i, value in enumerate(output):
-            yield from named_tensors(value, f"{prefix}.{i}" if prefix else str(i))

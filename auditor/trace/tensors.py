@@ -11,6 +11,7 @@ from torch.utils._pytree import tree_map_only
 PLAIN = frozenset({int, float, bool, str, type(None), torch.dtype, torch.device, torch.layout})
 TENSORS = frozenset({torch.Tensor, torch.nn.Parameter})
 """What most arguments are: `isinstance` is slow for classes with a metaclass."""
+_SPARSE = (torch.sparse_coo, torch.sparse_csr, torch.sparse_csc, torch.sparse_bsr, torch.sparse_bsc)
 
 
 def tensors_in_call(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[torch.Tensor]:
@@ -60,3 +61,10 @@ def tensors_mapped(value: Any, change: Callable[[torch.Tensor], Any]) -> Any:
     if kind is dict:
         return {k: tensors_mapped(v, change) for k, v in value.items()}
     return tree_map_only(torch.Tensor, change, value) if isinstance(value, (tuple, Mapping)) else value
+
+
+def readable(value: torch.Tensor) -> torch.Tensor:
+    """A tensor that can be cut and compared: sparse ones dense, complex ones as pairs of numbers."""
+    if value.layout in _SPARSE:
+        value = value.to_dense()
+    return torch.view_as_real(value.resolve_conj()) if value.is_complex() else value

@@ -102,6 +102,8 @@ def subject(result: AuditResult) -> Subject:
 def _value(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ",".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {each}" for name, each in value.items())
     return "yes" if value is True else str(value)
 
 

@@ -143,8 +143,12 @@ def test_every_task_is_used(tasks: int, rows: int) -> None:
 
 def test_rows_are_repeated_lane_major_and_taken() -> None:
     inputs = {"x": torch.arange(6).reshape(3, 2), "flag": True, "scalar": torch.tensor(1)}
-    repeated = repeat_rows(inputs, 2)
+    inputs |= {"position_ids": torch.arange(2)[None], "head_mask": torch.ones(3, 4)}
+    repeated = repeat_rows(inputs, 2, 3)
+    assert [repeated[name].shape[0] for name in ("position_ids", "head_mask")] == [1, 3]
     assert repeated["x"][:, 0].tolist() == [0, 2, 4, 0, 2, 4]
     assert repeated["flag"] is True
-    assert take_rows(inputs, torch.tensor([2, 0]))["x"].tolist() == [[4, 5], [0, 1]]
-    assert take_rows(inputs, torch.tensor([2]))["scalar"].item() == 1
+    assert take_rows(inputs, torch.tensor([2, 0]), 3)["x"].tolist() == [[4, 5], [0, 1]]
+    taken = take_rows(inputs, torch.tensor([2]), 3)
+    assert taken["scalar"].item() == 1
+    assert [taken[name].shape[0] for name in ("position_ids", "head_mask")] == [1, 3]

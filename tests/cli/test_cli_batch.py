@@ -89,6 +89,8 @@ def test_without_a_file_the_results_are_on_stdout(cli: Cli, bert: Path, tmp_path
     assert done.lines == ["adapter-audit: 1 of 3 specs could not be audited, their lines say why"]
     assert "average(a,b)" in (tmp_path / "seen.md").read_text()
     assert cli("batch", "specs.jsonl", "--fail-on", "never").code == 0
+    assert cli("batch", "specs.jsonl", "--fail-on", "never,unknown=7").code == 7
+    assert cli("batch", "specs.jsonl", "--fail-on", "error,unknown=7").code == 1  # findings come first
 
 
 def test_a_report_beside_results_on_stdout_is_refused_before_anything_runs(cli: Cli, tmp_path: Path) -> None:

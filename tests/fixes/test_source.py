@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter_audit.auditor.fixes.patch.general.absent_state import AbsentState
-from adapter_audit.auditor.fixes.patch.general.copy_absence_too import _absence
+from adapter_audit.auditor.fixes.patch.family import families
 from adapter_audit.auditor.fixes.patch.general.read_batch_after_expansion import _reshapes, _rewritten
 from adapter_audit.auditor.fixes.patch.general.replicate_operand import replicating
 from adapter_audit.auditor.fixes.patch.operands import operand_groups
@@ -102,14 +101,6 @@ def test_leaves_the_batch_open_where_the_first_axis_holds_more() -> None:
     ]
 
 
-def test_copies_an_absence() -> None:
-    text = "if old.bias is not None:\n    new.bias = old.bias\n"
-    source = module(text)
-    node = source.tree.body[0]
-    assert isinstance(node, ast.If)
-    assert apply_edits(text, _absence(source, node)) == text + "else:\n    new.bias = None\n"
-
-
 def test_edits_are_made_once_and_must_not_overlap() -> None:
     insert = Edit(1, 0, 1, 0, "x")
     assert apply_edits("ab\n", [insert, insert]) == "xab\n"
@@ -131,8 +122,6 @@ def test_insertions_keep_everything_else(places: list[tuple[int, int]]) -> None:
 
 
 def test_families_say_what_they_are() -> None:
-    from adapter_audit.auditor.fixes.patch.family import families
-
     names = [f.name for f in families()]
     assert len(set(names)) == len(names)
-    assert AbsentState.name in names
+    assert {"replicate-operand", "mixed-kinds"} <= set(names)

@@ -15,6 +15,19 @@ Spec = dict[str, Any]
 SEQ_LEN = 7
 _NO_POSITIONS = {"distilbert", "clip_text_model"}
 _EAGER_ONLY_DEFAULT = (None, None, None, "eager")
+_OF_HEADS = ("lora", "seq_bn", "prefix_tuning")
+_NAMED_HEADS = {
+    "encoder": ("classification", "tagging", "question_answering"),
+    "decoder": ("classification", "tagging", "causal_lm"),
+    "seq2seq": ("classification", "question_answering", "seq2seq_lm"),
+    "audio": ("seq2seq_lm",),
+    "vision": ("image_classification",),
+}
+"""Types of heads under names, by the kind of model."""
+_WITH_CLASSES = ("classification", "image_classification", "tagging")
+_SPOILT_BY_MASKS = ("tagging",)
+"""With padding, their labels need the mask of their rows, and get that of the batch."""
+_WITHOUT_NAMED_HEADS = ("encoder-decoder", "clip_text_model", "clip_vision_model", "clip")
 _LM_HEAD = {"decoder": "CausalLM", "seq2seq": "Seq2SeqLM", "audio": "SpeechSeq2Seq"}
 
 
@@ -49,6 +62,21 @@ def open_cases(seed: int, release: str, folder: Path) -> list[Spec]:
             for method in ("seq_bn",) if kind.startswith("fuse") else ("seq_bn", "lora"):
                 case = maker.spec(name, method, template)
                 case |= {"id": f"{release}-open-{kind}-{method}-{name}", "model": str(directories[name])}
+                cases.append(case)
+    return cases
+
+
+def head_cases(seed: int, release: str, folder: Path) -> list[Spec]:
+    """Every model that has them with heads under names, one an adapter, in compositions of one and more."""
+    directories = write_models(folder)
+    maker = _Maker(random.Random(f"heads-{seed}-{release}"), release)
+    cases = []
+    for name, model in maker.models.items():
+        plugged_in = at_least(model.since, "1.2.0")  # no class of the library's own
+        if not plugged_in and model.config["model_type"] not in _WITHOUT_NAMED_HEADS:
+            for shape, template in shapes.HEADED.items():
+                case = maker.headed(name, template)
+                case |= {"id": f"{release}-heads-{shape}-{name}", "model": str(directories[name])}
                 cases.append(case)
     return cases
 
@@ -95,6 +123,22 @@ class _Maker:
         spec["adapters"] = self._adapters(compose, method, model)
         self._mode_and_head(spec, model)
         self._extras(spec, model)
+        return spec
+
+    def headed(self, name: str, template: shapes.Template) -> Spec:
+        """A case with a head for each adapter, of unequal sizes where they have any."""
+        rng, model = self.rng, self.models[name]
+        spec = self.spec(name, rng.choice(_OF_HEADS), template)
+        for field in ("head", "inputs", "gradient_checkpointing", "skip_layers"):
+            spec.pop(field, None)
+        spec["mode"] = rng.choice(["forward", "forward", "train"])
+        kind = rng.choice(_NAMED_HEADS[model.kind])
+        spec["heads"] = {
+            adapter: f"{kind}[num_labels={2 + at}]" if kind in _WITH_CLASSES else kind
+            for at, adapter in enumerate(spec["adapters"])
+        }
+        if kind not in _SPOILT_BY_MASKS or spec["mask"] == "none":
+            spec["inputs"] = rng.choice([[], ["labels"]])
         return spec
 
     def _adapters(self, compose: str, method: str, model: TinyModel) -> dict[str, str]:

@@ -90,6 +90,10 @@ def _judge_in(spec: Spec, dtype: torch.dtype) -> Verdict:
         expr = expressions.parse(spec["compose"])
     except ExprError as error:
         return Verdict("invalid", str(error), phase="spec")
+    if spec.get("heads"):
+        from .heads import judge_heads  # it judges with what is built on this module
+
+        return judge_heads(spec, expr)
     try:
         model = build_model(spec)
         inputs = make_inputs(model, spec)

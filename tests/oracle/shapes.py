@@ -90,6 +90,20 @@ NESTS: dict[str, Template] = {
 }
 """Nests that the library's table of allowed nestings permits, and variations of the main blocks."""
 
+HEADED: dict[str, Template] = {
+    "single": _fixed("a"),
+    "parallel": _fixed("parallel(a,b)"),
+    "parallel-3": _fixed("parallel(a,b,c)"),
+    "parallel-stack": _fixed("parallel(stack(a,b),c)"),
+    "stack-parallel": _fixed("stack(a,parallel(b,c))"),
+    "batchsplit": _batch("batchsplit(a,b;{})"),
+    "batchsplit-stack": _batch("batchsplit(stack(a,b),c;{})"),
+    "stack-batchsplit": _batch("stack(a,batchsplit(b,c;{}))"),
+    "stack": _fixed("stack(a,b)"),
+    "average": _fixed("average(a,b)"),
+}
+"""Compositions with a prediction head for each adapter."""
+
 OPEN: dict[str, Template] = {
     "stack-parallel-stack": _fixed("stack(a,parallel(stack(b,c),d))"),
     "stack-batchsplit-stack": _batch("stack(a,batchsplit(stack(b,c),d;{}))"),

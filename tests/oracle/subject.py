@@ -35,12 +35,13 @@ def build_model(spec: Spec) -> nn.Module:
     else:
         model = transformers.AutoModel.from_config(config, **attention)
     model = model.to(torch.get_default_dtype()).eval()
-    _randomise_base(model)
-    _no_dropout(model)
+    randomise_base(model)
+    no_dropout(model)
     return model  # type: ignore[no-any-return]
 
 
-def _randomise_base(model: nn.Module) -> None:
+def randomise_base(model: nn.Module) -> None:
+    """Give all weights of a model random values of a usual size."""
     generator = torch.Generator().manual_seed(1)
     for parameter in model.parameters():
         noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
@@ -61,7 +62,8 @@ def _cast(value: torch.Tensor) -> torch.Tensor:
     return value.to(torch.get_default_dtype())
 
 
-def _no_dropout(model: nn.Module) -> None:
+def no_dropout(model: nn.Module) -> None:
+    """Take all chance out of a model."""
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
@@ -100,7 +102,7 @@ def add_adapters(model: Any, spec: Spec, expr: Expr) -> None:
             model.add_adapter_fusion(fusion_of(node))
     share_tasks(model, spec, expr)
     model.to(torch.get_default_dtype()).eval()
-    _no_dropout(model)
+    no_dropout(model)
     generator = torch.Generator().manual_seed(2)
     for path, parameter in adapter_parameters(model, expr.adapters()):
         move(path, parameter, generator)
@@ -150,8 +152,9 @@ def adapter_parameters(model: nn.Module, names: list[str]) -> Iterator[tuple[str
 
 
 def own_parameters(model: nn.Module, name: str) -> dict[str, nn.Parameter]:
-    """Return the parameters of one adapter only, shared ones left out."""
-    return {p: v for p, v in model.named_parameters() if name in p.split(".")[:-1]}  # a bias may be named "b"
+    """Return the parameters of one adapter only, shared ones left out, and those of a head of its name."""
+    own = {p: v for p, v in model.named_parameters() if name in p.split(".")[:-1]}  # a bias may be named "b"
+    return {p: v for p, v in own.items() if not p.startswith("heads.")}
 
 
 @contextmanager

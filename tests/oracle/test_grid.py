@@ -9,13 +9,13 @@ import pytest
 
 from . import shapes
 from .expr import parse
-from .grid import grid, open_cases
+from .grid import grid, head_cases, open_cases
 from .methods import MAIN, available
 from .models import MODELS
 
 FIELDS = {
     "id", "model", "compose", "adapters", "batch", "seq_len", "mask", "mode", "attn", "inputs", "skip_layers",
-    "gradient_checkpointing", "head",
+    "gradient_checkpointing", "head", "heads",
 }  # fmt: skip
 
 
@@ -57,6 +57,16 @@ def test_open_cases_meet_every_model_and_nest(tmp_path: Path) -> None:
     for spec in specs:
         assert set(spec) <= FIELDS
         assert set(parse(spec["compose"]).adapters()) == set(spec["adapters"])
+
+
+def test_head_cases_meet_every_model_with_named_heads(tmp_path: Path) -> None:
+    specs = head_cases(1, "1.3.0", tmp_path)
+    assert len({s["id"] for s in specs}) == len(specs)
+    assert {Path(s["model"]).name for s in specs} >= {"bert", "t5", "bart", "llama", "vit", "whisper"}
+    for spec in specs:
+        assert set(spec) <= FIELDS
+        assert set(spec["heads"]) == set(parse(spec["compose"]).adapters())
+    assert {s["mode"] for s in specs} == {"forward", "train"}
 
 
 @pytest.mark.parametrize("release", ["0.2.2", "1.0.0", "1.1.1"])

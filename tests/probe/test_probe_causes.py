@@ -116,6 +116,45 @@ CAUSES = (
         "encoder.layer.1",
         "",
     ),
+    Cause(
+        {"model": f"{TOYS}:bert", "compose": "batchsplit(a,b;2,1)", "adapter": "loreft"},
+        "AA201",
+        "first_adapter = adapter_setup.first()",
+        "encoder.layer.0.reft_layer",
+        ">=1.3,<1.4",
+    ),
+    Cause(
+        {"model": f"{TOYS}:bert", "compose": "parallel(a,b)", "adapter": "seq_bn_inv"},
+        "AA201",
+        "first_adapter = adapter_setup.first()",
+        "embeddings",
+        ">=1.3,<1.4",
+    ),
+    Cause(
+        {
+            "model": f"{TOYS}:bert",
+            "compose": "parallel(a,b)",
+            "adapters": {"a": "seq_bn", "b": "seq_bn_inv"},
+        },
+        "AA201",
+        "first_adapter = adapter_setup.first()",
+        "embeddings",
+        ">=1.3,<1.4",
+    ),
+    Cause(
+        {"model": f"{TOYS}:bert", "compose": "batchsplit(stack(a,b),c;2,1)", "adapter": "seq_bn"},
+        "AA201",
+        "state = self.pre_block(adapter_stack_layer, state)",
+        "encoder.layer.0.output",
+        ">=1.3,<1.4",
+    ),
+    Cause(
+        {"model": f"{TOYS}:bert", "compose": "multitask(a,b)", "adapter": "seq_bn"},
+        "AA201",
+        "state = self.pre_block(adapter_setup, state)",
+        "encoder.layer.0.output",
+        ">=1.3,<1.4",
+    ),
 )
 HERE = [c for c in CAUSES if SpecifierSet(c.release).contains(version("adapters"), prereleases=True)]
 

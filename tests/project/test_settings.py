@@ -61,6 +61,7 @@ def test_schema_is_valid_and_agrees_with_the_reader() -> None:
         ({"audits": [{**AUDIT, "seq_len": 3}]}, False),
         ({"ignore": [{"rule": "AA101"}]}, False),
         ({"fail-on": "sometimes"}, False),
+        ({"fail-on": "error,unknown=5"}, True),
     ):
         assert validator.is_valid(data) is good
         assert _accepted(data) is good

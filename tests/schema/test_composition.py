@@ -152,7 +152,7 @@ def test_questions_about_a_tree() -> None:
     assert [b.kind for b in walk(tree)] == ["stack", "parallel", "stack"]
     assert [str(lane_reference(tree, lane)) for lane in range(3)] == [
         "stack(a,b)",
-        "stack(a,stack(c,a))",
+        "stack(a,c,a)",
         "stack(a,d)",
     ]
 

@@ -11,6 +11,7 @@ from trees import plain_names, trees
 
 from adapter_audit.auditor.schema.composition import Block, Node, adapter_names, lane_count, walk
 from adapter_audit.auditor.schema.composition_parser import parse
+from adapter_audit.auditor.schema.heads import Heads
 from adapter_audit.auditor.schema.references import references, row_tree
 
 
@@ -19,6 +20,12 @@ from adapter_audit.auditor.schema.references import references, row_tree
     [
         ("parallel(a,b)", 3, None, [(0, (0, 1, 2), "a"), (1, (0, 1, 2), "b")]),
         ("stack(a,parallel(b,c))", 2, None, [(0, (0, 1), "stack(a,b)"), (1, (0, 1), "stack(a,c)")]),
+        (
+            "stack(a,parallel(stack(b,c),d))",
+            2,
+            None,
+            [(0, (0, 1), "stack(a,b,c)"), (1, (0, 1), "stack(a,d)")],
+        ),
         ("batchsplit(a,b;2,1)", 3, None, [(0, (0, 1), "a"), (0, (2,), "b")]),
         ("multitask(a,b)", 3, [1, 0, 1], [(0, (0, 2), "b"), (0, (1,), "a")]),
         ("average(a,b)", 2, None, [(0, (0, 1), "average(a,b)")]),
@@ -26,7 +33,7 @@ from adapter_audit.auditor.schema.references import references, row_tree
             "stack(x,batchsplit(a,stack(b,c);1,1))",
             2,
             None,
-            [(0, (0,), "stack(x,a)"), (0, (1,), "stack(x,stack(b,c))")],
+            [(0, (0,), "stack(x,a)"), (0, (1,), "stack(x,b,c)")],
         ),
         (
             "batchsplit(batchsplit(a,b;1,1),c;2,1)",
@@ -47,6 +54,29 @@ def test_examples(
 ) -> None:
     found = references(parse(text), rows, tasks)
     assert [(r.lane, r.rows, str(r.tree)) for r in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "heads", "expected"),
+    [
+        ("a", None, [(None, None, (0, 1, 2))]),
+        ("a", Heads(("h",)), [("h", None, (0, 1, 2))]),
+        ("a", Heads(("h", "i")), [("h", 0, (0, 1, 2)), ("i", 1, (0, 1, 2))]),
+        ("parallel(a,b)", Heads(("b", "a")), [("b", 0, (0, 1, 2)), ("a", 1, (0, 1, 2))]),
+        ("parallel(a,b)", Heads(("h",)), [("h", None, (0, 1, 2)), ("h", None, (3, 4, 5))]),
+        ("batchsplit(a,b;1,2)", Heads(("a", "b"), (1, 2)), [("a", 0, (0,)), ("b", 1, (0, 1))]),
+        (
+            "parallel(batchsplit(a,b;1,2),c)",
+            Heads(("b", "c")),
+            [("b", 0, (0,)), ("b", 0, (1, 2)), ("c", 1, (0, 1, 2))],
+        ),
+    ],
+)
+def test_heads_have_rows_of_their_own(
+    text: str, heads: Heads | None, expected: list[tuple[str | None, int | None, tuple[int, ...]]]
+) -> None:
+    found = references(parse(text), 3, heads=heads)
+    assert [(r.head, r.part, r.part_rows) for r in found] == expected
 
 
 def test_output_rows_are_lane_major() -> None:

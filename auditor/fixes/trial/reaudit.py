@@ -88,7 +88,15 @@ def source_of(model: Mapping[str, Any]) -> ModelSource:
     """The model of a request."""
     if model["config"] is None:
         return resolve(str(model["name"]))
-    return ModelSource(str(model["name"]), str(model["origin"]), config=model["config"])
+    return ModelSource(
+        str(model["name"]),
+        str(model["origin"]),
+        config=model["config"],
+        inputs=model.get("inputs"),
+        dtypes=model.get("dtypes"),
+        config_class=model.get("config_class", ""),
+        model_class=model.get("model_class", ""),
+    )
 
 
 def _proposals(facts: Facts, result: AuditResult) -> dict[int, list[dict[str, Any]]]:

@@ -54,13 +54,22 @@ class Request:
     @classmethod
     def of(cls, job: Job, **fields: Any) -> Request:
         """A request for a job. Raises ValueError for a model that only exists in this process."""
+        if job.source.in_hand:
+            from ...build.rebuilt import CannotRebuild, rebuilt
+
+            try:
+                job = rebuilt(job)
+            except CannotRebuild as reason:
+                raise ValueError(f"the model in hand cannot be built again: {reason}") from reason
         source = job.source
-        if source.config is None and ":" not in source.name:
-            raise ValueError("the model exists in this process only and cannot be built again")
         model = {
             "name": source.name,
             "origin": source.origin,
             "config": source.config and dict(source.config),
+            "dtypes": source.dtypes and dict(source.dtypes),
+            "config_class": source.config_class,
+            "model_class": source.model_class,
+            "inputs": source.inputs and dict(source.inputs),
         }
         return cls(job.spec.plain(), model, package=job.library.package, **fields)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,6 +19,7 @@ from ...source.package_source import PackageSource
 from .adapters_source import SOURCE
 from .block_names import BLOCKS
 from .experiments import AdapterExperiments
+from .flexible_heads import AdaptersHeads
 from .method_check import check_config
 from .pasted_code import one_after_the_other, python
 from .support_tables import AdaptersTables
@@ -51,6 +53,7 @@ class AdaptersLibrary(AdapterExperiments):
     generates_with_cache: ClassVar[bool] = True
     source: ClassVar[PackageSource] = SOURCE
     tables: ClassVar[AdaptersTables] = AdaptersTables()
+    heads: ClassVar[AdaptersHeads] = AdaptersHeads()
 
     def load(self) -> None:
         """Import the library with the mixins of all model types; the rest comes with each model."""
@@ -107,7 +110,7 @@ class AdaptersLibrary(AdapterExperiments):
         """None: the composition is set on the model."""
         return None
 
-    def call_arguments(self, tree: Node | None, rows: int) -> Mapping[str, Any]:
+    def call_arguments(self, tree: Node | None) -> Mapping[str, Any]:
         """None: the composition is set on the model."""
         return {}
 
@@ -132,9 +135,40 @@ class AdaptersLibrary(AdapterExperiments):
         return config is not None and name in config
 
     def active(self, model: Any) -> Any:
-        """`active_adapters`; None where there is none."""
-        found = getattr(model, "active_adapters", None)
+        """The set-up of the innermost `AdapterSetup` context, else `active_adapters`; None without any."""
+        from adapters import AdapterSetup
+
+        found = AdapterSetup.get_context_adapter_setup() or getattr(model, "active_adapters", None)
         return None if callable(found) else found
+
+    def description(self, model: Any, adapter: str) -> str:
+        """`lora[r=4]` and the like, joined by `|`. Raises LookupError where no text says all of it."""
+        from adapters import ADAPTER_CONFIG_MAP
+
+        config = model.adapters_config.get(adapter)
+        text = "|".join(
+            _text_of(part, ADAPTER_CONFIG_MAP) for part in getattr(config, "configs", None) or (config,)
+        )
+        try:
+            alike = self.configuration(text).to_dict() == config.to_dict()
+        except (ValueError, TypeError, AttributeError) as error:
+            raise LookupError(adapter) from error
+        if not alike:
+            raise LookupError(adapter)
+        return text
+
+    @contextmanager
+    def outside_contexts(self) -> Iterator[None]:
+        """Without the `AdapterSetup` contexts that the caller's code stands in."""
+        from adapters import AdapterSetup
+
+        contexts = AdapterSetup.get_contexts()
+        entered = list(contexts)
+        contexts.clear()
+        try:
+            yield
+        finally:
+            contexts[:] = entered
 
     def skipped_layers(self, model: Any) -> tuple[int, ...]:
         """As `set_active_adapters` was told."""
@@ -270,6 +304,23 @@ def _method(module: Any) -> str:
     for suffix in ("WithAdapters", "Layer", "AdaptersMixin"):
         name = name.removesuffix(suffix)
     return str(module.adapter_modules_name).rstrip("s") or name
+
+
+def _text_of(config: Any, known: Mapping[str, Any]) -> str:
+    """A configuration as its name and the fields in which it differs from what that name stands for.
+
+    Raises LookupError where there is no such name.
+    """
+    mine = config.to_dict()
+    texts = []
+    for name, named in reversed(list(known.items())):  # the later name of two is the current one
+        theirs = named.to_dict()
+        if theirs.get("architecture") == mine.get("architecture") and mine.keys() <= theirs.keys():
+            changed = [f"{k}={v!r}" for k, v in mine.items() if theirs[k] != v]
+            texts.append((len(changed), f"{name}[{','.join(changed)}]" if changed else name))
+    if not texts:
+        raise LookupError(type(config).__name__)
+    return min(texts, key=lambda pair: pair[0])[1]
 
 
 def _suggestion(config: str, known: Mapping[str, Any]) -> str:

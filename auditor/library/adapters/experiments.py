@@ -139,11 +139,12 @@ class AdapterExperiments:
 
 
 def modules_of(model: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Modules of an adapter or fusion, with their paths."""
+    """Modules of an adapter or fusion, with their paths; a head of the same name is none."""
     from torch.nn import ModuleDict
 
+    heads = getattr(model, "heads", None)
     for path, module in model.named_modules():
-        if isinstance(module, ModuleDict) and name in module:
+        if isinstance(module, ModuleDict) and name in module and module is not heads:
             yield f"{path}.{name}", module[name]
 
 

@@ -75,7 +75,7 @@ def _wrong_text(config: str) -> _Wrong | None:
         wrong = _wrong_name(name, methods) or _wrong_brackets(text.strip(), bracket)
         if wrong is not None:
             return wrong
-        values = _values(arguments.removesuffix("]")) if bracket else {}
+        values = plain_values(arguments.removesuffix("]")) if bracket else {}
         if values is None:
             do = f"write for example {name}[{_example(methods[name])}]"
             return _Wrong(f"the arguments [{arguments} are not names with plain values", do)
@@ -113,7 +113,7 @@ def _example(method: Method) -> str:
     return next((f"{name}={value}" for name, value in values.items() if type(value) is int), "name=value")
 
 
-def _values(arguments: str) -> dict[str, Any] | None:
+def plain_values(arguments: str) -> dict[str, Any] | None:
     """`r=8,leave_out=[0]` (or `'r': 8`) as a dictionary; None for what is neither."""
     for written in (f"dict({arguments})", f"{{{arguments}}}"):
         try:

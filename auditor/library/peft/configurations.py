@@ -40,6 +40,30 @@ def with_task(loaded: Any, config: str, model: Any) -> Any:
     return loaded
 
 
+def text_of(loaded: Any) -> str:
+    """A configuration as the text that makes it: what differs from the defaults of its class.
+
+    Raises LookupError where no text says all of it.
+    """
+    name = str(getattr(loaded.peft_type, "value", loaded.peft_type)).lower()
+    try:
+        mine, plain = _said(loaded), _said(configuration_classes()[name]())
+        changed = {key: value for key, value in mine.items() if plain.get(key) != value}
+        text = f"{name}[{','.join(f'{k}={v!r}' for k, v in changed.items())}]" if changed else name
+        alike = _said(configuration(text)) == mine
+    except (KeyError, TypeError, ValueError) as error:
+        raise LookupError(name) from error
+    if not alike:
+        raise LookupError(name)
+    return text
+
+
+def _said(loaded: Any) -> dict[str, Any]:
+    """What a configuration says of the adapter; the order of names in a set is nothing that it says."""
+    fields = {key: value for key, value in loaded.to_dict().items() if key not in PEFT.notes}
+    return {k: sorted(v) if isinstance(v, (set, frozenset)) else v for k, v in fields.items()}
+
+
 def task_of(class_name: str, tasks: Mapping[str, str]) -> str | None:
     """The library's task for a model class with a head; None for others."""
     return next((task for part, task in tasks.items() if part in class_name), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
 from types import CodeType
 from typing import Any, ClassVar
@@ -16,10 +17,11 @@ from ...schema.references import Reference
 from ...schema.result import Activity
 from ...source.package_source import PackageSource
 from ..library import SilentTables, SupportTables
+from ..prediction_heads import PredictionHeads
 from . import adapter_parts, histories, pasted_code
 from .combinations import arguments, combined_name
 from .configuration_check import check_config
-from .configurations import configuration, picks_layers, with_task
+from .configurations import configuration, picks_layers, text_of, with_task
 from .pasted_code import name_of
 from .peft_source import SOURCE
 from .switching import Switch
@@ -53,6 +55,7 @@ class PeftLibrary:
     generates_with_cache: ClassVar[bool] = True
     source: ClassVar[PackageSource] = SOURCE
     tables: ClassVar[SupportTables] = SilentTables()
+    heads: ClassVar[PredictionHeads | None] = None
 
     def load(self) -> None:
         """Import the library; it imports transformers."""
@@ -161,11 +164,19 @@ class PeftLibrary:
         names = found() if callable(found) else found
         return ((names,) if isinstance(names, str) else tuple(names)) if names else None
 
+    def description(self, model: Any, adapter: str) -> str:
+        """See `configurations`."""
+        return text_of(model.peft_config[adapter])
+
+    def outside_contexts(self) -> AbstractContextManager[None]:
+        """What is active is kept in the model, not in a context of the caller's."""
+        return nullcontext()
+
     def skipped_layers(self, model: Any) -> tuple[int, ...]:
         """There is no such thing."""
         return ()
 
-    def call_arguments(self, tree: Node | None, rows: int) -> Mapping[str, Any]:
+    def call_arguments(self, tree: Node | None) -> Mapping[str, Any]:
         """In a mixed batch, the adapter of each row."""
         if not isinstance(tree, Block) or not _is_mixed(tree):
             return {}

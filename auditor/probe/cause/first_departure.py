@@ -1,28 +1,39 @@
 """From a difference in the output to the op where it began: recorded values, aligned with the twin's.
 
-The cause is the first op whose value departs although all its inputs agree. An op without twin (one of the
-composition itself) agrees when its value is one that the reference knows, too. What an op makes of another
-adapter's weights is no departure as long as that adapter's own rows are meant; where such a value meets other
-rows, the cause is the line that chose it, not the helper that computed with it. Nor is a line at fault that
-gave the right value before, for another caller: then it is the caller.
+The first op whose twin surely stands for the same rows, and whose value is another one, is where the
+difference shows. Behind it lie ops without such a twin, those of the composition itself. Only what ends up in
+the reference's rows is asked about there (`needed_rows`), and a row is right when the reference has it
+anywhere (`known_rows`). The first row that the reference never has is the cause. If another reference has it,
+it may have been right for that one's rows: then the cause is the op that put it into these, or what chose the
+other adapter's module. Where nothing is strange, something may be left out that the reference does.
+
+What an op makes of another adapter's weights is no departure as long as that adapter's own rows are meant;
+where such a value meets other rows, the cause is the line that chose it, not the helper that computed with
+it. Nor is a line at fault that gave the right value before, for another caller: then it is the caller.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 
-from ...facts.facts import ProbeFacts, StaticFacts
-from ...facts.observations import Departure, Observation
+from ...facts.observations import Departure
 from ...schema.composition import Node, lane_count
 from ...schema.references import Reference
-from ...trace.records import Key, Record, Site
+from ...trace.align.twins import TwinTable, classify, shape_table
+from ...trace.records import Record, Site
 from ..precision import deviation
-from ..witness import Witness
+from ..witness import Witness, place_of
+from .ancestry import behind, told_alone, without_inputs
+from .choice import chosen_at
+from .known_rows import KnownRows
+from .named_departure import departure_at
+from .needed_rows import Needed, needed_rows
+from .own_rows import OwnRows, rows_along
 
 if TYPE_CHECKING:
     from ..bench import Bench
@@ -30,52 +41,103 @@ if TYPE_CHECKING:
 
 def first_departure(bench: Bench, reference: Reference) -> Departure | None:
     """The first op of the composition whose value, on the reference's rows, is not its twin's."""
-    return _Search(bench, reference, bench.tree).departure()
+    others = {r.tree for r in bench.references} - {reference.tree}
+    return _Search(bench, reference, bench.tree, sorted(others, key=str)).departure()
 
 
 def relation_departure(bench: Bench, tree: Node, alone: Node) -> Departure | None:
     """The first op of `tree`, a composition without lanes, whose value is not what `alone` has there."""
-    return _Search(bench, Reference(0, tuple(range(bench.rows)), alone), tree).departure()
+    return _Search(bench, Reference(0, tuple(range(bench.rows)), alone), tree, ()).departure()
+
+
+@dataclass(frozen=True)
+class _Suspect:
+    """An op, one of its values, and which rows of it are needed."""
+
+    record: Record
+    value: torch.Tensor
+    places: Collection[int]
+
+    @property
+    def rows(self) -> torch.Tensor:
+        """What is needed of the value."""
+        return self.value[sorted(self.places)]
+
+    @property
+    def other_rows(self) -> torch.Tensor:
+        """The rest of it."""
+        return self.value[[row for row in range(len(self.value)) if row not in self.places]]
 
 
 class _Search:
     """One composition against one of its references, op by op."""
 
-    def __init__(self, bench: Bench, reference: Reference, tree: Node) -> None:
-        self.bench, self.reference = bench, reference
+    def __init__(self, bench: Bench, reference: Reference, tree: Node, other_trees: Sequence[Node]) -> None:
+        self.bench, self.reference, self.lanes = bench, reference, lane_count(tree)
         self.alone, self.composed = bench.witnessed(reference.tree), bench.witnessed(tree)
+        classify(self.composed.trace, TwinTable([shape_table(self.alone.trace)], {}, self.lanes, bench.rows))
         self.twins = {record.key: record for record in self.alone.trace.records}
-        self.cut = _Cut(bench, reference, lane_count(tree))
+        self.other_trees = other_trees
+        self.own = OwnRows(reference, bench.rows, self.lanes)
         self.agreeing: set[int] = set()
         self.foreign: set[int] = set()
         """Records that are what another reference makes of its adapter's weights."""
 
     def departure(self) -> Departure | None:
         """The cause, None where every twin agrees."""
+        found = list(self._departing())
+        # A line that runs another number of times has twins by number only: they may be for other rows.
+        sure = (pair for pair in found if not self._runs_more_often(pair[0]))
+        record, amount = next(sure, None) or next(iter(found), (None, 0.0))
+        return None if record is None else self._blamed(record, amount)
+
+    def _departing(self) -> Iterator[tuple[Record, float]]:
+        """Ops that are off on the reference's rows, and by how much, up to the first whose twin is sure."""
         for record in self.composed.trace.records:
             twin = self.twins.get(record.key)
-            if twin is None:
-                continue
-            amount = self.cut.compare(self.composed.values_of(record), self.alone.values_of(twin))
+            amount = self._gap(record, twin) if twin is not None else None
             if amount is None:
                 continue
-            if amount <= self.bench.tolerance:
+            if amount <= self.bench.tolerance or self._has_another_turn(record):
                 self.agreeing.add(record.index)
-                continue
-            if self._belongs_to_another(record):
+            elif self._belongs_to_another(record):
                 self.foreign.add(record.index)
-                continue
-            return self._blamed(record, amount)
-        return None
+            else:
+                yield record, amount
+                if not self._runs_more_often(record):
+                    return
+
+    def _gap(self, record: Record, twin: Record) -> float | None:
+        return self.own.gap(record.lane, self.composed.values_of(record), self.alone.values_of(twin))
+
+    def _has_another_turn(self, record: Record) -> bool:
+        """Whether its line runs another number of times, and gave the reference this value once."""
+        if not self._runs_more_often(record):
+            return False
+        gaps = (self._gap(record, turn) for turn in self._turns(self.alone, record))
+        return any(gap is not None and gap <= self.bench.tolerance for gap in gaps)
+
+    def _runs_more_often(self, record: Record) -> bool:
+        """Whether its line runs another number of times than in the reference: twins by number mislead."""
+        return len(self._turns(self.composed, record)) != len(self._turns(self.alone, record))
+
+    def _turns(self, witness: Witness, record: Record) -> list[Record]:
+        """The records of the same op at the same line of the same module."""
+        return witness.by_place.get(place_of(record), [])
 
     def _blamed(self, record: Record, amount: float) -> Departure:
         chain = self._foreign_chain(record)
-        if chain:
-            site = _common_line([self.composed.frames[index] for index in (*chain, record.index)])
-            if site is not None:
-                module = record.key.module
-                return Departure(self.reference.lane, module, site, record.key.op, amount)
-        cause = self._behind_untwinned(record)
+        site = (
+            _common_line([self.composed.frames[index] for index in (*chain, record.index)]) if chain else None
+        )
+        if site is not None:
+            return Departure(self.reference.lane, record.key.module, site, record.key.op, amount)
+        cause = self._first_strange(record)
+        left_out = self._first_left_out(record) if cause is record else None
+        if left_out is not None:
+            return self._at_the_call(left_out, self.alone, [self.composed], amount)
+        if self._is_of_another(cause):
+            return self._at_the_call(cause, self.composed, [self.alone], amount)
         caller = self._caller_of_its_own(cause) if self._runs_more_often(cause) else None
         if caller is not None:
             return Departure(self.reference.lane, cause.key.module, caller, cause.key.op, amount)
@@ -88,91 +150,124 @@ class _Search:
         return record.index in self._from_weights and any(
             _agree(self.composed.values_of(record), other.values_of(theirs), self.bench.tolerance)
             for other in self._others
-            for theirs in other.trace.records
-            if theirs.key[:5] == record.key[:5]
+            for theirs in self._turns(other, record)
         )
 
     @cached_property
     def _others(self) -> list[Witness]:
-        trees = {r.tree for r in self.bench.references} - {self.reference.tree}
-        return [self.bench.witnessed(tree) for tree in sorted(trees, key=str)]
+        return [self.bench.witnessed(tree) for tree in self.other_trees]
 
     @cached_property
     def _from_weights(self) -> set[int]:
         """Records that no input reaches."""
-        found: set[int] = set()
-        for record in self.composed.trace.records:
-            operands = record.operands
-            if operands and all(
-                o.producer in found if o.producer is not None else o.source for o in operands
-            ):
-                found.add(record.index)
-        return found
+        return without_inputs(self.composed)
 
     def _foreign_chain(self, record: Record) -> list[int]:
         """The other adapter's values that go into the record, as far back as they are its alone; in order."""
-        chain: set[int] = set()
-        open_ends = [record]
-        while open_ends:
-            for operand in open_ends.pop().operands:
-                if operand.producer in self.foreign and operand.producer not in chain:
-                    chain.add(operand.producer)
-                    open_ends.append(self.composed.trace.records[operand.producer])
-        return sorted(chain)
+        return sorted(behind(self.composed, record, lambda r: r.index in self.foreign))
 
-    # -- ops of the composition's own ----------------------------------------------------------------
+    # -- ops that no twin can vouch for --------------------------------------------------------------
 
-    def _behind_untwinned(self, record: Record) -> Record:
-        """The first op without twin on the way to the record whose value the reference does not know."""
-        for index in sorted(self._untwinned_behind(record)):
-            suspect = self.composed.trace.records[index]
-            if not self._is_known(suspect):
-                return suspect
-        return record
+    def _first_strange(self, record: Record) -> Record:
+        """The first op on the way to the record that made of these rows what the reference never has.
 
-    def _runs_more_often(self, record: Record) -> bool:
-        """Whether its line runs another number of times than in the reference: twins by number mislead."""
-        mine, theirs = self.composed.trace.records, self.alone.trace.records
-        return sum(r.key[:5] == record.key[:5] for r in mine) != sum(
-            r.key[:5] == record.key[:5] for r in theirs
+        What other references have may be right for their rows: then it is the op that put it into these ones.
+        """
+        value = self.composed.values_of(record)[0]
+        places = self.own.places(value, self.alone.values_of(self.twins[record.key])[0])
+        needed = needed_rows(self.composed, record, places, lambda r: r.index not in self.agreeing)
+        known = KnownRows([self.alone], self.bench.tolerance)
+        strange = [
+            *(s for s in self._carried(needed) if not known.know(s.rows)),
+            _Suspect(record, value, places),
+        ]
+        everyone = KnownRows([self.alone, *self._others], self.bench.tolerance)
+        if everyone.know(strange[0].rows):
+            return next((s for s in strange if self._has_them_elsewhere(s)), strange[0]).record
+        return strange[0].record
+
+    def _carried(self, needed: Needed) -> Iterator[_Suspect]:
+        """What each op on the way made, in order."""
+        for (index, output), places in sorted(needed.items()):
+            record = self.composed.trace.records[index]
+            value = self.composed.values_of(record)[output]
+            if _carries(value) and not self._is_told(record):
+                yield _Suspect(record, value, places)
+
+    def _has_them_elsewhere(self, suspect: _Suspect) -> bool:
+        """Whether a value has the reference's rows, but not where they should be."""
+        wanted, rest = len(suspect.places), suspect.other_rows
+        return len(rest) >= wanted and self._own_known.count(rest) >= wanted
+
+    @cached_property
+    def _own_known(self) -> KnownRows:
+        return KnownRows(
+            [self.alone], self.bench.tolerance, lambda value: rows_along(value, 0, *self._rows_in(value))
         )
+
+    def _is_told(self, record: Record) -> bool:
+        """Whether it is a number of the code's own, such as a share, or a weight: nothing for each row."""
+        size = record.shape[0] if record.shape else 0
+        return record.index in self._told and (
+            self.lanes == 1 or not size or size % (self.lanes * self.bench.rows) != 0
+        )
+
+    @cached_property
+    def _told(self) -> set[int]:
+        return told_alone(self.composed)
+
+    # -- ops that the composition leaves out ---------------------------------------------------------
+
+    def _first_left_out(self, record: Record) -> Record | None:
+        """The first op of the reference on the way to the twin whose value the composition never has."""
+        known = KnownRows([self.composed], self.bench.tolerance)
+        keys, constant = {r.key for r in self.composed.trace.records}, without_inputs(self.alone)
+        missed = behind(self.alone, self.twins[record.key], lambda r: r.key not in keys)
+        for index in sorted(missed - constant):
+            missing = self.alone.trace.records[index]
+            values = filter(_carries, self.alone.values_of(missing))
+            if not all(known.know(rows_along(v, 0, *self._rows_in(v))) for v in values):
+                return missing
+        return None
+
+    def _rows_in(self, value: torch.Tensor) -> tuple[tuple[int, ...], int]:
+        """The reference's rows in one of its own values, and how long each is; all where that is unclear."""
+        per_row, rest = divmod(value.shape[0], self.bench.rows)
+        return (self.reference.rows, per_row) if per_row and not rest else (tuple(range(value.shape[0])), 1)
+
+    # -- who asked for it ----------------------------------------------------------------------------
+
+    def _is_of_another(self, record: Record) -> bool:
+        """Whether it lies in a module that another reference calls and this one does not."""
+        return record.key.module not in self.alone.callers and any(
+            record.key.module in other.callers for other in self._others
+        )
+
+    def _at_the_call(
+        self, record: Record, witness: Witness, others: Sequence[Witness], amount: float
+    ) -> Departure:
+        """What chose the outermost module around the record that the others do not call."""
+        parts = record.key.module.split(".")
+        for path in (".".join(parts[: i + 1]) for i in range(len(parts))):
+            caller = witness.callers.get(path)
+            if caller is not None and caller.site and not any(path in other.callers for other in others):
+                site = chosen_at(caller.site)
+                return Departure(self.reference.lane, caller.module, site, record.key.op, amount)
+        return departure_at(self.reference.lane, record, amount)
 
     def _caller_of_its_own(self, record: Record) -> Site | None:
         """Where the record was called from, when the same line gave what it should for another caller."""
         mine = self.composed.frames[record.index]
-        for other in self.composed.trace.records[: record.index]:
-            if other.key[:5] == record.key[:5] and other.index in self.agreeing:
+        for other in self._turns(self.composed, record):
+            if other.index < record.index and other.index in self.agreeing:
                 theirs = self.composed.frames[other.index]
                 return next((m for m, t in zip(mine, theirs, strict=False) if m != t), None)
         return None
 
-    def _untwinned_behind(self, record: Record) -> set[int]:
-        found: set[int] = set()
-        open_ends = [record]
-        while open_ends:
-            for operand in open_ends.pop().operands:
-                producer = operand.producer
-                if producer is None or producer in found:
-                    continue
-                behind = self.composed.trace.records[producer]
-                if behind.key not in self.twins:
-                    found.add(producer)
-                    open_ends.append(behind)
-        return found
 
-    def _is_known(self, record: Record) -> bool:
-        """Whether each of its values, on the reference's rows or as it is, is one of the references'."""
-        return all(self._knows(value) for value in self.composed.values_of(record) if value.numel())
-
-    def _knows(self, value: torch.Tensor) -> bool:
-        own = self.cut.rows_of(value)
-        return any(
-            deviation(mine, known) <= self.bench.tolerance
-            for mine, witnesses in ((own, [self.alone]), (value, [self.alone, *self._others]))
-            if mine is not None
-            for witness in witnesses
-            for known in witness.by_shape.get(mine.shape, ())
-        )
+def _carries(value: torch.Tensor) -> bool:
+    """Whether a value can hold rows: whole numbers count or choose."""
+    return value.is_floating_point() and value.dim() > 0
 
 
 def _agree(mine: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor], tolerance: float) -> bool:
@@ -192,84 +287,3 @@ def _common_line(frames: Sequence[tuple[Site, ...]]) -> Site | None:
         if len(set(sites)) > 1:
             break  # from here on they are other calls
     return found
-
-
-class _Cut:
-    """Cuts a reference's rows out of a value of the composition."""
-
-    def __init__(self, bench: Bench, reference: Reference, lanes: int) -> None:
-        self.lanes = lanes
-        self.rows, self.reference = bench.rows, reference
-
-    def compare(self, mine: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor]) -> float | None:
-        """Largest deviation over the outputs; None where the shapes tell no lanes."""
-        amounts = [self._one(m, t) for m, t in zip(mine, theirs, strict=False)]
-        known = [a for a in amounts if a is not None]
-        return max(known, default=None)
-
-    def rows_of(self, value: torch.Tensor) -> torch.Tensor | None:
-        """The lane's part of a value whose first axis has all lanes; None without lanes."""
-        if self.lanes == 1 or not value.dim() or value.shape[0] % (self.lanes * self.rows):
-            return None
-        size = value.shape[0] // self.lanes
-        return value[self.reference.lane * size : (self.reference.lane + 1) * size]
-
-    def _one(self, mine: torch.Tensor, twin: torch.Tensor) -> float | None:
-        if mine.dim() != twin.dim():
-            return None
-        axis = self._batch_axis(mine, twin)
-        if axis is None:
-            return deviation(mine, twin) if mine.shape == twin.shape else None
-        per_row = twin.shape[axis] // self.rows
-        own = _rows_along(mine, axis, self.reference.output_rows(self.rows), per_row)
-        return deviation(own, _rows_along(twin, axis, self.reference.rows, per_row))
-
-    def _batch_axis(self, mine: torch.Tensor, twin: torch.Tensor) -> int | None:
-        """The axis of N*B*k rows where the twin has B*k; without lanes, the first axis if it is a batch."""
-        axes = [i for i in range(mine.dim()) if mine.shape[i] != twin.shape[i]]
-        if not axes and self.lanes == 1 and mine.dim() and mine.shape[0] % self.rows == 0:
-            return 0
-        if len(axes) != 1 or twin.shape[axes[0]] % self.rows:
-            return None
-        return axes[0] if mine.shape[axes[0]] == self.lanes * twin.shape[axes[0]] else None
-
-
-def _rows_along(value: torch.Tensor, axis: int, rows: tuple[int, ...], per_row: int) -> torch.Tensor:
-    index = [row * per_row + k for row in rows for k in range(per_row)]
-    return value.index_select(axis, torch.tensor(index, dtype=torch.long))  # also when it is empty
-
-
-def departure_at(lane: int, record: Record, amount: float) -> Departure:
-    """That an op's value is off by so much."""
-    return Departure(lane, record.key.module, record.site, record.key.op, amount, record.key)
-
-
-def writing_line(bench: Bench, shape: tuple[int, ...]) -> Departure | None:
-    """Where a tensor of this shape that came from outside is first written to, in a forward if any."""
-    witness = bench.witnessed(bench.tree)
-    for record in witness.trace.records:
-        target = record.operands[0] if record.mutates and record.operands else None
-        if target is None or target.producer is not None or target.source or target.shape != shape:
-            continue
-        frames = witness.frames[record.index]
-        forward = next((s for s in frames if s.function == "forward"), record.site)
-        return Departure(0, record.key.module, forward, record.key.op, float("inf"))
-    return None
-
-
-def with_static_indices(facts: ProbeFacts, static: StaticFacts | None) -> ProbeFacts:
-    """Point every departure at the static trace's record with the same key: findings are shown full size.
-
-    Fused kernels of the CPU are several ops on meta: then the last op of the same statement stands for them.
-    """
-    records = static.trace.records if static is not None else []
-    index: dict[Key, int] = {r.key: r.index for r in records}
-    statement = {r.key[:4]: r.index for r in records}
-    moved: list[Observation] = []
-    for item in facts.observations:
-        departure = item.departure
-        if departure is not None and departure.key is not None:
-            found = index.get(departure.key, statement.get(departure.key[:4]))
-            departure = replace(departure, index=found)
-        moved.append(replace(item, departure=departure))
-    return replace(facts, observations=tuple(moved))

@@ -20,8 +20,9 @@ from ...trace.records import Record
 from ...trace.tensors import tensors_in
 from ..precision import deviation
 from ..witness import Witness
-from .first_departure import departure_at
 from .lost_keyword import lost_keyword
+from .named_departure import departure_at
+from .op_noise import OpNoise
 
 if TYPE_CHECKING:
     from ..bench import Bench
@@ -50,13 +51,18 @@ class InitCause:
 def init_cause(bench: Bench) -> InitCause | None:
     """The first op that departs from the bare model, or a lost keyword; None where all matched ones agree."""
     raw, prepared = bench.raw_witnessed(), bench.witnessed(None)
+    noise = OpNoise(prepared, lambda: bench.witnessed_nudged(None))
     pairs = dict(_matched(raw, prepared))
     for record in prepared.trace.records:
         twin = pairs.get(record.index)
         if twin is None:
             continue
         mine, theirs = prepared.values_of(record), raw.values_of(twin)
-        amount = max((deviation(m, t) for m, t in zip(mine, theirs, strict=False)), default=0.0)
+        floors = noise.of(record) if noise.may_explain(mine, theirs) else []
+        floors = floors or [0.0] * len(mine)
+        amount = max(
+            (deviation(m, t, floor) for m, t, floor in zip(mine, theirs, floors, strict=False)), default=0.0
+        )
         if amount > bench.tolerance:
             lost = lost_keyword(bench, raw, prepared, record.key.module)
             if lost is not None:

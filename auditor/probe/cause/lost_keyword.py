@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ...facts.observations import Departure
-from ..output_gaps import worst_output
+from ..output_gaps import plain_gap
 from ..witness import Witness, keywords_of, start_of_forward
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ def _explains(bench: Bench, module_class: type[torch.nn.Module], name: str) -> b
     now = bench.known(None)
     if ran.failure is not None or now.failure is not None:
         return False
-    rows = tuple(range(bench.rows))
-    return worst_output(bench, now.outputs, ran.outputs, rows, rows)[1] <= bench.tolerance
+    return plain_gap(bench, now.outputs, ran.outputs)[1] <= bench.tolerance
 
 
 def _take_away(model: torch.nn.Module, module_class: type[torch.nn.Module], name: str) -> None:

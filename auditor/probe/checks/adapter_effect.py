@@ -22,6 +22,8 @@ class IdleAdapter(Observation):
 
     adapter: str
     lanes: tuple[int, ...]
+    drowned: bool
+    """Its rows hold no finite number, whatever it does."""
 
 
 class AdapterEffect(ValueCheck):
@@ -39,7 +41,8 @@ class AdapterEffect(ValueCheck):
             own = [r for r in bench.references if name in adapter_names(r.tree)]
             if own and not _has_effect(bench, ran, own, name):
                 bench.idle.add(name)
-                yield IdleAdapter(adapter=name, lanes=tuple(r.lane for r in own))
+                drowned = not any(bench.is_finite(ran, reference) for reference in own)
+                yield IdleAdapter(adapter=name, lanes=tuple(r.lane for r in own), drowned=drowned)
 
 
 def _weighty(names: tuple[str, ...], tree: Block) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...facts.observations import ParameterGap
-from ..value_check import NotApplicable, ValueCheck
+from ..value_check import NotApplicable, Unanswered, ValueCheck
 
 if TYPE_CHECKING:
     from ..measuring_bench import MeasuringBench
@@ -31,7 +31,7 @@ class CheckpointingParity(ValueCheck):
         ran = bench.composed()
         plain = bench.run_without_checkpointing()
         if plain.failure is not None:
-            raise NotApplicable
+            raise Unanswered(f"without checkpointing, {bench.stopped(bench.tree, plain)}")
         parameter, amount = bench.gradient_gap(ran, [plain])
         if amount > bench.tolerance:
             yield CheckpointingGap(parameter=parameter, deviation=amount)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...facts.observations import ParameterGap
-from ..value_check import NotApplicable, ValueCheck
+from ..value_check import NotApplicable, Unanswered, ValueCheck
 
 if TYPE_CHECKING:
     from ..measuring_bench import MeasuringBench
@@ -30,8 +30,9 @@ class GradientParity(ValueCheck):
             raise NotApplicable
         ran = bench.composed()
         alone = [bench.gradients_of(r) for r in bench.references]
-        if any(r.failure is not None for r in alone):
-            raise NotApplicable
+        for reference, run in zip(bench.references, alone, strict=True):
+            if run.failure is not None:
+                raise Unanswered(bench.stopped(reference.tree, run))
         parameter, amount = bench.gradient_gap(ran, alone)
         if amount > bench.tolerance:
             yield GradientGap(parameter=parameter, deviation=amount)

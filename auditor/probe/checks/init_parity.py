@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...facts.observations import OutputGap
 from ...schema.composition import BASE
 from ...schema.history import expectations
-from ..value_check import NotApplicable, ValueCheck
+from ..value_check import NotApplicable, Unanswered, ValueCheck
 
 if TYPE_CHECKING:
     from ...trace.records import Failure
@@ -56,8 +56,12 @@ class InitParity(ValueCheck):
 
     def observe(self, bench: MeasuringBench) -> Iterator[InitChange]:
         """At most one, of the type that tells most."""
-        if bench.raw is None or not (bench.library.changes_classes or _asks_for_base(bench)):
+        if not (bench.library.changes_classes or _asks_for_base(bench)):
             raise NotApplicable
+        if bench.raw is None:
+            if bench.raw_failure is not None:
+                raise Unanswered(f"before it is prepared, {bench.stopped(None, bench.bare())}")
+            raise NotApplicable  # the model came with its adapters
         ran = bench.known(None)
         output, amount = bench.gap(ran, bench.bare()) if ran.failure is None else ("", float("inf"))
         if amount > bench.tolerance:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...facts.observations import ParameterGap
-from ..value_check import NotApplicable, ValueCheck
+from ..value_check import NotApplicable, Unanswered, ValueCheck
 
 if TYPE_CHECKING:
     from ..measuring_bench import MeasuringBench
@@ -30,9 +30,10 @@ class LossGradientParity(ValueCheck):
         if bench.spec.mode != "train" or "loss" not in ran.outputs or len(bench.references) == 1:
             raise NotApplicable
         mine = bench.loss_gradients(bench.tree, None)
-        alone = [bench.loss_gradients(r.tree, bench.rows_with_labels(r)) for r in bench.references]
-        if mine.failure is not None or any(run.failure is not None for run in alone):
-            raise NotApplicable
+        alone = [bench.loss_gradients(r.tree, bench.rows_with_labels(r), r.head) for r in bench.references]
+        for tree, run in zip((bench.tree, *(r.tree for r in bench.references)), (mine, *alone), strict=True):
+            if run.failure is not None:
+                raise Unanswered(f"the backward pass of the loss: {bench.stopped(tree, run)}")
         parameter, amount = bench.gradient_gap(mine, alone, [bench.share(r) for r in bench.references])
         if amount > bench.tolerance:
             yield LossGradientGap(parameter=parameter, deviation=amount)

@@ -33,8 +33,10 @@ class PartPadding(ValueCheck):
         if not parts or "attention_mask" not in bench.inputs:
             raise NotApplicable
         for part in parts:
-            whole, alone = bench.reference(part), bench.known(part.tree, part.rows)
-            if whole.failure is not None or alone.failure is not None:
+            whole, alone = bench.reference(part), bench.reference(part, part.rows)
+            stop = next((ran for ran in (whole, alone) if ran.failure is not None), None)
+            if stop is not None:
+                bench.leave_open(bench.stopped(part.tree, stop))
                 continue
             for output, amount in bench.part_gaps(whole, alone, part):
                 if amount > bench.tolerance:

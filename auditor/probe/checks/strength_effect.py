@@ -34,11 +34,15 @@ class StrengthEffect(ValueCheck):
         for name in methods.values():
             alone = bench.known(name)
             if alone.failure is not None:
+                if bench.known(bench.tree).failure is None:
+                    bench.leave_open(bench.stopped(name, alone))
                 continue
             try:
                 with bench.other_strength(name) as (copy, departure):
                     other = bench.run(copy)
-                    if other.failure is None and bench.gap(other, alone)[1] <= bench.smallest_effect:
+                    if other.failure is not None:
+                        bench.leave_open(f"with another strength, {bench.stopped(name, other)}")
+                    elif bench.gap(other, alone)[1] <= bench.smallest_effect:
                         yield IdleStrength(adapter=name, departure=departure)
             except LookupError:
                 continue

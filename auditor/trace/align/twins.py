@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..op_kinds import MOVES
 from ..records import Key, Lane, Record, Shape, Trace
 
 
@@ -87,7 +88,7 @@ def _aligned_state(record: Record, inputs: list[Lane], table: TwinTable) -> Lane
     if shape == shared:
         if shared == record.twin_expanded:
             return Lane.CONSTANT
-        return Lane.LANE if Lane.LANE in inputs else Lane.SHARED
+        return Lane.LANE if Lane.LANE in inputs or _cuts_lanes(record, inputs) else Lane.SHARED
     if shape == record.twin_expanded:
         return Lane.EXPANDED
     for other in table.shared[1:]:
@@ -97,6 +98,11 @@ def _aligned_state(record: Record, inputs: list[Lane], table: TwinTable) -> Lane
         if twin and shape == (twin[0] * table.lanes, *twin[1:]):
             return Lane.EXPANDED
     return _departed(record, inputs, table)
+
+
+def _cuts_lanes(record: Record, inputs: list[Lane]) -> bool:
+    """Whether rows of an expanded tensor are handed on as they are, too few to be all lanes."""
+    return record.key.op in MOVES and Lane.EXPANDED in inputs and Lane.SHARED not in inputs
 
 
 def _departed(record: Record, inputs: list[Lane], table: TwinTable) -> Lane:

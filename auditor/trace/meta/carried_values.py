@@ -14,6 +14,7 @@ import torch
 from torch.utils._pytree import tree_leaves
 
 from ..tensors import tensors_mapped
+from .open_end import OpenEnd
 
 CARRY_LIMIT = 1 << 22
 """Largest number of elements that is carried (a mask of 2048 x 2048); larger values are unknown."""
@@ -25,6 +26,8 @@ class Carrier:
     def __init__(self) -> None:
         # Meta storages are kept alive beside their shadow: a freed address could be reused by another.
         self._shadows: dict[int, tuple[torch.UntypedStorage, torch.Tensor]] = {}
+        self._guessed: set[int] = set()
+        """Storages whose shadow was made up, or follows from one that was."""
 
     def attach(self, meta: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         """Let `meta` (same shape) carry `value`; returns `meta`."""
@@ -57,10 +60,22 @@ class Carrier:
             return True
         return tensor.layout is torch.strided and tensor.untyped_storage()._cdata in self._shadows
 
+    def is_guessed(self, tensor: torch.Tensor) -> bool:
+        """Whether the tensor's value was made up, or follows from such a one."""
+        if not self._guessed or not tensor.is_meta or tensor.layout is not torch.strided:
+            return False
+        return tensor.untyped_storage()._cdata in self._guessed
+
+    def mark_guessed(self, tensor: torch.Tensor) -> None:
+        """The tensor's value was made up."""
+        if tensor.is_meta and tensor.layout is torch.strided:
+            self._guessed.add(tensor.untyped_storage()._cdata)
+
     def forget(self, tensor: torch.Tensor) -> None:
         """The tensor was written with an unknown value."""
         if tensor.is_meta and tensor.layout is torch.strided:
             self._shadows.pop(tensor.untyped_storage()._cdata, None)
+            self._guessed.discard(tensor.untyped_storage()._cdata)
 
     def real_call(self, func: Any, args: Any, kwargs: Any) -> Any | None:
         """Run `func` on the carried values; None when an operand has none.
@@ -99,6 +114,8 @@ class Carrier:
         return tensors_mapped(value, self._one_to_meta)
 
     def _one_to_meta(self, value: torch.Tensor) -> torch.Tensor:
+        if value.layout is not torch.strided:
+            raise OpenEnd(f"what follows from a tensor of layout {value.layout}, which meta cannot keep")
         return self.attach(torch.empty_like(value, device="meta"), value)
 
 

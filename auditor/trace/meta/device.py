@@ -16,6 +16,7 @@ from torch.utils._device import DeviceContext
 from torch.utils._python_dispatch import _disable_current_modes
 
 from .carried_values import Carrier
+from .open_end import OpenEnd
 
 _FILLS: frozenset[Any] = frozenset(
     (torch.Tensor.normal_, torch.Tensor.uniform_, torch.nn.init.normal_, torch.nn.init.uniform_)
@@ -84,7 +85,11 @@ def _tensor(carrier: Carrier, original: Any) -> Any:
 def _reader(carrier: Carrier, original: Any) -> Any:
     def read(tensor: torch.Tensor, *arguments: Any, **options: Any) -> Any:
         value = carrier.value(tensor)
-        return original(tensor if value is None else value, *arguments, **options)
+        if value is None:
+            raise OpenEnd(
+                f"the values of a tensor of shape {list(tensor.shape)} read by {original.__name__}()"
+            )
+        return original(value, *arguments, **options)
 
     return read
 

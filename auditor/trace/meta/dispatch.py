@@ -17,6 +17,7 @@ from ..stack_sites import current_site
 from ..tensors import tensors_in, tensors_in_call, tensors_mapped
 from . import kernel_cache as kernels
 from .carried_values import CARRY_LIMIT, Carrier
+from .open_end import OpenEnd
 
 NOWHERE = Site("", 0, "")
 SCALAR = "aten._local_scalar_dense.default"
@@ -55,11 +56,17 @@ class MetaValues(TorchDispatchMode):
     def unknown(self, site: Site) -> None:
         """A value was asked for that nobody knows."""
 
+    def made_up(self, site: Site) -> None:
+        """An op's result, or its shape, follows from values that were made up."""
+        self.unknown(site)
+
     def run(self, op: Operator, args: Any, kwargs: Any, operands: list[torch.Tensor]) -> Any:
         """One op, on meta and, where all values are known, on them too."""
         if not _on_meta(operands, kwargs):
             return op.run(*args, **kwargs)
         known = all(map(self.carrier.knows, operands))
+        if op.asks_values and self._is_open(op, args, operands):
+            self.made_up(current_site(sys._getframe(2)) or NOWHERE)
         if op.name in _INDEXING:
             args = self._plain_indices(args)
         if op.name in _BOUNDED:
@@ -68,17 +75,47 @@ class MetaValues(TorchDispatchMode):
             kwargs = _kept_on_meta(kwargs)
         try:
             out = kernels.call(op, args, kwargs)
-        except Exception:
+        except Exception as error:
             values = self.carrier.real_call(op.run, args, kwargs)  # raises the real error, if it is one
             if values is not None:
                 return self.carrier.to_meta(values)
             moved = self._on_one_device(args, kwargs)
             if moved is None:
-                raise
+                return self._without_kernel(op, args, kwargs, error)
             args, kwargs = moved
             out = kernels.call(op, args, kwargs)
         self._carry(op, args, kwargs, out, known=known)
         return out
+
+    def _is_open(self, op: Operator, args: Any, operands: list[torch.Tensor]) -> bool:
+        """Whether values that decide about the op's result are made up. Integer indices decide nothing."""
+        if op.name in _INDEXING:
+            operands = [t for t in args[1] if t is not None and t.dtype in (torch.bool, torch.uint8)]
+        return any(self.carrier.is_guessed(t) or not self.carrier.knows(t) for t in operands)
+
+    def _without_kernel(self, op: Operator, args: Any, kwargs: Any, error: Exception) -> Any:
+        """What an op gives that meta cannot do without its values: that for ones, or an open end.
+
+        Raises `error` where it is the caller's own.
+        """
+        if not (op.asks_values or op.random or isinstance(error, NotImplementedError)):
+            raise error
+        site = current_site(sys._getframe(3)) or NOWHERE
+        operands = tensors_in_call(args, kwargs)
+        if not (op.asks_values or op.random) or any(t.numel() > GUESS_LIMIT for t in operands):
+            raise OpenEnd(
+                f"what {op.name} gives at {site.file}:{site.line}, which meta cannot tell"
+            ) from error
+        ones = tensors_mapped((args, kwargs), self._value_or_ones)
+        self.made_up(site)
+        out = self.carrier.to_meta(op.run(*ones[0], **ones[1]))
+        for tensor in tensors_in(out):
+            self.carrier.mark_guessed(tensor)
+        return out
+
+    def _value_or_ones(self, tensor: torch.Tensor) -> torch.Tensor:
+        value = self.carrier.value(tensor)
+        return torch.ones(tensor.shape, dtype=tensor.dtype) if value is None else value
 
     def _carry(self, op: Operator, args: Any, kwargs: Any, out: Any, *, known: bool) -> None:
         outputs = tensors_in(out)
@@ -86,23 +123,34 @@ class MetaValues(TorchDispatchMode):
             values = self.carrier.real_call(op.run, args, kwargs)
             if values is not None:
                 self.carrier.adopt(out, values.zero_() if op.uninitialised else values)
+                if any(map(self.carrier.is_guessed, tensors_in_call(args, kwargs))):
+                    for tensor in outputs:
+                        self.carrier.mark_guessed(tensor)
                 return
         if op.mutates:
             for tensor in outputs:
                 self.carrier.forget(tensor)
-        else:
-            self._guess(outputs, self.token if op.chooses else 0)
+        elif self._guess(outputs, self.token if op.chooses else 0) and op.random:
+            self.made_up(current_site(sys._getframe(3)) or NOWHERE)
 
-    def _guess(self, outputs: list[torch.Tensor], guess: int) -> None:
-        """Integers and booleans that follow from unknown numbers (the next token, "is any of it NaN").
+    def _guess(self, outputs: list[torch.Tensor], guess: int) -> bool:
+        """Whether any was made up of the integers and booleans that follow from unknown numbers.
+
+        They are the next token, "is any of it NaN", and their like.
 
         An ordinary token is taken for a choice, zero and False for all else, so that what follows is at
         least consistent with itself: a loop that waits for the end of a sequence must see the same
         sequence at each turn.
         """
-        for tensor in outputs:
-            if tensor.dtype in _GUESSED and tensor.numel() <= GUESS_LIMIT and not self.carrier.knows(tensor):
-                self.carrier.attach(tensor, torch.full(tensor.shape, guess, dtype=tensor.dtype))
+        found = [
+            t
+            for t in outputs
+            if t.dtype in _GUESSED and t.numel() <= GUESS_LIMIT and not self.carrier.knows(t)
+        ]
+        for tensor in found:
+            self.carrier.attach(tensor, torch.full(tensor.shape, guess, dtype=tensor.dtype))
+            self.carrier.mark_guessed(tensor)
+        return bool(found)
 
     def _plain_indices(self, args: Any) -> Any:
         """Boolean indices with known values become integer ones: meta cannot count the True."""

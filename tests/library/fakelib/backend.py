@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 from adapter_audit.auditor.errors import LibraryRefusal
@@ -28,6 +29,7 @@ class FakeLibrary:
     generates_with_cache: ClassVar[bool] = True
     source: ClassVar[PackageSource] = PackageSource("fakelib")
     tables: ClassVar[SilentTables] = SilentTables()
+    heads: ClassVar[None] = None
 
     def load(self) -> None:
         import fakelib.models  # noqa: F401
@@ -78,7 +80,7 @@ class FakeLibrary:
     def told_in(self, inputs: Mapping[str, Any]) -> Node | None:
         return None
 
-    def call_arguments(self, tree: Node | None, rows: int) -> Mapping[str, Any]:
+    def call_arguments(self, tree: Node | None) -> Mapping[str, Any]:
         return {}
 
     def add(self, model: Any, methods: Mapping[str, str], tree: Node) -> Any:
@@ -101,6 +103,12 @@ class FakeLibrary:
 
     def active(self, model: Any) -> Any:
         return model.fake_active or None
+
+    def description(self, model: Any, adapter: str) -> str:
+        raise LookupError(adapter)
+
+    def outside_contexts(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def skipped_layers(self, model: Any) -> tuple[int, ...]:
         return ()
