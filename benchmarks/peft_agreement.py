@@ -28,6 +28,14 @@ from adapter_audit.auditor.jobs.batch_lines import Line, run  # noqa: E402
 from adapter_audit.auditor.schema.history import WORDS  # noqa: E402
 
 SPEC = ("id", "model", "compose", "mode", "batch", "mask", "head", "library", "history")
+GROUPS = {
+    "crash": "stops",
+    "refused": "stops",
+    "wrong": "silent errors",
+    "no-effect": "silent errors",
+    "ok": "sound",
+}
+"""Truth of a cell -> how it is counted: errors that were found, sound ones without an alarm."""
 STRANGER = "nope"
 """In the grid, the name that no adapter has. The auditor tries such a name by itself in every mixed batch."""
 FITS = {
@@ -111,9 +119,15 @@ def report(cells: list[dict[str, Any]], truths: dict[str, Any], results: list[di
         if not agrees:
             told = result.get("error") or result.get("summary")
             print(f"{truth['truth']:8} {verdict:11} {cell['id']:45} {truth.get('step', '')} {told}")
+    totals = dict.fromkeys(GROUPS.values(), (0, 0))
+    for cell, result in zip(cells, results, strict=True):
+        truth = truths[cell["id"]]["truth"]
+        right, count = totals[GROUPS[truth]]
+        totals[GROUPS[truth]] = right + agreement(cell, truth, result), count + 1
     for family, count in sorted(counts.items()):
         pairs = ", ".join(f"{k}: {v}" for k, v in sorted(count.items()) if "->" in k)
         print(f"{family:12} {count['agree']} agree, {count['differ']} differ ({pairs})")
+    print(", ".join(f"{group} {right}/{count}" for group, (right, count) in totals.items()))
 
 
 if __name__ == "__main__":

@@ -38,8 +38,6 @@ from adapter_audit.auditor.schema.result import (
 from ._support.values import amount, place_of
 from .base import AuditRule, Case
 
-SPEC = {"model": "adapter_audit.auditor.toys:bert", "library": "peft", "history": ["merge"]}
-
 
 class HistoryDeparts(AuditRule):
     """A step leaves another model behind."""
@@ -55,13 +53,34 @@ class HistoryDeparts(AuditRule):
             code="def merge(self",
             says="after step 1, merge, last_hidden_state is not that of active(a,b) (off by",
             verdict=Verdict.WRONG,
-            spec={**SPEC, "compose": "active(a,b)", "adapter": "oft[r=0,oft_block_size=8]"},
+            spec={
+                "model": "adapter_audit.auditor.toys:bert",
+                "library": "peft",
+                "history": ["merge"],
+                "compose": "active(a,b)",
+                "adapter": "oft[r=0,oft_block_size=8]",
+            },
             release=">=0.17",
         ),
-        Case(bad=False, spec={**SPEC, "compose": "active(a,b)", "adapter": "lora"}),
         Case(
             bad=False,
-            spec={**SPEC, "compose": "active(a)", "adapter": "oft[r=0,oft_block_size=8]"},
+            spec={
+                "model": "adapter_audit.auditor.toys:bert",
+                "library": "peft",
+                "history": ["merge"],
+                "compose": "active(a,b)",
+                "adapter": "lora",
+            },
+        ),
+        Case(
+            bad=False,
+            spec={
+                "model": "adapter_audit.auditor.toys:bert",
+                "library": "peft",
+                "history": ["merge"],
+                "compose": "active(a)",
+                "adapter": "oft[r=0,oft_block_size=8]",
+            },
             release=">=0.17",
         ),
     )

@@ -55,6 +55,8 @@ class TransformersNames:
     image_size: str
     patch_size: str
     cache_classes: Names
+    preparing_method: str
+    """Of a model: it prepares what each step of decoding is given."""
     unbatched_arguments: Names
     """Arguments of a forward whose first dimension is never the batch."""
     head_masks: Names

@@ -13,6 +13,7 @@ import torch
 from ..build.subject import failure_of
 from ..facts.observations import Departure
 from ..library.library import HasHistories
+from ..request.sizes import filled
 from ..schema.composition import Node
 from ..schema.composition_parser import parse
 from ..schema.history import ERROR, Step
@@ -55,7 +56,7 @@ class Life:
 
     def _fail(self, step: Step) -> None:
         """A call with inputs that the model cannot take."""
-        told = parse(step.call) if step.call else self.bench.tree
+        told = filled(parse(step.call), self.bench.rows, None) if step.call else self.bench.tree
         name, value = next(iter(self.bench.inputs.items()))
         given = {**self.bench.inputs, name: _spoiled(value)}
         if self.bench.run_model(self.model, told, given).failure is None:

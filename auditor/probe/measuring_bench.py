@@ -413,6 +413,14 @@ class MeasuringBench(Bench):
         """The first op that departs from the bare model, and why; None where all matched ones agree."""
         return init_cause(self)
 
+    def preparing_function(self) -> Departure | None:
+        """Of a model that wraps another one: its function that prepares each step of decoding."""
+        if self.library.base(self.model) is self.model:
+            return None
+        method = getattr(type(self.model), TRANSFORMERS.preparing_method, None)
+        site = site_of(getattr(method, "__code__", None))
+        return None if site is None else Departure(0, "", site, "generate", 0.0)
+
     def writing_line(self, name: str) -> Departure | None:
         """Where an input is first written to."""
         return writing_line(self, tuple(self.inputs[name].shape))

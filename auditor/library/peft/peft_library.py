@@ -18,11 +18,11 @@ from ...schema.result import Activity
 from ...source.package_source import PackageSource
 from ..library import SilentTables, SupportTables
 from ..prediction_heads import PredictionHeads
-from . import adapter_parts, histories, pasted_code
+from . import adapter_parts, histories, pasted_calls
 from .combinations import arguments, combined_name
 from .configuration_check import check_config
 from .configurations import configuration, picks_layers, text_of, with_task
-from .pasted_code import name_of
+from .pasted_calls import name_of
 from .peft_source import SOURCE
 from .switching import Switch
 
@@ -102,12 +102,12 @@ class PeftLibrary:
         return Block(self.alone, tuple(block))
 
     def python(self, tree: Node) -> str:
-        """See `pasted_code`."""
-        return pasted_code.python(tree)
+        """See `pasted_calls`."""
+        return pasted_calls.python(tree)
 
     def one_after_the_other(self, parts: Sequence[Reference], *, whole: bool) -> str:
-        """See `pasted_code`."""
-        return pasted_code.one_after_the_other(parts, whole=whole)
+        """See `pasted_calls`."""
+        return pasted_calls.one_after_the_other(parts, whole=whole)
 
     # -- setting up ----------------------------------------------------------------------------------
 

@@ -43,7 +43,7 @@ class CacheParity(ValueCheck):
             raise NotApplicable  # a matter of `--mode generate`
         if bench.decodes_as_forwards(bench.composed()):
             raise NotApplicable  # the cache is right; who does without one is not audited
-        yield CacheGap(deviation=gap)
+        yield CacheGap(deviation=gap, departure=bench.preparing_function())
 
 
 def _decodes_greedily(bench: MeasuringBench) -> bool:
