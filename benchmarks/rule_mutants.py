@@ -94,7 +94,7 @@ def audit_trials(rule: Rule) -> Iterator[Trial]:
     """The rule's cases that hold for the installed release, audited."""
     release = version("adapters")
     for case in rule.cases:
-        if SpecifierSet(case.release).contains(release, prereleases=True):
+        if case.library is None and SpecifierSet(case.release).contains(release, prereleases=True):
             facts = facts_of(dict(case.spec))
             found = {other.id: _findings(other, facts) for other in rules_of(AuditRule)}
             others = [f for name, findings in found.items() if name != rule.id for f in findings]

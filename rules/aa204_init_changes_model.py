@@ -1,7 +1,9 @@
 """AA204 init-changes-model
 
 ## What it does
-Compares the model before and after `adapters.init`, without any active adapter.
+Compares the model before and after `adapters.init`, without any active adapter. With peft, compares the model
+with its adapters disabled to the one without, where a composition or a history asks for it (`__base__`,
+`disable`, `unload`).
 
 ## Why is this bad
 Every result is then that of another model than the checkpoint's, adapters or not.
@@ -78,9 +80,11 @@ class InitChangesModel(AuditRule):
             place = place_of(facts, item)
             words = stopped(item.failure) if item.failure is not None else amount(item)
             told = _told(item)
+            classes = facts.library.changes_classes
+            who = "adapters.init alone changes" if classes else "disabled adapters change"
+            active = ", with no adapter active" if classes else ""
             yield self.finding(
-                f"adapters.init alone changes {item.output or 'the result'} ({words}), "
-                f"with no adapter active{told.words}",
+                f"{who} {item.output or 'the result'} ({words}){active}{told.words}",
                 place,
                 cause=told.cause,
                 axis=told.axis,

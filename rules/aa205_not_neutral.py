@@ -37,7 +37,7 @@ from adapter_audit.auditor.schema.result import (
 from ._support.values import amount, off, place_of
 from .base import AuditRule, Case
 
-SHARED = {"average": "weight", "split": "tokens", "fuse": "attention"}
+SHARED = {"average": "weight", "weighted": "weight", "split": "tokens", "fuse": "attention"}
 """What a block shares out among its children."""
 
 

@@ -29,7 +29,7 @@ from adapter_audit.auditor.schema.result import (
     Verdict,
 )
 
-from ._support.values import off
+from ._support.values import off, place_of
 from .base import AuditRule, Case
 
 
@@ -63,6 +63,6 @@ class CacheDeparts(AuditRule):
         for gap in facts.observations(CacheGap):
             yield self.finding(
                 f"decoding with the cache gives other scores than without it ({off(gap.deviation)})",
-                Location(module="", op="generate"),
+                place_of(facts, gap) if gap.departure else Location(module="", op="generate"),
                 cause=Cause.CACHE_DEPARTS,
             )

@@ -36,7 +36,7 @@ class Case:
     spec: Mapping[str, object] = field(default_factory=dict)
     source: str = ""
     release: str = ""
-    """A PEP 440 range of `adapters` in which the case holds; empty for all."""
+    """A PEP 440 range of the spec's library in which the case holds; empty for all."""
     place: str = ""
     """Module path or end of the file name of the primary location; empty where it has neither."""
     code: str = ""
@@ -50,6 +50,12 @@ class Case:
     """So many findings; what is said above is said of the first."""
     also: tuple[str, ...] = ()
     """Ids of all other rules that report an error or a warning."""
+
+    @property
+    def library(self) -> str | None:
+        """The adapter library that it is audited with; None for the usual one."""
+        named = self.spec.get("library")
+        return None if named is None else str(named)
 
 
 class Rule:

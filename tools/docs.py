@@ -98,7 +98,7 @@ def cases(rule: type[Rule]) -> str:
 def _case_text(case: Case) -> str:
     if case.source:
         return f"```python\n{case.source.strip()}\n```\n"
-    release = f"  # adapters {case.release}" if case.release else ""
+    release = f"  # {case.library or 'adapters'} {case.release}" if case.release else ""
     return f"```console\n$ {_command(case.spec)}{release}\n```\n"
 
 
@@ -110,6 +110,8 @@ def _command(spec: Mapping[str, object]) -> str:
             words += [word for key, config in value.items() for word in ("--adapter", f"{key}={config}")]
         elif name == "inputs" and isinstance(value, (list, tuple)):
             words += ["--with", ",".join(value)]
+        elif name == "history" and isinstance(value, (list, tuple)):
+            words += [word for step in value for word in ("--then", str(step))]
         elif name == "gradient_checkpointing":
             words += ["--gradient-checkpointing"]
         elif name != "model":

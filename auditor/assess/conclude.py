@@ -73,7 +73,7 @@ def _filtered(findings: Iterator[Finding], options: AuditOptions) -> Iterator[Fi
 
 def _not_run(requires: str, facts: Facts) -> str:
     if requires == "meta" and facts.static is None:
-        return "the set-up failed, so nothing was traced"
+        return facts.untraced or "the set-up failed, so nothing was traced"
     if requires == "probe" and facts.probe is None:
         return facts.probe_lost or ("the set-up failed" if facts.setup_failure else "not run (--static-only)")
     return ""
@@ -94,7 +94,7 @@ def summarise(
     what = f"{facts.tree} on {facts.axes.rows} rows"
     first = next((f for f in findings if f.status == "open" and f.verdict is verdict), None)
     if verdict is Verdict.COMPATIBLE:
-        seen = "shapes and values were checked" if facts.probe else "shapes were checked, values were not"
+        seen = _seen(facts)
         if first is not None and first.severity is Severity.WARNING:
             return (
                 f"{what}: it runs and nothing wrong was found on this path, but {first.message.rstrip('.')}."
@@ -105,6 +105,13 @@ def summarise(
     return f"{what}: {first.message.rstrip('.')}." if first else f"{what}: {verdict.value}."
 
 
+def _seen(facts: Facts) -> str:
+    """Which of both halves there is."""
+    if facts.static is None:
+        return "values were checked, shapes could not be traced"
+    return "shapes and values were checked" if facts.probe else "shapes were checked, values were not"
+
+
 def _unknowns(facts: Facts) -> tuple[str, ...]:
     found: list[str] = []
     if facts.static is not None:
@@ -113,6 +120,8 @@ def _unknowns(facts: Facts) -> tuple[str, ...]:
             f"lane {lane} has nothing to be held to: alone it stops ({stop.kind}: {stop.message})"
             for lane, stop in facts.static.reference_failures.items()
         ]
+    if facts.untraced and facts.probe is None and facts.setup_failure is None:
+        found.append(facts.untraced)
     if facts.probe_lost:
         found.append(facts.probe_lost.splitlines()[0])
     if facts.probe is not None:

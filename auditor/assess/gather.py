@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..build.subject import Subject
     from ..facts.facts import ProbeFacts, StaticFacts
     from ..probe import Probe
+    from ..trace.records import Failure
 
 
 @dataclass
@@ -55,6 +56,9 @@ def gather(job: Job, timer: Timer) -> tuple[Subject, Facts]:
         started = time.perf_counter()
         outcome, lost = _outcome(probe, static)
         timer.measure("probe", started)
+        if outcome is not None and outcome.setup_failure is not None:
+            lost, setup_failure = _not_set_up(outcome.setup_failure, static)
+            subject.setup_failure, outcome = setup_failure, None
     return subject, facts_of(subject, static, outcome, lost)
 
 
@@ -68,6 +72,7 @@ def facts_of(subject: Subject, static: StaticFacts | None, probe: ProbeFacts | N
         probe=probe,
         probe_lost=lost,
         setup_failure=subject.setup_failure,
+        untraced=subject.untraceable,
         model_type=str(getattr(subject.model.config, "model_type", "")),
         heads=subject.heads,
         supported=job.library.supported(subject.model) if subject.setup_failure is not None else (),
@@ -100,7 +105,7 @@ def _static(job: Job, timer: Timer) -> tuple[Subject, StaticFacts | None]:
     subject = build(job)
     timer.measure("build", started)
     started = time.perf_counter()
-    static = None if subject.setup_failure else static_half(subject)
+    static = None if subject.setup_failure or subject.untraceable else static_half(subject)
     timer.measure("meta", started)
     return subject, static
 
@@ -115,6 +120,13 @@ def _outcome(probe: Probe | None, static: StaticFacts | None) -> tuple[ProbeFact
         return probe.wait(static), ""
     except ProbeLost as error:
         return None, f"the probe failed: {error}"
+
+
+def _not_set_up(failure: Failure, static: StaticFacts | None) -> tuple[str, Failure | None]:
+    """What a small model that cannot be set up says: nothing, where the large one can."""
+    if static is not None:
+        return f"the adapters do not fit a small model ({failure})", None
+    return "", failure
 
 
 def _axes(job: Job) -> Axes:

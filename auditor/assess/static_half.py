@@ -10,7 +10,7 @@ from ..build.inputs import repeat_rows
 from ..build.subject import Subject
 from ..facts.facts import StaticFacts
 from ..request.job import Job
-from ..schema.composition import Node, adapter_names, lane_reference, walk
+from ..schema.composition import DIVIDED, Node, adapter_names, lane_reference, walk
 from ..schema.heads import Heads
 from ..trace.align.repair import Repairs
 from ..trace.align.twins import TwinTable, classify, shape_table
@@ -138,7 +138,7 @@ def _widens(job: Job) -> bool:
     expected shapes follow from the first axis.
     """
     tree = lane_reference(job.tree, 0)
-    fixed = not isinstance(tree, str) and any(b.kind in ("batchsplit", "multitask") for b in walk(tree))
+    fixed = not isinstance(tree, str) and any(b.kind in DIVIDED for b in walk(tree))
     return job.lanes > 1 and not fixed
 
 
@@ -175,4 +175,5 @@ def _run(
         recorder.stopped(error)
         failure = recorder.trace.failures[-1]
         return Run(failure=failure, trace=recorder.trace, recorder=recorder)
-    return recorded_run(subject.model, inputs, subject.job.spec.mode, recorder, **subject.run_options())
+    given = {**inputs, **subject.library.call_arguments(tree)}
+    return recorded_run(subject.model, given, subject.job.spec.mode, recorder, **subject.run_options())

@@ -32,6 +32,7 @@ from ..trace.records import Failure
 from ..trace.runs import RunOptions
 from ..trace.stack_sites import is_deliberate, message_of, traceback_sites
 from .inputs import InputMaker, check_given, input_maker
+from .transformers_private import no_initial_weights
 
 GENERATING = ("generate", "beam")
 
@@ -44,6 +45,8 @@ class Subject:
     model: Any
     inputs: InputMaker | None = None
     setup_failure: Failure | None = None
+    untraceable: str = ""
+    """Why it cannot be set up on the meta device, though it may be for real."""
     heads: Heads | None = None
     """The prediction heads that the composition runs with; None for a model without any to choose from."""
     own_dtypes: frozenset[torch.dtype] = frozenset()
@@ -97,7 +100,8 @@ class Subject:
         """
         if self.job.source.factory is None:
             for module in walked(self.model).values():
-                vars(module).clear()
+                if not hasattr(type(module), "__del__"):  # which reads its attributes
+                    vars(module).clear()
 
 
 def build(
@@ -115,7 +119,8 @@ def build(
     All is made in `dtype`, to compare values; without one, the model is loaded in the spec's dtype and gets
     adapters as the library adds them, to see what meets in use.
 
-    A failure of the adapter library during the set-up is part of the result (`setup_failure`). Raises
+    A failure of the adapter library during the set-up is part of the result (`setup_failure`); one of the
+    meta device, which not all methods can be set up on, is not the library's (`untraceable`). Raises
     BuildError when the model itself cannot be built, UsageError for unknown methods or inputs.
     """
     job.library.quiet()
@@ -136,8 +141,11 @@ def build(
     with default_dtype(dtype or torch.float32), _on(device):
         subject = Subject(job, model, own_dtypes=frozenset(own))
         subject.setup_failure = set_up(subject, composed=composed)
+        if device == "meta" and _is_about_meta(subject.setup_failure):
+            subject.untraceable, subject.setup_failure = _why(subject.setup_failure), None
+            return subject
         if device == "meta":
-            _all_to_meta(model)  # some adapter parameters are made from real values, on the CPU
+            _all_to_meta(subject.model)  # some adapter parameters are made from real values, on the CPU
     return _finished(subject, dtype)
 
 
@@ -163,8 +171,9 @@ def _finished(subject: Subject, dtype: torch.dtype | None) -> Subject:
         _cast_as_told(model, job)
     subject.own_dtypes |= floating_dtypes(model) - {dtype}
     if subject.setup_failure is None:
-        check_given(model, job.source.inputs or {})
-        subject.inputs = input_maker(model, job, dtype)
+        base = job.library.base(subject.model)
+        check_given(base, job.source.inputs or {})
+        subject.inputs = input_maker(base, job, dtype)
         _check_length(subject)
     return subject
 
@@ -183,21 +192,13 @@ def _bare_on(device: str, job: Job) -> Any:
     """Some constructors read small tensors (drop path rates, rotary frequencies), which meta refuses."""
     skips = device == "meta" and job.source.factory is None  # what a function makes is its own matter
     try:
-        with _no_initial_weights() if skips else contextlib.nullcontext():
+        with no_initial_weights() if skips else contextlib.nullcontext():
             return _tied(bare_model(job)) if skips else bare_model(job)
     except BuildError as error:
         if device != "meta" or "meta" not in str(error):
             raise
     with MetaValues() as values, values_on_meta(values.carrier):
         return bare_model(job)
-
-
-def _no_initial_weights() -> contextlib.AbstractContextManager[Any]:
-    """Initial values of meta tensors are nothing, and most of the time of building a large model."""
-    from transformers.modeling_utils import no_init_weights
-
-    skipping: contextlib.AbstractContextManager[Any] = no_init_weights()
-    return skipping
 
 
 def _tied(model: Any) -> Any:
@@ -209,11 +210,12 @@ def _tied(model: Any) -> Any:
 
 def set_up(subject: Subject, *, composed: bool = True) -> Failure | None:
     """Prepare the model, add all adapters and make the composition active once, where it is wanted."""
-    job, library, model = subject.job, subject.library, subject.model
+    job, library = subject.job, subject.library
     try:
-        library.prepare(model)
+        model = library.prepare(subject.model)
         missing = {n: method for n, method in job.methods.items() if not library.has_adapter(model, n)}
-        library.add(model, missing, job.tree if composed else Block("stack", job.names))
+        tree = job.tree if composed else Block("stack", job.names)
+        subject.model = model = library.add(model, missing, tree)
         _add_heads(subject)
         if job.spec.gradient_checkpointing:
             _enable_checkpointing(model, library.package)
@@ -230,7 +232,7 @@ def set_up(subject: Subject, *, composed: bool = True) -> Failure | None:
 def _composed(subject: Subject) -> Failure | None:
     """The rest of `set_up`, on a model that has the adapters: what the blocks need, and the composition."""
     try:
-        subject.library.add(subject.model, {}, subject.tree)
+        subject.model = subject.library.add(subject.model, {}, subject.tree)
         subject.model.eval()
         _activate_with_heads(subject)
     except UsageError:
@@ -238,6 +240,17 @@ def _composed(subject: Subject) -> Failure | None:
     except Exception as error:
         return failure_of(error, subject.library.package)
     return None
+
+
+def _is_about_meta(failure: Failure | None) -> bool:
+    """Whether the set-up stopped because tensors had no values."""
+    return failure is not None and not failure.deliberate and "meta" in failure.message.lower()
+
+
+def _why(failure: Failure | None) -> str:
+    assert failure is not None
+    text = f"{failure.kind}: {failure.message}".partition(". ")[0].splitlines()[0]
+    return f"the set-up needs values, so that shapes cannot be traced ({text})"
 
 
 def _add_heads(subject: Subject) -> None:

@@ -27,6 +27,15 @@ def spec_options(function: F) -> F:
                 metavar="CONF",
                 help="lora[r=8], or a=lora; repeatable.",
             ),
+            click.option("--library", metavar="NAME", help="adapters (default) or peft."),
+            click.option(
+                "--then",
+                "history",
+                multiple=True,
+                metavar="STEP",
+                help="What happens to the adapters afterwards: merge, unmerge, set(b), ...; repeatable, peft "
+                "only.",
+            ),
             click.option("--mode", type=click.Choice(get_args(Mode)), default="forward", show_default=True),
             click.option("--batch", type=click.IntRange(1, 4096), help="B, rows of the caller's batch."),
             click.option("--seq-len", type=click.IntRange(1), help="S, tokens per row."),
@@ -63,6 +72,8 @@ def make_spec(model: str, options: dict[str, Any]) -> AuditSpec:
         {
             "model": model,
             "compose": options["compose"],
+            "library": options["library"],
+            "history": options["history"],
             "adapter": everyone,
             "adapters": own,
             "batch": options["batch"],

@@ -101,6 +101,8 @@ class ProbeFacts:
 
     failure: Failure | None = None
     """The composition stopped."""
+    setup_failure: Failure | None = None
+    """The small model could not be set up; then nothing else is known."""
     reference_failures: Mapping[int, Failure] = field(default_factory=dict)
     observations: Sequence[Observation] = ()
     """What the checks saw, in their order, and the death of the child process, if it died."""
@@ -128,6 +130,8 @@ class Facts:
     probe_lost: str = ""
     """Why there are no probe facts, when the probe was run and went wrong."""
     setup_failure: Failure | None = None
+    untraced: str = ""
+    """Why there is no static half, though the set-up did not fail."""
     model_type: str = ""
     heads: Heads | None = None
     """The prediction heads that are active, where the model has some to choose from."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..facts.facts import Facts
+from ..library.adapters.adapters_library import AdaptersLibrary
 from ..library.library import Library
 from ..schema.result import Finding, Fix
 from ..source.parsed_module import Sources
@@ -50,10 +51,15 @@ def find_fixes(
     common = _common(facts, tuple(findings), chosen)
     return {
         f.fingerprint: tuple(
-            sorted((*common, *_upgrades(facts.library, f)), key=lambda x: x.status != "verified")
+            sorted((*common, *_own(facts, f), *_upgrades(facts.library, f)), key=_unverified)
         )
         for f in wanted
     }
+
+
+def _own(facts: Facts, finding: Finding) -> tuple[Fix, ...]:
+    """What its rule says to do, where no set-ups are searched that could be it."""
+    return () if isinstance(facts.library, AdaptersLibrary) else finding.fixes
 
 
 def _unverified(fix: Fix) -> bool:

@@ -55,6 +55,8 @@ class TransformersNames:
     image_size: str
     patch_size: str
     cache_classes: Names
+    preparing_method: str
+    """Of a model: it prepares what each step of decoding is given."""
     unbatched_arguments: Names
     """Arguments of a forward whose first dimension is never the batch."""
     head_masks: Names
@@ -110,6 +112,28 @@ class AdaptersNames:
     """Arguments that every prepared model's forward takes beside its own."""
 
 
+@dataclass(frozen=True)
+class PeftNames:
+    """Fields of configurations and parts of names in `peft`."""
+
+    tasks: Mapping[str, str]
+    """Part of the name of a transformers class with a head -> the library's task."""
+    notes: Names
+    """Fields of configurations that say where an adapter comes from, or its state, not what it is."""
+    layer_fields: Names
+    """Fields of configurations that pick layers by their numbers."""
+    module_fields: Names
+    """Fields whose names of modules may hold numbers of layers."""
+    deviation: float
+    """Standard deviation of what moves an adapter's parameters so far that its effect is seen."""
+    deviations: Mapping[str, float]
+    """Tuner -> another one, for those with a scale of their own."""
+    swapping_tuners: Names
+    """Tuners of which only the active adapter's parameters are in the model, without its name."""
+    swapped_parameters: str
+    """Beginning of the last part of these parameters' names."""
+
+
 def _typed(kind: type[T], data: dict[str, Any]) -> T:
     """Raises TypeError where the data has other fields."""
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
@@ -118,3 +142,4 @@ def _typed(kind: type[T], data: dict[str, Any]) -> T:
 _DATA = json.loads((files(__package__) / "library_names.json").read_text(encoding="utf-8"))
 TRANSFORMERS = _typed(TransformersNames, _DATA["transformers"])
 ADAPTERS = _typed(AdaptersNames, _DATA["adapters"])
+PEFT = _typed(PeftNames, _DATA["peft"])

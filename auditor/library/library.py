@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Protocol
+from types import CodeType
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from ..schema.composition import Block, Node
+from ..schema.history import Step
 from ..schema.references import Reference
 from ..schema.result import Activity
 from ..source.package_source import PackageSource
@@ -35,8 +37,34 @@ class SupportTables(Protocol):
         """All kinds of which the library says what may be inside."""
 
 
+class SilentTables:
+    """Of a library whose source says nothing of all that: everything may be."""
+
+    def blocks_of(self, config: str) -> frozenset[str] | None:
+        """Not said."""
+        return None
+
+    def methods_with(self, kinds: frozenset[str]) -> tuple[str, ...]:
+        """None that is known."""
+        return ()
+
+    def allows(self, kind: str, model_type: str) -> bool:
+        """Nothing is barred."""
+        return True
+
+    def nests(self, kind: str, inner: str) -> bool:
+        """Nothing is barred."""
+        return True
+
+    def kinds(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+
 class Library(Protocol):
-    """One adapter library. Its own exceptions pass through: what they mean is decided by the audit."""
+    """One adapter library, as every audit needs it. What only some libraries can do is a protocol of its own.
+
+    Its own exceptions pass through: what they mean is decided by the audit."""
 
     package: ClassVar[str]
     """Import name; a `raise` statement in it is a refusal on purpose."""
@@ -46,6 +74,14 @@ class Library(Protocol):
     """The extra of this project that installs it."""
     blocks: ClassVar[Mapping[str, str]]
     """Kind of block -> its name in the library; other kinds are not the library's."""
+    alone: ClassVar[str]
+    """The kind of block that is its adapter where it has one only."""
+    skips_layers: ClassVar[bool]
+    """Whether layers can be skipped when a composition is made active."""
+    changes_classes: ClassVar[bool]
+    """Whether to prepare a model replaces its own classes: it may be another one for every composition."""
+    single_precision: ClassVar[bool]
+    """Whether values are compared in float32: some methods do not run in float64, or not all through."""
     default_config: ClassVar[str]
     """The configuration of adapters of which nothing is said."""
     adds_in_parts: ClassVar[bool]
@@ -82,25 +118,28 @@ class Library(Protocol):
     def picks_layers(self, config: str) -> bool:
         """Whether a configuration treats some layers otherwise than others, by their numbers."""
 
-    def block(self, tree: Node) -> Any:
-        """Our tree as the library's object. Raises LibraryRefusal for a block that it does not have."""
+    def tree(self, active: Any) -> Node:
+        """What `active` gives, as our tree."""
 
-    def tree(self, block: Any) -> Node:
-        """The library's object as our tree (inverse of `block`)."""
-
-    def python(self, tree: Node, *, package: str = "ac.") -> str:
-        """The tree as the Python that a user pastes, its blocks taken from `package`."""
+    def python(self, tree: Node) -> str:
+        """The Python that a user pastes to make the composition active, or to call it."""
 
     def one_after_the_other(self, parts: Sequence[Reference], *, whole: bool) -> str:
         """Python that runs each part alone: on the whole batch, or on its own rows only."""
 
     # -- setting up ----------------------------------------------------------------------------------
 
-    def prepare(self, model: Any) -> None:
-        """Make the model able to take adapters."""
+    def prepare(self, model: Any) -> Any:
+        """Make the model able to take adapters; returns it, or what takes its place."""
 
-    def add(self, model: Any, methods: Mapping[str, str], tree: Node) -> None:
-        """Add the adapters (name -> configuration) and what the tree's blocks need beside them."""
+    def add(self, model: Any, methods: Mapping[str, str], tree: Node) -> Any:
+        """Add adapters (name -> configuration) and what the tree's blocks need beside them.
+
+        Returns the model, or what takes its place.
+        """
+
+    def base(self, model: Any) -> Any:
+        """The transformers model in what `add` gave."""
 
     def has_adapter(self, model: Any, name: str) -> bool:
         """Whether an adapter was added."""
@@ -120,6 +159,12 @@ class Library(Protocol):
     def skipped_layers(self, model: Any) -> tuple[int, ...]:
         """Layers that are skipped in what is active."""
 
+    def call_arguments(self, tree: Node | None) -> Mapping[str, Any]:
+        """What a call is given besides its inputs, to run the composition."""
+
+    def told_in(self, inputs: Mapping[str, Any]) -> Node | None:
+        """The composition that the arguments of a call tell (inverse of `call_arguments`); None for none."""
+
     def start_training(self, model: Any, tree: Node) -> None:
         """Freeze the model and free the parameters of the composition, as before training it."""
 
@@ -127,6 +172,20 @@ class Library(Protocol):
 
     def parameters(self, model: Any, adapter: str) -> Iterator[tuple[str, Any]]:
         """Names and parameters that belong to one adapter alone."""
+
+    def deviation(self, model: Any, adapter: str) -> float | None:
+        """Standard deviation of random values that show an adapter's effect; None for one by their fan-in."""
+
+    def supported(self, model: Any) -> tuple[str, ...]:
+        """Methods that the model takes as it says itself; empty where it does not say."""
+
+    def activity(self, model: Any, names: tuple[str, ...]) -> tuple[Activity, ...]:
+        """Which adapter has modules where."""
+
+
+@runtime_checkable
+class TriesBlocks(Protocol):
+    """A library on whose blocks can be experimented."""
 
     def other_strength(self, model: Any, adapter: str) -> AbstractContextManager[tuple[str, Any]]:
         """A copy of an adapter with another strength, and one of its modules; LookupError without one."""
@@ -140,8 +199,19 @@ class Library(Protocol):
     def composing(self, model: Any, watch: Watch) -> AbstractContextManager[None]:
         """Call `watch` after each adapter layer has run its composition."""
 
-    def supported(self, model: Any) -> tuple[str, ...]:
-        """Methods that the model takes as it says itself; empty where it does not say."""
 
-    def activity(self, model: Any, names: tuple[str, ...]) -> tuple[Activity, ...]:
-        """Which adapter has modules where."""
+@runtime_checkable
+class HasHistories(Protocol):
+    """A library whose adapters can be merged, switched, saved, and taken out again."""
+
+    def step(self, model: Any, step: Step, fresh: Callable[[], Any]) -> Any:
+        """Do one step; returns the model to go on with. `fresh` makes the model without adapters.
+
+        Not for the step `error`, which is a call.
+        """
+
+    def code_of(self, model: Any, step: Step, module: str) -> CodeType | None:
+        """The function that does a step's work for a module, or makes an adapter of a block (a kind).
+
+        None where there is no such function.
+        """

@@ -12,7 +12,7 @@ import torch
 
 from ..build.inputs import input_maker, repeat_rows, take_rows, tasks_of
 from ..build.subject import Subject, bare_model, build, failure_of, recomposed
-from ..library.library import Library
+from ..library.library import Library, TriesBlocks
 from ..request.job import Job
 from ..schema.composition import Node, as_block, lane_count, walk
 from ..schema.references import Reference, references
@@ -50,6 +50,14 @@ class Ran:
     """Parts of the output that cannot be read: what they are by name."""
 
 
+class NotSetUp(Exception):
+    """The adapters do not fit a small model."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(f"the adapters do not fit a small model ({failure})")
+        self.failure = failure
+
+
 class CannotTake(Exception):
     """A bench that waits cannot be used for this composition; the text says why."""
 
@@ -64,7 +72,7 @@ class Bench:
         self.job, self.large = executable(job if job.source.inputs is not None else _shortened(job))
         # Recomputation under gradient checkpointing escapes the mode that keeps float64.
         recomputes = self.spec.gradient_checkpointing and self.spec.mode == "train"
-        self.single = recomputes or bool(self.large)
+        self.single = recomputes or bool(self.large) or self.library.single_precision
         self.dtype = torch.float32 if self.single else torch.float64
         self.tolerance = SINGLE_TOLERANCE if self.single else TOLERANCE
         torch.set_default_dtype(self.dtype)
@@ -75,6 +83,8 @@ class Bench:
         self.raw_failure: Failure | None = None
         self.idle: set[str] = set()
         """Adapters that were found to change nothing."""
+        self.ignored: set[str] = set()
+        """Arguments that the library tells in a call and nothing heeds."""
         self._questions: list[str] = []
         """What the check that runs cannot find out."""
         self.alignment = Alignment()
@@ -89,7 +99,7 @@ class Bench:
         self._random = torch.get_rng_state()
         self._settle()
         for seed, name in enumerate(self.names):
-            randomise_adapter(self.own_parameters(name), seed)
+            randomise_adapter(self.own_parameters(name), seed, self.library.deviation(self.model, name))
         self._state = KeptState(self.model)
         self._line_up()
         if not waits:
@@ -145,7 +155,8 @@ class Bench:
             failure = subject.setup_failure
             if failure is None:
                 return subject
-        raise RuntimeError(f"the adapters do not fit a small model ({failure})")
+        assert failure is not None
+        raise NotSetUp(failure)
 
     def _line_up(self) -> None:
         """Find out where the outputs have their rows, by the model without adapters on B and 2*B of them."""
@@ -223,6 +234,12 @@ class Bench:
     def library(self) -> Library:
         """What put the adapters in."""
         return self.job.library
+
+    def tries_blocks(self) -> TriesBlocks:
+        """The library, asked for experiments. Raises NotApplicable where it does not do any."""
+        if isinstance(self.library, TriesBlocks):
+            return self.library
+        raise NotApplicable
 
     @property
     def model(self) -> Any:
@@ -367,20 +384,25 @@ class Bench:
 
     def raw_witnessed(self) -> Witness:
         """A recorded run of the model before `adapters.init`, on the same weights."""
-        model = self._raw_model()
+        model = self.raw_model()
         return self._witness(model, self._raw_inputs(model))
 
     def run_raw(self, change: Callable[[Any], None]) -> Ran:
         """A run of the model before `adapters.init`, after some change to it."""
-        model = self._raw_model()
+        model = self.raw_model()
         change(model)
         return self._execute(model, self._raw_inputs(model))
 
-    def _raw_model(self) -> Any:
+    def raw_model(self) -> Any:
+        """The model before it has adapters, on the same weights."""
         model = bare_model(self.job).eval().to(self.dtype)
         without_chance(model)
         self._weigh(model)
         return model
+
+    def run_model(self, model: Any, tree: Node | None, inputs: Inputs | None = None) -> Ran:
+        """Call another model than the bench's, told to act as a composition."""
+        return self._execute(model, self.fitted(tree, self.inputs if inputs is None else inputs))
 
     def own_parameters(self, adapter: str) -> list[Parameter]:
         """Parameters of one adapter; they are the same ones as long as the bench stands."""
@@ -390,11 +412,12 @@ class Bench:
         return found
 
     def fitted(self, tree: Node | None, inputs: Inputs) -> Inputs:
-        """Task ids go to compositions with a MultiTask only."""
+        """With what the library is told in a call; task ids go to compositions with a MultiTask only."""
         tasked = (
             tree is not None and not isinstance(tree, str) and any(b.kind == "multitask" for b in walk(tree))
         )
-        return inputs if tasked else {k: v for k, v in inputs.items() if k != "task_ids"}
+        kept = inputs if tasked else {k: v for k, v in inputs.items() if k != "task_ids"}
+        return {**kept, **self.library.call_arguments(tree)}
 
     def _witness(self, model: Any, inputs: Inputs) -> Witness:
         witness = Witness(model)
@@ -433,6 +456,10 @@ class Bench:
         finally:
             self.model.gradient_checkpointing_enable()
 
+    def refuses(self, error: Exception) -> bool:
+        """Whether an exception is a refusal of the library's on purpose."""
+        return failure_of(error, self.library.package).deliberate
+
     def parameters_with_gradient(self) -> set[int]:
         """The ids of adapters' parameters that the answers depend on, by one forward and backward."""
         parameters = [p for name in self.names for _, p in self.own_parameters(name)]
@@ -444,7 +471,7 @@ class Bench:
             with self.precision(), self._state_kept(self.model):
                 given = on_device_of(self.model, self.fitted(self.tree, self.inputs))
                 execute(self.model, given, "train", **self._run_options(self.model))
-            return {id(p) for p in parameters if p.grad is not None and bool((p.grad != 0).any())}
+            return {id(p) for p in parameters if p.grad is not None and bool((_dense(p.grad) != 0).any())}
         finally:
             for parameter, before in zip(parameters, wanted, strict=True):
                 parameter.grad = None
@@ -509,7 +536,7 @@ class Bench:
         for adapter in self.names:
             for name, parameter in self.own_parameters(adapter):
                 if parameter.grad is not None:
-                    yield name, parameter.grad
+                    yield name, _dense(parameter.grad)
                 parameter.grad = None
 
     def _bare(self, model: Any) -> None:
@@ -551,6 +578,10 @@ def _same(one: Any, other: Any) -> bool:
     if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
         return one.dtype == other.dtype and torch.equal(one, other)
     return bool(one == other)
+
+
+def _dense(gradient: torch.Tensor) -> torch.Tensor:
+    return gradient.to_dense() if gradient.is_sparse else gradient
 
 
 def _beams_moved(outputs: Tensors, lanes: int) -> bool:

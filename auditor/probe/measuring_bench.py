@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -12,16 +13,20 @@ import torch
 from ..build.inputs import take_rows
 from ..facts.observations import Departure
 from ..knowledge.library_names import TRANSFORMERS
+from ..library.library import HasHistories
 from ..schema.composition import Block, Node, lane_count
+from ..schema.history import Step
 from ..schema.references import Reference
 from ..source.source_files import relative_file
 from ..trace.records import Site
 from ..trace.runs import Inputs
 from .bench import Bench, Parameter, Ran, Tensors, without_chance
+from .cause.dropped_argument import dropping_line
 from .cause.first_departure import first_departure, relation_departure
 from .cause.init_departure import InitCause, init_cause
 from .cause.row_mixing import first_mixing
 from .cause.writing_line import writing_line
+from .life import Life, living, site_of
 from .other_attention import RunsOtherwise, other_attention, switches
 from .output_gaps import answers, lanes_gap, masked_deviation, noisy_deviation, plain_gap, worst_output
 from .output_sets import Rows, rows_of
@@ -114,6 +119,37 @@ class MeasuringBench(Bench):
             default=0.0,
         )
 
+    def decodes_as_forwards(self, ran: Ran) -> bool:
+        """Whether the scores of greedy decoding are those of one forward over all that was decoded.
+
+        False where that cannot be told: with beams, lanes or padding.
+        """
+        sequences = ran.outputs.get("sequences")
+        steps = [v for n, v in ran.outputs.items() if n.startswith("logits.")]
+        padded = self.spec.mask not in ("none", "full")
+        if (
+            self.spec.mode != "generate"
+            or padded
+            or sequences is None
+            or not steps
+            or lane_count(self.tree) > 1
+        ):
+            return False
+        whole = self.run(self.tree, self._read_again(sequences[:, :-1]), mode="forward")
+        made, expected = whole.outputs.get("logits"), torch.stack(steps, 1)
+        if made is None or made.shape[1] < len(steps):
+            return False
+        return deviation(made[:, -len(steps) :], expected) <= self.tolerance
+
+    def _read_again(self, sequences: torch.Tensor) -> Inputs:
+        """The inputs with what was decoded as the tokens of the model, or of its decoder."""
+        decodes = self.subject.inputs is not None and self.subject.inputs.decodes
+        mask = {"attention_mask": torch.ones_like(sequences)} if "attention_mask" in self.inputs else {}
+        return {
+            **self.inputs,
+            **({"decoder_input_ids": sequences} if decodes else {"input_ids": sequences, **mask}),
+        }
+
     # -- the model's own doing -----------------------------------------------------------------------
 
     def drifts_by_itself(self) -> bool:
@@ -204,9 +240,9 @@ class MeasuringBench(Bench):
         """
         modules: dict[str, list[Parameter]] = {}
         for path, parameter in self.own_parameters(adapter):
-            layer, _, rest = path.partition(f".{adapter}.")
+            layer, found, rest = path.partition(f".{adapter}.")
             pool = f"{layer}.{adapter}"
-            if isinstance(self.model.get_submodule(pool), torch.nn.ModuleDict):
+            if found and isinstance(self.model.get_submodule(pool), torch.nn.ModuleDict):
                 layer = f"{pool}.{rest.partition('.')[0]}"
             modules.setdefault(layer, []).append((path, parameter))
         return modules
@@ -217,7 +253,7 @@ class MeasuringBench(Bench):
 
         Raises LookupError where the adapter's method has none.
         """
-        with self.library.other_strength(self.model, adapter) as (copy, module):
+        with self.tries_blocks().other_strength(self.model, adapter) as (copy, module):
             self.model.to(self.dtype)
             code = type(module).forward.__code__
             site = Site(relative_file(code.co_filename) or "", code.co_firstlineno, "forward")
@@ -276,6 +312,53 @@ class MeasuringBench(Bench):
         tensors = {k: v for k, v in self.inputs.items() if isinstance(v, torch.Tensor)}
         return [name for name, value in tensors.items() if deviation(given[name], value) > 0]
 
+    # -- what is told in a call ----------------------------------------------------------------------
+
+    def told_in_the_call(self) -> tuple[str, ...]:
+        """Arguments by which the library is told the composition."""
+        return tuple(self.library.call_arguments(self.tree))
+
+    def gap_if_ignored(self, argument: str) -> float:
+        """How far the worst row is from its reference, if the argument changes nothing; else 0."""
+        ran, without = self.composed(), self._called_without(argument)
+        if without.failure is not None or any(
+            not torch.equal(value, without.outputs.get(name, value.new_zeros(0)))
+            for name, value in ran.outputs.items()
+        ):
+            return 0.0
+        references = [(r, self.reference(r)) for r in self.references]
+        return max((self.row_gap(ran, e, r)[1] for r, e in references if e.failure is None), default=0.0)
+
+    def _called_without(self, argument: str) -> Ran:
+        self.subject.activate(self.tree)
+        given = {k: v for k, v in self.fitted(self.tree, self.inputs).items() if k != argument}
+        return self._execute(self.model, given)
+
+    def takes_unknown_name(self, argument: str, name: str) -> bool:
+        """Whether the call runs though the argument's first item is a name that nothing has."""
+        self.subject.activate(self.tree)
+        given = self.fitted(self.tree, self.inputs)
+        given[argument] = [name, *given[argument][1:]]
+        return self._execute(self.model, given).failure is None
+
+    def dropping_line(self, argument: str) -> Departure | None:
+        """Where a call lets go of an argument."""
+        self.subject.activate(self.tree)
+        given = self.fitted(self.tree, self.inputs)
+        site = dropping_line(lambda: self._execute(self.model, given, copies=False), given[argument])
+        return None if site is None else Departure(0, "", site, "call", 0.0)
+
+    # -- histories -----------------------------------------------------------------------------------
+
+    def expected_rows(self, tree: Node | None) -> Ran | None:
+        """What a composition gives; None where it stops."""
+        ran = self.known(tree)
+        return ran if ran.failure is None else None
+
+    def living(self) -> contextlib.AbstractContextManager[Life]:
+        """A copy of the model that goes through the history."""
+        return living(self)
+
     # -- other ways ----------------------------------------------------------------------------------
 
     def bare(self) -> Ran:
@@ -299,7 +382,7 @@ class MeasuringBench(Bench):
     @contextlib.contextmanager
     def fused_copies(self, adapter: str, number: int) -> Iterator[Block]:
         """A Fuse of this many copies of an adapter, whose fusion hands values on."""
-        with self.library.fused_copies(self.model, adapter, number) as fused:
+        with self.tries_blocks().fused_copies(self.model, adapter, number) as fused:
             self.model.to(self.dtype)
             without_chance(self.model)
             yield fused
@@ -318,9 +401,25 @@ class MeasuringBench(Bench):
         """The first op of `tree`, without lanes, whose value is not what `alone` has there."""
         return relation_departure(self, tree, alone)
 
+    def relation_place(self, block: Block, tree: Node, alone: Node) -> Departure | None:
+        """`relation_departure`; of a block that is made an adapter, the function that makes it."""
+        departure = self.relation_departure(tree, alone)
+        if departure is None or not isinstance(self.library, HasHistories):
+            return departure
+        site = site_of(self.library.code_of(self.model, Step(block.kind), departure.module))
+        return departure if site is None else replace(departure, site=site, key=None, op=block.kind)
+
     def init_cause(self) -> InitCause | None:
         """The first op that departs from the bare model, and why; None where all matched ones agree."""
         return init_cause(self)
+
+    def preparing_function(self) -> Departure | None:
+        """Of a model that wraps another one: its function that prepares each step of decoding."""
+        if self.library.base(self.model) is self.model:
+            return None
+        method = getattr(type(self.model), TRANSFORMERS.preparing_method, None)
+        site = site_of(getattr(method, "__code__", None))
+        return None if site is None else Departure(0, "", site, "generate", 0.0)
 
     def writing_line(self, name: str) -> Departure | None:
         """Where an input is first written to."""

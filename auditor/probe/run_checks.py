@@ -15,7 +15,7 @@ from ..request.job import Job
 from ..trace.recorder import Recorder
 from ..trace.records import Failure, Record, Site
 from ..trace.runs import recorded_run
-from .bench import Bench
+from .bench import Bench, NotSetUp
 from .measuring_bench import MeasuringBench
 from .own_dtype import is_other, own_failure
 from .value_check import NotApplicable, Unanswered, ValueCheck, all_checks
@@ -34,6 +34,8 @@ def probe(job: Job, tell: Callable[[ProbeFacts], None] | None = None) -> ProbeFa
     settle()
     try:
         bench = MeasuringBench(job)
+    except NotSetUp as error:
+        return ProbeFacts(setup_failure=error.failure)
     except Unanswered as reason:
         return ProbeFacts(unanswered={"values": str(reason)})
     return examined(bench, tell)

@@ -32,7 +32,7 @@ class WrongPart(NamedTuple):
 def wrong_parts(bench: Bench, tree: Node, split: Block) -> list[WrongPart]:
     """The first part that is wrong, in the first layer where one is."""
     watch = _Watch(bench.tolerance, tree, split)
-    with bench.library.composing(bench.model, watch):
+    with bench.tries_blocks().composing(bench.model, watch):
         ran = bench.run(tree)
     if ran.failure is not None:
         bench.leave_open(bench.stopped(tree, ran))

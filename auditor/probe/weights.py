@@ -36,8 +36,10 @@ def _base_values(name: str, parameter: torch.Tensor, generator: torch.Generator)
     return parameter.detach() * 0 + 1 + 0.1 * noise
 
 
-def randomise_adapter(parameters: Iterable[tuple[str, Any]], seed: int) -> None:
-    """Move one adapter's parameters away from where they are, by an amount of their own scale."""
+def randomise_adapter(
+    parameters: Iterable[tuple[str, Any]], seed: int, deviation: float | None = None
+) -> None:
+    """Move one adapter's parameters away, by an amount of their own scale or a given one."""
     generator = torch.Generator().manual_seed(10_000 + seed)
     with torch.no_grad():
         for name, parameter in parameters:
@@ -45,8 +47,12 @@ def randomise_adapter(parameters: Iterable[tuple[str, Any]], seed: int) -> None:
             if "parametrizations" in name.split("."):
                 # orthogonal maps are kept as Householder vectors, with signs on the diagonal
                 noise.diagonal(dim1=-2, dim2=-1).zero_()
-            scale = ADAPTER_NOISE / math.sqrt(parameter.shape[-1]) if parameter.dim() >= 2 else ADAPTER_NOISE
+            scale = _by_fan_in(parameter) if deviation is None else deviation
             parameter.add_((noise * scale).to(parameter.dtype))
+
+
+def _by_fan_in(parameter: torch.Tensor) -> float:
+    return ADAPTER_NOISE / math.sqrt(parameter.shape[-1]) if parameter.dim() >= 2 else ADAPTER_NOISE
 
 
 @contextmanager

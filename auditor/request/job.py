@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from ..library.find_library import library_named
-from ..library.library import Library
+from ..library.find_library import library_named, library_names
+from ..library.library import HasHistories, Library
 from ..schema.audit_options import AuditOptions
-from ..schema.composition import Block, adapter_names, lane_count
+from ..schema.composition import Block, adapter_names, lane_count, walk
 from ..schema.composition_parser import parse
+from ..schema.history import Step, parse_history
 from ..schema.saved_setup import read_setup
 from ..schema.spec import AuditSpec
 from .model_source import ModelSource, resolve
@@ -43,21 +44,28 @@ class Job:
         library: Library | None = None,
     ) -> Job:
         """The job of a spec. Raises ComposeError, or UsageError for a set-up or library that is not there."""
-        tree = written(spec.compose)
+        library = library or library_named(spec.library)
+        tree = _in_its_blocks(written(spec.compose), library)
         return cls(
             spec,
             filled(tree, spec.batch, spec.seq_len),
             rows_of(spec, tree),
             tokens_of(spec, tree),
             source,
-            library or library_named(spec.library),
+            library,
             options or AuditOptions(),
         )
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """All adapters, each once, in the order of the text."""
-        return adapter_names(self.tree)
+        """All adapters, each once, in the order of the text; behind them those of the history only."""
+        others = self.spec.adapters if self.history else ()
+        return tuple(dict.fromkeys((*adapter_names(self.tree), *others)))
+
+    @cached_property
+    def history(self) -> tuple[Step, ...]:
+        """What happens after the composition was made active. Raises UsageError for what is no step."""
+        return parse_history(self.spec.history)
 
     @cached_property
     def lanes(self) -> int:
@@ -109,6 +117,21 @@ def written(compose: str) -> Block:
     return read_setup(Path(compose)) if _is_path(compose) else parse(compose)
 
 
+def _in_its_blocks(written: Block, library: Library) -> Block:
+    """The composition, if all its blocks are the library's; one adapter alone as the library has it."""
+    if written.kind not in library.blocks and len(written.children) == 1 and written.kind == "stack":
+        return replace(written, kind=library.alone)
+    for block in walk(written):
+        if block.kind not in library.blocks:
+            others = [n for n in library_names() if block.kind in library_named(n).blocks]
+            raise UsageError(
+                f"{block.kind} is no block of {library.package}",
+                why=f"it is one of {', '.join(others)}" if others else "",
+                do=f"use --library {others[0]}" if others else f"known: {', '.join(library.blocks)}",
+            )
+    return written
+
+
 def _is_path(compose: str) -> bool:
     try:
         return compose.endswith(".json") or Path(compose).is_dir()
@@ -121,6 +144,16 @@ def _check(job: Job) -> None:
     for what, size in (("rows", job.rows), ("tokens", job.tokens)):
         if size < 1:
             raise UsageError(f"{spec.compose} leaves no {what}", why="all its sizes are 0")
+    if spec.skip_layers and not job.library.skips_layers:
+        raise UsageError(
+            f"{job.library.package} has no layers to skip",
+            why="a composition is active in all layers that its adapters are in",
+            do="leave layers out of the adapters' configurations",
+        )
+    if job.history and not isinstance(job.library, HasHistories):
+        raise UsageError(f"histories of {job.library.package} are not audited", do="use --library peft")
+    if not job.names:
+        raise UsageError(f"{spec.compose} names no adapter", do="write for example mixed(a,__base__)")
     for option, given in (("--adapter", spec.adapters), ("--head", spec.heads)):
         for name in given:
             if name not in job.names:

@@ -11,7 +11,7 @@ from ..errors import UsageError
 from ..library.find_library import library_of
 from ..library.library import Library
 from ..schema.audit_options import AuditOptions
-from ..schema.composition import Node, adapter_names, as_block
+from ..schema.composition import Block, Node, adapter_names, as_block
 from ..schema.spec import AuditSpec
 from .given_inputs import checked_inputs, sizes_of
 from .job import Job
@@ -31,7 +31,8 @@ def job_of_model(model: Any, inputs: Any, chosen: Mapping[str, Any]) -> Job:
     """
     library = _checked(model)
     options, fields = _sorted_out(chosen)
-    tree = _tree(library, model, fields.pop("compose", None))
+    told = library.told_in(inputs) if isinstance(inputs, Mapping) else None
+    tree = _tree(library, model, fields.pop("compose", told))
     fields |= {"model": type(model).__name__, "compose": str(as_block(tree))}
     if getattr(model, "is_gradient_checkpointing", False):
         fields.setdefault("gradient_checkpointing", True)
@@ -40,7 +41,8 @@ def job_of_model(model: Any, inputs: Any, chosen: Mapping[str, Any]) -> Job:
         fields.setdefault("skip_layers", list(skipped))
     given = None
     if inputs is not None:
-        given = checked_inputs(model, _with_row_axis(library, model, inputs))
+        untold = _untold(inputs, library.call_arguments(told))
+        given = checked_inputs(model, _with_row_axis(library, model, untold))
         fields |= sizes_of(model, given, fields)
     fields["adapters"] = dict(_described(library, model, tree))
     cast = fields.get("dtype")
@@ -88,6 +90,11 @@ def _checked(model: Any) -> Library:
 def is_compiled(model: Any) -> bool:
     """Whether `torch.compile(model)` made it, or `model.compile()` was called."""
     return hasattr(model, "_orig_mod") or getattr(model, "_compiled_call_impl", None) is not None
+
+
+def _untold(inputs: Any, told: Mapping[str, Any]) -> Any:
+    """The inputs without what tells the composition."""
+    return {name: value for name, value in inputs.items() if name not in told} if told else inputs
 
 
 def is_large(model: Any) -> bool:
@@ -144,6 +151,8 @@ def _tree(library: Library, model: Any, compose: Any) -> Node:
 
     if isinstance(compose, str):
         tree: Node = written(compose)
+    elif isinstance(compose, Block):
+        tree = compose
     else:
         block = library.active(model) if compose is None else compose
         if block is None:
@@ -164,7 +173,7 @@ def _tree(library: Library, model: Any, compose: Any) -> Node:
 def _nothing_active() -> UsageError:
     return UsageError(
         "the model has no active adapters",
-        do="call adapters.init(model), add adapters and set model.active_adapters first",
+        do="add adapters with adapters or peft and make them active first",
     )
 
 

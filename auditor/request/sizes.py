@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..errors import UsageError
-from ..schema.composition import Block, Node, lane_count, walk
+from ..schema.composition import BY_ROWS, DIVIDED, Block, Node, lane_count, walk
 from ..schema.spec import AuditSpec
 
 DEFAULT_TOKENS = 7
@@ -17,9 +17,9 @@ def rows_of(spec: AuditSpec, written: Block) -> int:
     """B, the caller's batch size: as asked, the sum of the batch sizes, or one that is no multiple of N."""
     if spec.batch is not None:
         return spec.batch
-    if written.kind == "batchsplit" and written.numbers:
+    if written.kind in BY_ROWS and written.numbers:
         return int(sum(written.numbers))
-    parts = [len(b.children) for b in walk(written) if b.kind in ("batchsplit", "multitask")]
+    parts = [len(b.children) for b in walk(written) if b.kind in DIVIDED]
     minimum, lanes = max([SMALLEST_ROWS, *parts]), lane_count(written)
     return next(b for b in range(minimum, minimum + 3) if lanes == 1 or b % lanes)
 
@@ -38,9 +38,9 @@ def filled(tree: Block, rows: int | None, tokens: int | None) -> Block:
 
     `rows` and `tokens` are those that were asked for; None leaves each block its own default.
     """
-    total = rows if tree.kind == "batchsplit" else tokens if tree.kind == "split" else None
-    if tree.kind in ("batchsplit", "split") and tree.numbers is None:
-        fallback = max(SMALLEST_ROWS, len(tree.children)) if tree.kind == "batchsplit" else DEFAULT_TOKENS
+    total = rows if tree.kind in BY_ROWS else tokens if tree.kind == "split" else None
+    if tree.kind in {*BY_ROWS, "split"} and tree.numbers is None:
+        fallback = max(SMALLEST_ROWS, len(tree.children)) if tree.kind in BY_ROWS else DEFAULT_TOKENS
         tree = replace(tree, numbers=_shares(total or fallback, len(tree.children)))
     return replace(tree, children=_filled_children(tree, rows, tokens))
 
@@ -50,7 +50,7 @@ def check_sizes_fit(tree: Block, rows: int, tokens: int) -> None:
 
     Only for a person at the command line: in `batch` the same misfit is a `refused` verdict.
     """
-    if tree.kind == "batchsplit" and tree.numbers and sum(tree.numbers) != rows:
+    if tree.kind in BY_ROWS and tree.numbers and sum(tree.numbers) != rows:
         raise UsageError(
             f"batch sizes {_sum(tree.numbers)} do not fit the batch of {rows}",
             do=f"use --batch {int(sum(tree.numbers))} or sizes that sum to {rows}",
@@ -69,7 +69,7 @@ def _sum(numbers: tuple[float, ...]) -> str:
 def _filled_children(tree: Block, rows: int | None, tokens: int | None) -> tuple[Node, ...]:
     def sizes(index: int) -> tuple[int | None, int | None]:
         own = int(tree.numbers[index]) if tree.numbers else None
-        return (own if tree.kind == "batchsplit" else rows), (own if tree.kind == "split" else tokens)
+        return (own if tree.kind in BY_ROWS else rows), (own if tree.kind == "split" else tokens)
 
     return tuple(c if isinstance(c, str) else filled(c, *sizes(i)) for i, c in enumerate(tree.children))
 

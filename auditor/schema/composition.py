@@ -7,25 +7,55 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-KINDS: Mapping[str, str] = {
-    "parallel": "Parallel",
-    "batchsplit": "BatchSplit",
-    "average": "Average",
-    "stack": "Stack",
-    "split": "Split",
-    "fuse": "Fuse",
-    "multitask": "MultiTask",
+KINDS = (
+    "parallel",
+    "batchsplit",
+    "average",
+    "stack",
+    "split",
+    "fuse",
+    "multitask",
+    "mixed",
+    "active",
+    "weighted",
+)
+"""All kinds of blocks. Each library says which are its own (`Library.blocks`)."""
+
+NUMBERED: Mapping[str, str] = {
+    "batchsplit": "batch_sizes",
+    "split": "splits",
+    "average": "weights",
+    "mixed": "counts",
+    "weighted": "weights",
 }
-"""Our kind -> class name in `adapters.composition`."""
+"""Kinds that take numbers -> what they are, for `adapters` the keyword of the library's block."""
+SIGNED = frozenset({"average", "weighted"})
+"""Kinds whose numbers may be negative, or no whole ones."""
+BY_ROWS = frozenset({"batchsplit", "mixed"})
+"""Kinds whose numbers are rows of the batch for each child."""
+DIVIDED = BY_ROWS | {"multitask"}
+"""Kinds that give each row to one child."""
 
-NUMBERED: Mapping[str, str] = {"batchsplit": "batch_sizes", "split": "splits", "average": "weights"}
-"""Kinds that take numbers -> keyword of the library's block."""
-
+Value: TypeAlias = "str | bool | float"
 OPTIONS: Mapping[str, Mapping[str, type]] = {
     "fuse": {"name": str, "config": str},
     "average": {"normalize_weights": bool},
+    "weighted": {
+        "combination_type": str,
+        "density": float,
+        "majority_sign_method": str,
+        "svd_clamp": float,
+        "svd_driver": str,
+        "svd_full_matrices": bool,
+        "svd_rank": float,
+    },
 }
 """Kinds that take options -> option -> its type. `config` is that of the fusion layers (`static`)."""
+UNNAMED: Mapping[str, str] = {"weighted": "combination_type"}
+"""Kinds -> the option whose name may be left out."""
+
+BASE = "__base__"
+"""In `mixed`, rows without an adapter; the name of no adapter."""
 
 MAX_COUNT = 256
 MAX_DEPTH = 32
@@ -35,29 +65,35 @@ Node: TypeAlias = "str | Block"
 
 @dataclass(frozen=True)
 class Block:
-    """One composition block; `numbers` are batch sizes, split lengths or weights of the children."""
+    """One composition block; `numbers` are rows, split lengths or weights of the children."""
 
     kind: str
     children: tuple[Node, ...]
     numbers: tuple[float, ...] | None = None
-    options: tuple[tuple[str, str | bool], ...] = ()
+    options: tuple[tuple[str, Value], ...] = ()
     """Options that differ from the library's defaults, sorted by name."""
 
     def __str__(self) -> str:
         inner = ",".join(quoted(c) if isinstance(c, str) else str(c) for c in self.children)
         if self.numbers is not None:
-            inner += ";" + ",".join(f"{n:g}" if float(f"{n:g}") == n else repr(n) for n in self.numbers)
+            inner += ";" + ",".join(map(_shortest, self.numbers))
         if self.options:
             inner += ";" + ",".join(f"{name}={_written(value)}" for name, value in self.options)
         return f"{self.kind}({inner})"
 
-    def option(self, name: str) -> str | bool | None:
+    def option(self, name: str) -> Value | None:
         """The value of an option; None where the library's default holds."""
         return dict(self.options).get(name)
 
 
-def _written(value: str | bool) -> str:
-    return str(value).lower() if isinstance(value, bool) else quoted(value)
+def _written(value: Value) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return quoted(value) if isinstance(value, str) else _shortest(value)
+
+
+def _shortest(number: float) -> str:
+    return f"{number:g}" if float(f"{number:g}") == number else repr(number)
 
 
 def walk(node: Node) -> Iterator[Block]:
@@ -71,7 +107,7 @@ def walk(node: Node) -> Iterator[Block]:
 def adapter_names(node: Node) -> tuple[str, ...]:
     """Names of all adapters, each once, in the order of the text."""
     if isinstance(node, str):
-        return (node,)
+        return () if node == BASE else (node,)
     return tuple(dict.fromkeys(name for child in node.children for name in adapter_names(child)))
 
 
@@ -139,9 +175,9 @@ def replaced(tree: Node, old: Node, new: Node) -> Node:
 
 
 def unnested(tree: Node) -> Node:
-    """The tree with every block of one child replaced by that child; a Fuse of one is more than its child."""
+    """The tree with every block of one child replaced by it; a Fuse or combination of one is more."""
     if isinstance(tree, str):
         return tree
     children = tuple(unnested(child) for child in tree.children)
-    alone = len(children) == 1 and tree.kind != "fuse"
+    alone = len(children) == 1 and tree.kind not in ("fuse", "weighted")
     return children[0] if alone else with_children(tree, children)

@@ -4,12 +4,15 @@ Grammar (whitespace is free)::
 
     expr   := name | block | kind ":" count
     block  := kind "(" expr ("," expr)* (";" item ("," item)*)* ")"
-    item   := number | option "=" (name | "true" | "false")
-    kind   := parallel | batchsplit | average | stack | split | fuse | multitask
+    item   := number | option "=" (name | number | "true" | "false") | name
+    kind   := parallel | batchsplit | average | stack | split | fuse | multitask  (of adapters)
+            | mixed | active | weighted                                           (of peft)
     name   := [A-Za-z0-9_.+-]+ | '"' any characters '"'
 
-Numbers belong to `batchsplit` (rows per child), `split` (tokens per child) and `average` (weights, also
-negative ones), options to `fuse` (`name`, `config` of the fusion layers) and `average` (`normalize_weights`).
+Numbers belong to `batchsplit` and `mixed` (rows per child), `split` (tokens per child), `average` and
+`weighted` (weights, also negative ones); options to `fuse` (`name`, `config` of the fusion layers), `average`
+(`normalize_weights`) and `weighted` (those of `add_weighted_adapter`; a lone name is its combination type).
+In `mixed`, `__base__` stands for rows without an adapter.
 """
 
 from __future__ import annotations
@@ -20,21 +23,25 @@ from typing import TypeAlias
 
 from ..errors import UsageError
 from .composition import (
+    BASE,
     KINDS,
     MAX_COUNT,
     MAX_DEPTH,
     NAME,
     NUMBERED,
     OPTIONS,
+    SIGNED,
+    UNNAMED,
     Block,
     Node,
+    Value,
     as_block,
     default_names,
 )
 
 _NUMBER = re.compile(r"(-)?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _OPTION = re.compile(r"([A-Za-z_]+)\s*=\s*")
-BlockOptions: TypeAlias = "tuple[tuple[str, str | bool], ...]"
+BlockOptions: TypeAlias = "tuple[tuple[str, Value], ...]"
 
 
 class ComposeError(UsageError):
@@ -80,13 +87,16 @@ class _Parser:
         self.space()
         return self.text[self.at : self.at + 1]
 
-    def expression(self, depth: int) -> Node:
+    def expression(self, depth: int, inside: str = "") -> Node:
         if depth > MAX_DEPTH:
             raise self.error(f"nested deeper than {MAX_DEPTH} blocks")
-        if self.peek() == '"':
-            return self.quoted()
+        is_quoted = self.peek() == '"'
         start = self.at
-        name = self.name()
+        name = self.quoted() if is_quoted else self.name()
+        if name == BASE and inside != "mixed":
+            raise self.error(f"{BASE} is no adapter", do="it stands for rows without one, in mixed", at=start)
+        if is_quoted:
+            return name
         following = self.peek()
         if following == "(":
             return self.block(self.kind(name, start), depth)
@@ -156,11 +166,11 @@ class _Parser:
         self.at += 1
         if self.peek() == ")":
             raise self.error(f"{kind} has no adapters", do=f"write for example {kind}(a,b)")
-        children = [self.expression(depth + 1)]
+        children = [self.expression(depth + 1, kind)]
         while self.peek() == ",":
             self.at += 1
             self.space()
-            children.append(self.expression(depth + 1))
+            children.append(self.expression(depth + 1, kind))
         numbers, options = self.items(kind, len(children))
         if self.peek() != ")":
             raise self.error(
@@ -173,16 +183,18 @@ class _Parser:
         """What stands behind the children: numbers, options, or both."""
         start = self.at
         numbers: list[float] = []
-        options: dict[str, str | bool] = {}
+        options: dict[str, Value] = {}
         while self.peek() in (";", ",") and self.peek():
             self.at += 1
             self.space()
             named = _OPTION.match(self.text, self.at)
-            if named is None:
-                numbers.append(self.number(kind))
-            else:
+            if named is not None:
                 name = self.option_name(kind, named)
                 options[name] = self.option_value(kind, name)
+            elif kind in UNNAMED and self.peek().isalpha():
+                options[UNNAMED[kind]] = self.name()
+            else:
+                numbers.append(self.number(kind))
         if numbers and len(numbers) != children:
             raise self.error(f"{children} children but {len(numbers)} {NUMBERED[kind]}", at=start)
         return tuple(numbers) or None, tuple(sorted(options.items()))
@@ -193,7 +205,7 @@ class _Parser:
         match = _NUMBER.match(self.text, self.at)
         if match is None:
             raise self.error("expected a number")
-        if kind != "average" and (match.group(1) or match.group(2)):
+        if kind not in SIGNED and (match.group(1) or match.group(2)):
             raise self.error(f"{NUMBERED[kind]} are whole numbers of at least 0")
         self.at = match.end()
         return float(match.group())
@@ -207,10 +219,16 @@ class _Parser:
         self.at = named.end()
         return name
 
-    def option_value(self, kind: str, name: str) -> str | bool:
+    def option_value(self, kind: str, name: str) -> Value:
         self.space()
         if OPTIONS[kind][name] is str:
             return self.quoted() if self.peek() == '"' else self.name()
+        if OPTIONS[kind][name] is float:
+            match = _NUMBER.match(self.text, self.at)
+            if match is None:
+                raise self.error(f"{name} is a number")
+            self.at = match.end()
+            return float(match.group())
         start, text = self.at, self.name().lower()
         if text not in ("true", "false"):
             raise self.error(f"{name} is true or false", at=start)

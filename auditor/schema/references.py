@@ -1,9 +1,9 @@
 """What each row of a composition's output should be: the reference compositions, row by row.
 
-Lane i of a Parallel is its i-th child alone; the rows of a BatchSplit or MultiTask part are that child
-alone on these rows; each with the prediction head that serves these rows, where there are several.
-Average, Fuse and Split stay inside the references: they have no row-wise reference and are held to the
-neutrality relations instead.
+Lane i of a Parallel is its i-th child alone; the rows of a part of a BatchSplit, a MultiTask or a mixed batch
+are that child alone on these rows; each with the prediction head that serves these rows, where there are
+several. Average, Fuse and Split stay inside the references: they have no row-wise reference and are held to
+the neutrality relations instead.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .composition import Node, lane_count, lane_reference, with_children
+from .composition import BY_ROWS, Node, lane_count, lane_reference, with_children
 from .heads import Heads, ServedRows, served_rows
 
 
@@ -61,7 +61,7 @@ def row_tree(node: Node, position: int, task: int) -> Node:
         return node
     if node.kind == "multitask":
         return row_tree(node.children[min(task, len(node.children) - 1)], position, task)
-    if node.kind == "batchsplit" and node.numbers:
+    if node.kind in BY_ROWS and node.numbers:
         start = 0
         for child, size in zip(node.children, node.numbers, strict=True):
             if position < start + size:

@@ -145,6 +145,7 @@ class Environment(_Model):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     adapters: str = ""
+    peft: str = ""
     transformers: str = ""
     torch: str = ""
     python: str = ""

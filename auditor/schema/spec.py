@@ -40,6 +40,8 @@ class AuditSpec(BaseModel):
     compose: str
     library: str | None = None
     """The adapter library; None for the one that is audited when nobody says."""
+    history: tuple[str, ...] = ()
+    """What happens to the adapters after they were made active, see `schema.history`."""
     adapter: str | None = None
     adapters: dict[str, str] = Field(default_factory=dict)
     batch: Annotated[int, Field(ge=1, le=4096)] | None = None
@@ -80,7 +82,8 @@ class AuditSpec(BaseModel):
 
     def plain(self) -> dict[str, Any]:
         """The spec as plain data, without the fields that were left out."""
-        return self.model_dump(mode="json", exclude_none=True)
+        left_out = set() if self.history else {"history"}
+        return self.model_dump(mode="json", exclude_none=True, exclude=left_out)
 
 
 def _first_problem(error: ValidationError, model: type[BaseModel]) -> str:

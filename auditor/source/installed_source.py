@@ -40,9 +40,9 @@ def dict_literal(file: Path, name: str) -> ast.Dict | None:
     except (OSError, UnicodeDecodeError, SyntaxError):
         return None
     for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
-            targets = [t.id for t in node.targets if isinstance(t, ast.Name)]
-            if name in targets:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Dict):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if name in [target.id for target in targets if isinstance(target, ast.Name)]:
                 return node.value
     return None
 

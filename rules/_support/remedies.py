@@ -8,7 +8,7 @@ from adapter_audit.auditor.probe.checks.block_neutrality import RelationGap
 from adapter_audit.auditor.probe.checks.cache_parity import CacheGap
 from adapter_audit.auditor.probe.checks.init_parity import InitChange
 from adapter_audit.auditor.probe.checks.split_parts import SplitGap
-from adapter_audit.auditor.schema.composition import walk
+from adapter_audit.auditor.schema.composition import DIVIDED, walk
 from adapter_audit.auditor.schema.references import references
 from adapter_audit.auditor.schema.result import Fix
 
@@ -17,12 +17,12 @@ ABOUT_ALONE = (InitChange, CacheGap, AttentionGap, RelationGap, SplitGap)
 
 
 def one_by_one(facts: Facts) -> tuple[Fix, ...]:
-    """Instead of a Parallel or BatchSplit: every lane or part alone, which gives the same rows.
+    """Instead of a Parallel, a BatchSplit or a mixed batch: every lane or part alone, for the same rows.
 
     Empty for other compositions, and where an adapter alone stops, too. It is verified when the probe ran
     each of them to its end and found nothing wrong with it.
     """
-    divided = {b.kind for b in walk(facts.tree)} & {"parallel", "batchsplit", "multitask"}
+    divided = {b.kind for b in walk(facts.tree)} & {"parallel", *DIVIDED}
     if not divided or "multitask" in divided:
         return ()
     parts = references(facts.tree, facts.axes.rows)

@@ -80,7 +80,7 @@ def test_such_a_fuse_is_audited(text: str) -> None:
     ("text", "words"),
     [
         ("fuse(a,b;names=x)", "fuse has no option 'names'; known: name, config"),
-        ("parallel(a,b;name=x)", "parallel has no option 'name'; only fuse, average take options"),
+        ("parallel(a,b;name=x)", "parallel has no option 'name'; only fuse, average, weighted take options"),
         ("average(a,b;normalize_weights=no)", "normalize_weights is true or false"),
         ("split(a,b;-1,8)", "splits are whole numbers of at least 0"),
         ("batchsplit(a,b;1.5,2)", "batch_sizes are whole numbers of at least 0"),

@@ -34,12 +34,12 @@ def audited(model: str, **fields: Any) -> AuditResult:
 
 
 def test_the_library_is_found_by_its_entry_point() -> None:
-    assert library_names() == ("adapters", "fakelib")
+    assert library_names() == ("adapters", "fakelib", "peft")
     assert library_named("fakelib").package == "fakelib"
 
 
 def test_an_unknown_library_is_one_line() -> None:
-    with pytest.raises(UsageError, match="unknown adapter library 'fakelb'; known: adapters, fakelib"):
+    with pytest.raises(UsageError, match="unknown adapter library 'fakelb'; known: adapters, fakelib, peft"):
         library_named("fakelb")
 
 
@@ -60,9 +60,9 @@ def test_swapped_lanes_are_found_at_their_line() -> None:
 
 
 def test_what_the_library_refuses_is_refused() -> None:
-    result = audited("healthy", compose="average(a,b)")
+    result = audited("healthy", compose="stack(a,b)")
     assert result.verdict == "refused"
-    assert "fakelib cannot run average(a,b)" in result.summary
+    assert "fakelib runs one adapter for a row" in result.summary
 
 
 def test_a_model_in_hand_is_known_by_its_library() -> None:

@@ -9,7 +9,7 @@ from adapters.methods.lora import LoRALinear
 from adapters.methods.prefix_tuning import PrefixTuningLayer
 
 from adapter_audit.auditor.library.adapters import LIBRARY
-from adapter_audit.auditor.schema.composition import KINDS
+from adapter_audit.auditor.library.adapters.block_names import BLOCKS
 
 
 @pytest.mark.parametrize(
@@ -30,10 +30,10 @@ def test_unions_support_what_all_their_parts_do() -> None:
 
 
 def test_nestings_and_types_are_those_of_the_library() -> None:
-    for kind, name in KINDS.items():
+    for kind, name in BLOCKS.items():
         outer = getattr(composition, name)
         allowed = composition.ALLOWED_NESTINGS[outer]
-        for inner, inner_name in KINDS.items():
+        for inner, inner_name in BLOCKS.items():
             assert LIBRARY.tables.nests(kind, inner) == (getattr(composition, inner_name) in allowed)
         for model_type in ("bert", "clip", "of-mine"):
             types = composition.SUPPORTED_MODELS.get(outer, [model_type])

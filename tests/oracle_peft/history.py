@@ -85,8 +85,10 @@ def _unmerge(state: State, inside: str) -> None:
 
 
 def _set(state: State, inside: str) -> None:
+    """A mixed batch is told in each call: what was set does not matter to it."""
     subject.activate(state.model, _names(inside), state.spec)
-    state._all(_names(inside))
+    if not state.composition.rows():
+        state._all(_names(inside))
 
 
 def _delete(state: State, inside: str) -> None:
@@ -133,7 +135,7 @@ def _save_load(state: State, inside: str) -> None:
     order = _names(inside) or names
     state.model = subject.load(state.spec, {n: places[n] for n in order})
     if state.composition.kind == "active":
-        subject.activate(state.model, state.composition.names, state.spec)
+        subject.activate(state.model, state.rows[0] or state.composition.names, state.spec)
 
 
 def _hot_swap(state: State, inside: str) -> None:

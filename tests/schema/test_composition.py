@@ -47,7 +47,7 @@ def test_space_is_free(tree: Block, data: st.DataObject) -> None:
     assert parse("".join(parts)) == tree
 
 
-@given(trees())
+@given(trees(kinds=tuple(LIBRARY.blocks)))
 def test_library_round_trip(tree: Block) -> None:
     """Into blocks of `adapters.composition` and back, and over their saved form."""
     backend = LIBRARY

@@ -1,4 +1,4 @@
-"""Which adapters a file of the library is about: those whose configuration it looks up."""
+"""Which adapters a file of the library is about."""
 
 from __future__ import annotations
 
@@ -24,6 +24,29 @@ def method_files() -> tuple[str, ...]:
     root = Path(start).parent if start else None
     paths = (root / "methods").glob("*.py") if root else ()
     return tuple(sorted(p.relative_to(root.parent).as_posix() for p in paths if root))
+
+
+def adapters_of(facts: Facts, module: Module) -> frozenset[str]:
+    """Adapters that a file is about: those it looks up, or those whose configuration lies in its folder.
+
+    All of them, where a library keeps each method in a folder of its own and the file is in none of them.
+    """
+    if facts.library.package == ADAPTERS.package:
+        return adapters_read_by(facts, module)
+    folders = {name: _folder(facts.library, method) for name, method in facts.methods.items()}
+    own = module.file.rpartition("/")[0]
+    if _above(own) not in {_above(folder) for folder in folders.values()}:
+        return frozenset(facts.names)
+    return frozenset(name for name in facts.names if folders.get(name, own) == own)
+
+
+def _above(folder: str) -> str:
+    return folder.rpartition("/")[0]
+
+
+def _folder(library: Library, config: str) -> str:
+    """Where the class of a configuration lies."""
+    return type(library.configuration(config)).__module__.replace(".", "/").rpartition("/")[0]
 
 
 def adapters_read_by(facts: Facts, module: Module) -> frozenset[str]:

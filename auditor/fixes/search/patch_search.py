@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ...request.job import Job
-from ...schema.composition import walk
+from ...schema.composition import BY_ROWS, DIVIDED, walk
 from ...schema.result import Finding, Severity, Verdict
 from ..patch.family import SourceEdit
 from ..patch.patch_state import Patch, applied, files_of, unlikely
@@ -168,9 +168,9 @@ def other_sizes(job: Job) -> Iterator[Job]:
     """
     spec, tree = job.spec, job.tree
     padded = {"mask": "right"} if spec.mask == "full" and "decoder_attention_mask" in spec.inputs else {}
-    divided = [b for b in walk(tree) if b.kind in ("batchsplit", "multitask")]
+    divided = [b for b in walk(tree) if b.kind in DIVIDED]
     if divided:
-        if divided == [tree] and tree.kind == "batchsplit" and tree.numbers:
+        if divided == [tree] and tree.kind in BY_ROWS and tree.numbers:
             larger = replace(tree, numbers=(tree.numbers[0] + 1, *tree.numbers[1:]))
             yield job.changed(compose=str(larger), batch=int(sum(larger.numbers or ())), **padded)
         return

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Sequence
 from itertools import islice
 
+from ...library.adapters.adapters_library import AdaptersLibrary
 from ...request.job import Job
 from ...schema.composition import as_block
 from ...schema.result import AuditResult, Finding, Fix, Invariant
@@ -23,7 +24,12 @@ PLAIN = "seq_bn"
 
 
 def set_up_fix(job: Job, findings: Sequence[Finding] = ()) -> Fix | None:
-    """The first set-up whose audits all find the wanted results; None when there is none."""
+    """The first set-up whose audits all find the wanted results; None when there is none.
+
+    Candidates are blocks, methods and calls of `adapters`: there are none for other libraries.
+    """
+    if not isinstance(job.library, AdaptersLibrary):
+        return None
     if not any(f.invariant is Invariant.INIT_PARITY and f.status == "open" for f in findings):
         with contextlib.suppress(_InitChanges):  # where the set-up fails, the audit could not say so
             return _first(job, None, look_at_init=True)

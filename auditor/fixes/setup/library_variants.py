@@ -40,13 +40,14 @@ class NamedTraining(AdaptersLibrary):
 class ZeroAdded(AdaptersLibrary):
     """Sets parameters to zero that `adapters.init` adds to the model's own modules."""
 
-    def prepare(self, model: Any) -> None:
+    def prepare(self, model: Any) -> Any:
         """Fresh parameters of wrapped modules are not those of the checkpoint."""
         own = {name for name, _ in model.named_parameters()}
         super().prepare(model)
         for name, parameter in model.named_parameters():
             if name not in own:
                 parameter.data.zero_()
+        return model
 
 
 class NoCache(AdaptersLibrary):

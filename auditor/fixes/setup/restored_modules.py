@@ -51,12 +51,13 @@ def put_below(code: str) -> str:
 class Restored(AdaptersLibrary):
     """Adds the adapter after `adapters.init` and puts it below every composition."""
 
-    def prepare(self, model: Any) -> None:
+    def prepare(self, model: Any) -> Any:
         """Raises LibraryRefusal when nothing was taken out, or nothing that such an adapter could be."""
         own = {name: p.detach().clone() for name, p in model.named_parameters()}
         super().prepare(model)
         if ORIGINAL not in model.adapters_config:
             _put_back(model, own)
+        return model
 
     def activate(self, model: Any, tree: Node | None, skip_layers: tuple[int, ...] | None = None) -> None:
         """The adapter alone where no adapter is asked for."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ...library.adapters.pasted_code import python
 from ...request.job import Job
-from ...schema.composition import Block, Node, adapter_names, as_block, walk
+from ...schema.composition import DIVIDED, Block, Node, adapter_names, as_block, walk
 from ...schema.references import references
 from .setup_change import ACTIVATE, ADD, LOAD, RUN, SetUp, Step, active_code
 
@@ -102,7 +102,7 @@ def one_by_one(job: Job, *, times: bool = False) -> Iterator[SetUp]:
 
 def one_row(job: Job) -> Iterator[SetUp]:
     """A loop over the rows, as they are or cut to their own length."""
-    if any(b.kind in ("batchsplit", "multitask") for b in walk(job.tree)):
+    if any(b.kind in DIVIDED for b in walk(job.tree)):
         return
     run = "model.generate" if job.spec.mode in ("generate", "beam") else "model"
     if job.rows > 1:

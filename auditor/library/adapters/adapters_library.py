@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ...errors import LibraryRefusal
-from ...schema.composition import KINDS, NUMBERED, Block, Node, adapter_names, walk
+from ...schema.composition import NUMBERED, Block, Node, adapter_names, walk
 from ...schema.references import Reference
 from ...schema.result import Activity
 from ...source.package_source import PackageSource
 from .adapters_source import SOURCE
+from .block_names import BLOCKS
 from .experiments import AdapterExperiments
 from .flexible_heads import AdaptersHeads
 from .method_check import check_config
@@ -43,7 +44,11 @@ class AdaptersLibrary(AdapterExperiments):
         "adapters": ">=0.2,<2",
     }
     extra: ClassVar[str] = "models"
-    blocks: ClassVar[Mapping[str, str]] = KINDS
+    blocks: ClassVar[Mapping[str, str]] = BLOCKS
+    alone: ClassVar[str] = "stack"
+    skips_layers: ClassVar[bool] = True
+    changes_classes: ClassVar[bool] = True
+    single_precision: ClassVar[bool] = False
     default_config: ClassVar[str] = "lora"
     adds_in_parts: ClassVar[bool] = True
     generates_with_cache: ClassVar[bool] = True
@@ -90,14 +95,27 @@ class AdaptersLibrary(AdapterExperiments):
         """Whether a configuration treats some layers otherwise than others, by their numbers."""
         return _picks_layers(self.configuration(config).to_dict())
 
-    def prepare(self, model: Any) -> None:
+    def prepare(self, model: Any) -> Any:
         """`adapters.init`, unless the model has adapters already."""
         import adapters
 
         if not isinstance(model, adapters.ModelAdaptersMixin):
             adapters.init(model)
+        return model
 
-    def add(self, model: Any, methods: Mapping[str, str], tree: Node) -> None:
+    def base(self, model: Any) -> Any:
+        """The model itself: its own modules take the adapters."""
+        return model
+
+    def told_in(self, inputs: Mapping[str, Any]) -> Node | None:
+        """None: the composition is set on the model."""
+        return None
+
+    def call_arguments(self, tree: Node | None) -> Mapping[str, Any]:
+        """None: the composition is set on the model."""
+        return {}
+
+    def add(self, model: Any, methods: Mapping[str, str], tree: Node) -> Any:
         """Add adapters, shared parameters of multi-task adapters, and fusion layers.
 
         Raises LibraryRefusal for a block that the installed release does not have.
@@ -110,6 +128,7 @@ class AdaptersLibrary(AdapterExperiments):
                 self._share(model, block)
             if block.kind == "fuse":
                 self._fuse(model, block)
+        return model
 
     def has_adapter(self, model: Any, name: str) -> bool:
         """Whether the model's own list has an adapter of this name."""
@@ -178,7 +197,7 @@ class AdaptersLibrary(AdapterExperiments):
         if tree.numbers is not None:
             exact = tree.kind == "average"
             options[NUMBERED[tree.kind]] = [n if exact else int(n) for n in tree.numbers]
-        name = KINDS[tree.kind]
+        name = BLOCKS[tree.kind]
         block_class = getattr(composition, name, None)
         if block_class is None:
             raise LibraryRefusal(f"the installed adapters release has no {name}", do="upgrade adapters")
@@ -208,6 +227,10 @@ class AdaptersLibrary(AdapterExperiments):
     def one_after_the_other(self, parts: Sequence[Reference], *, whole: bool) -> str:
         """See `pasted_code`."""
         return one_after_the_other(parts, whole=whole)
+
+    def deviation(self, model: Any, adapter: str) -> float | None:
+        """All methods are made of projections and scales."""
+        return None
 
     def supported(self, model: Any) -> tuple[str, ...]:
         """Names of the library's table that `supports_adapter` (since 1.2) is true for, the current ones."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...schema.composition import KINDS, NUMBERED, Block, Node
+from ...schema.composition import NUMBERED, Block, Node
 from ...schema.references import Reference
+from .block_names import BLOCKS
 
 
 def python(tree: Node, sizes: str = "", *, times: bool = False, package: str = "ac.") -> str:
@@ -26,7 +27,7 @@ def python(tree: Node, sizes: str = "", *, times: bool = False, package: str = "
         inner.append(f"{NUMBERED[tree.kind]}={numbers}")
     told = {} if tree.kind == "average" and times else dict(tree.options)
     inner += [f"{name}={value!r}" for name, value in told.items() if name != "config"]
-    return f"{package}{KINDS[tree.kind]}({', '.join(inner)})"
+    return f"{package}{BLOCKS[tree.kind]}({', '.join(inner)})"
 
 
 def times_number(weights: tuple[float, ...] | None, count: int) -> tuple[float, ...]:

@@ -9,11 +9,11 @@ import ast
 from collections.abc import Iterator
 from functools import cache
 
-from ...schema.composition import KINDS
 from .adapters_source import SOURCE
+from .block_names import BLOCKS
 from .method_fields import read_methods
 
-NESTINGS, MODELS, BLOCKS = "ALLOWED_NESTINGS", "SUPPORTED_MODELS", "supported_compositions"
+NESTINGS, MODELS, SUPPORTED = "ALLOWED_NESTINGS", "SUPPORTED_MODELS", "supported_compositions"
 
 
 class AdaptersTables:
@@ -88,7 +88,7 @@ def _supported() -> dict[str, frozenset[str]]:
 
 def _blocks(node: ast.ClassDef) -> frozenset[str]:
     for item in node.body:
-        if isinstance(item, ast.Assign) and any(ast.unparse(t) == BLOCKS for t in item.targets):
+        if isinstance(item, ast.Assign) and any(ast.unparse(t) == SUPPORTED for t in item.targets):
             return frozenset(_kinds(item.value))
     return frozenset()
 
@@ -110,7 +110,7 @@ def _table(name: str) -> dict[str, frozenset[str]]:
 
 def _kinds(node: ast.expr | None) -> Iterator[str]:
     """Names of blocks as kinds, and plain texts as they are."""
-    named = {name: kind for kind, name in KINDS.items()}
+    named = {name: kind for kind, name in BLOCKS.items()}
     for item in node.elts if isinstance(node, ast.List | ast.Tuple) else [node]:
         if isinstance(item, ast.Name) and item.id in named:
             yield named[item.id]

@@ -14,6 +14,7 @@ it. Nor is a line at fault that gave the right value before, for another caller:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -88,12 +89,19 @@ class _Search:
         """Records that are what another reference makes of its adapter's weights."""
 
     def departure(self) -> Departure | None:
-        """The cause, None where every twin agrees."""
+        """The cause; None where every twin agrees and both end in the same module."""
         found = list(self._departing())
         # A line that runs another number of times has twins by number only: they may be for other rows.
         sure = (pair for pair in found if not self._runs_more_often(pair[0]))
         record, amount = next(sure, None) or next(iter(found), (None, 0.0))
-        return None if record is None else self._blamed(record, amount)
+        return self._ends_elsewhere() if record is None else self._blamed(record, amount)
+
+    def _ends_elsewhere(self) -> Departure | None:
+        """What chose the module that gives the output, where the reference ends in another one."""
+        last = max(self.agreeing, default=-1)
+        ends = (r for r in self.composed.trace.records[last + 1 :] if self._is_of_another(r))
+        strange = next(ends, None)
+        return None if strange is None else self._at_the_call(strange, self.composed, [self.alone], math.inf)
 
     def _departing(self) -> Iterator[tuple[Record, float]]:
         """Ops that are off on the reference's rows, and by how much, up to the first whose twin is sure."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...facts.observations import Observation
-from ...schema.composition import adapter_names
-from ..value_check import ValueCheck
+from ...schema.composition import Block, adapter_names, walk
+from ..value_check import NotApplicable, ValueCheck
 
 if TYPE_CHECKING:
     from ...schema.references import Reference
@@ -35,12 +35,22 @@ class AdapterEffect(ValueCheck):
     def observe(self, bench: MeasuringBench) -> Iterator[IdleAdapter]:
         """One for each idle adapter, which the bench remembers."""
         ran = bench.composed()
-        for name in bench.names:
+        if bench.ignored:
+            raise NotApplicable  # nothing is composed: `call_arguments` says so
+        for name in _weighty(bench.names, bench.tree):
             own = [r for r in bench.references if name in adapter_names(r.tree)]
             if own and not _has_effect(bench, ran, own, name):
                 bench.idle.add(name)
                 drowned = not any(bench.is_finite(ran, reference) for reference in own)
                 yield IdleAdapter(adapter=name, lanes=tuple(r.lane for r in own), drowned=drowned)
+
+
+def _weighty(names: tuple[str, ...], tree: Block) -> list[str]:
+    """Names of adapters, but for those that a weighted combination is told to leave out."""
+    blocks = [b for b in walk(tree) if b.kind == "weighted" and b.numbers]
+    pairs = [pair for b in blocks for pair in zip(b.children, b.numbers or (), strict=True)]
+    out = {child for child, weight in pairs if not weight} - {child for child, weight in pairs if weight}
+    return [name for name in names if name not in out]
 
 
 def _has_effect(bench: MeasuringBench, ran: Ran, own: list[Reference], name: str) -> bool:

@@ -1,5 +1,6 @@
 """Relations that hold for blocks without a row-wise reference: what must change nothing, changes nothing.
 
+- A weighted combination with all weight on one adapter is that adapter.
 - An Average or Split of one and the same child is that child; so is one with all weight or tokens on it.
 - A Fuse of one and the same adapter is that adapter, whatever its attention looks like, when its values are
   handed on: attention weights sum up to one. So is a Fuse that attends to one of its adapters only. That is
@@ -67,7 +68,8 @@ class BlockNeutrality(ValueCheck):
 
 def _is_asked(tree: Node) -> bool:
     """Whether any relation applies to the tree."""
-    return any(b.kind in ("average", "split", "fuse") for b in walk(tree)) or unnested(tree) != tree
+    asked = ("average", "split", "fuse", "weighted")
+    return any(b.kind in asked for b in walk(tree)) or unnested(tree) != tree
 
 
 def _same_children(bench: MeasuringBench, trees: list[Node]) -> Iterator[RelationGap]:
@@ -86,7 +88,7 @@ def _same_children(bench: MeasuringBench, trees: list[Node]) -> Iterator[Relatio
                 kind=block.kind,
                 output=gap[0],
                 deviation=gap[1],
-                departure=bench.relation_departure(with_block, without),
+                departure=bench.relation_place(block, with_block, without),
             )
 
 
@@ -129,7 +131,7 @@ def _one_sided_fusions(bench: MeasuringBench, tree: Node, block: Block) -> Itera
     for index, name in enumerate(names):
         without = as_block(replaced(tree, block, name))
         try:
-            with bench.library.attending(bench.model, block, index):
+            with bench.tries_blocks().attending(bench.model, block, index):
                 gap = _gap(bench, bench.run(tree), bench.known(without))
                 if gap is not None:
                     yield RelationGap(
@@ -173,12 +175,19 @@ def _gap(bench: MeasuringBench, ran: Ran, alone: Ran) -> tuple[str, float] | Non
 def _neutral_pairs(tree: Node) -> Iterator[tuple[Block, Block, Node, Node]]:
     """A block, the same of one child again and again, the tree with it, and the tree with the child alone."""
     for block in walk(tree):
+        if block.kind == "weighted" and _keeps_all(block):
+            yield from _one_sided_pairs(tree, block)
         if block.kind not in ("average", "split"):
             continue
         for child in dict.fromkeys(block.children) if _shares_out_one(block) else ():
             same = replace(block, children=(child,) * len(block.children))
             yield block, same, as_block(replaced(tree, block, same)), as_block(replaced(tree, block, child))
         yield from _one_sided_pairs(tree, block)
+
+
+def _keeps_all(block: Block) -> bool:
+    """Whether a weighted combination drops nothing of its adapters: no entries, no ranks."""
+    return block.option("density") in (None, 1.0) and block.option("svd_rank") is None
 
 
 def _shares_out_one(block: Block) -> bool:

@@ -1,4 +1,4 @@
-"""`adapters.init` alone changes no output."""
+"""`adapters.init` alone changes no output; nor do adapters that are disabled, where the base is asked for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...facts.observations import OutputGap
+from ...schema.composition import BASE
+from ...schema.history import expectations
 from ..value_check import NotApplicable, Unanswered, ValueCheck
 
 if TYPE_CHECKING:
@@ -54,6 +56,8 @@ class InitParity(ValueCheck):
 
     def observe(self, bench: MeasuringBench) -> Iterator[InitChange]:
         """At most one, of the type that tells most."""
+        if not (bench.library.changes_classes or _asks_for_base(bench)):
+            raise NotApplicable
         if bench.raw is None:
             if bench.raw_failure is not None:
                 raise Unanswered(f"before it is prepared, {bench.stopped(None, bench.bare())}")
@@ -62,6 +66,12 @@ class InitParity(ValueCheck):
         output, amount = bench.gap(ran, bench.bare()) if ran.failure is None else ("", float("inf"))
         if amount > bench.tolerance:
             yield _change(bench.init_cause(), output, amount, ran.failure)
+
+
+def _asks_for_base(bench: MeasuringBench) -> bool:
+    """Whether some rows, or a step, are to be the model without adapters."""
+    trees = [r.tree for r in bench.references]
+    return BASE in trees or None in expectations(bench.tree, bench.job.history, bench.library.alone)
 
 
 def _change(cause: InitCause | None, output: str, deviation: float, failure: Failure | None) -> InitChange:

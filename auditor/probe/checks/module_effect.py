@@ -38,11 +38,15 @@ class ModuleEffect(ValueCheck):
     def observe(self, bench: MeasuringBench) -> Iterator[IdleModule]:
         """One for each adapter, with all of its idle modules."""
         ran = bench.composed()
+        if bench.ignored:
+            raise NotApplicable  # nothing is composed: `call_arguments` says so
         if bench.spec.mode not in ("forward", "train") or bench.spec.skip_layers:
             raise NotApplicable
         try:
             with_gradient = bench.parameters_with_gradient()
-        except RuntimeError as error:  # no backward through this forward: a matter of train mode
+        except Exception as error:  # no backward through this forward: a matter of train mode
+            if not isinstance(error, RuntimeError) and not bench.refuses(error):
+                raise
             bench.notes.append(f"single modules were not looked at: no backward pass ({error})"[:200])
             raise NotApplicable from error
         for name in bench.names:

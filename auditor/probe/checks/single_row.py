@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...facts.observations import OutputGap
-from ...schema.composition import walk
+from ...schema.composition import BY_ROWS, walk
 from ..value_check import NotApplicable, ValueCheck
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class SingleRow(ValueCheck):
 
     def observe(self, bench: MeasuringBench) -> Iterator[SingleRowGap]:
         """At most one."""
-        bound = any(block.kind == "batchsplit" for block in walk(bench.tree))
+        bound = any(block.kind in BY_ROWS for block in walk(bench.tree))
         if bench.spec.mode not in ("forward", "train") or bound or bench.rows == 1:
             raise NotApplicable
         if bench.spec.mask not in ("none", "full"):

@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 from adapter_audit.auditor.errors import LibraryRefusal
-from adapter_audit.auditor.library.library import Watch
+from adapter_audit.auditor.library.library import SilentTables
 from adapter_audit.auditor.schema.composition import Block, Node, as_block
 from adapter_audit.auditor.schema.references import Reference
 from adapter_audit.auditor.schema.result import Activity
 from adapter_audit.auditor.source.package_source import PackageSource
-
-
-class FakeTables:
-    """The library says nothing of itself."""
-
-    def blocks_of(self, config: str) -> frozenset[str] | None:
-        return None
-
-    def methods_with(self, kinds: frozenset[str]) -> tuple[str, ...]:
-        return ()
-
-    def allows(self, kind: str, model_type: str) -> bool:
-        return True
-
-    def nests(self, kind: str, inner: str) -> bool:
-        return True
-
-    def kinds(self) -> tuple[str, ...]:
-        return ()
 
 
 class FakeLibrary:
@@ -40,11 +21,15 @@ class FakeLibrary:
     releases: ClassVar[Mapping[str, str]] = {"torch": ">=2.4"}
     extra: ClassVar[str] = "fake"
     blocks: ClassVar[Mapping[str, str]] = {"stack": "One", "parallel": "Lanes"}
+    alone: ClassVar[str] = "stack"
+    skips_layers: ClassVar[bool] = False
+    changes_classes: ClassVar[bool] = True
+    single_precision: ClassVar[bool] = False
     default_config: ClassVar[str] = "linear"
     adds_in_parts: ClassVar[bool] = False
     generates_with_cache: ClassVar[bool] = True
     source: ClassVar[PackageSource] = PackageSource("fakelib")
-    tables: ClassVar[FakeTables] = FakeTables()
+    tables: ClassVar[SilentTables] = SilentTables()
     heads: ClassVar[None] = None
 
     def load(self) -> None:
@@ -86,10 +71,20 @@ class FakeLibrary:
     def one_after_the_other(self, parts: Sequence[Reference], *, whole: bool) -> str:
         return f"for name in {[self.block(part.tree)[0] for part in parts]}:\n    ...\n"
 
-    def prepare(self, model: Any) -> None:
+    def prepare(self, model: Any) -> Any:
         model.fake_active = ()
+        return model
 
-    def add(self, model: Any, methods: Mapping[str, str], tree: Node) -> None:
+    def base(self, model: Any) -> Any:
+        return model
+
+    def told_in(self, inputs: Mapping[str, Any]) -> Node | None:
+        return None
+
+    def call_arguments(self, tree: Node | None) -> Mapping[str, Any]:
+        return {}
+
+    def add(self, model: Any, methods: Mapping[str, str], tree: Node) -> Any:
         from torch import nn
 
         from fakelib.models import WIDTH
@@ -97,6 +92,7 @@ class FakeLibrary:
         for layer in model.layers:
             for name in methods:
                 layer.adapters[name] = nn.Linear(WIDTH, WIDTH)
+        return model
 
     def has_adapter(self, model: Any, name: str) -> bool:
         return any(name in layer.adapters for layer in model.layers)
@@ -127,24 +123,8 @@ class FakeLibrary:
             if f".adapters.{adapter}." in name:
                 yield name, parameter
 
-    @contextmanager
-    def other_strength(self, model: Any, adapter: str) -> Iterator[tuple[str, Any]]:
-        raise LookupError(adapter)
-        yield
-
-    @contextmanager
-    def fused_copies(self, model: Any, adapter: str, count: int) -> Iterator[Block]:
-        raise LookupError(adapter)
-        yield
-
-    @contextmanager
-    def attending(self, model: Any, fuse: Block, child: int) -> Iterator[None]:
-        raise LookupError(str(fuse))
-        yield
-
-    @contextmanager
-    def composing(self, model: Any, watch: Watch) -> Iterator[None]:
-        yield
+    def deviation(self, model: Any, adapter: str) -> float | None:
+        return None
 
     def supported(self, model: Any) -> tuple[str, ...]:
         return ("linear",)

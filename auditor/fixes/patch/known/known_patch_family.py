@@ -11,7 +11,7 @@ from ....library.installed import release_of
 from ....schema.composition import adapter_names, walk
 from ....schema.verdicts import Verdict
 from ....source.parsed_module import Module, Sources
-from ..adapters_of_file import adapters_read_by, left_out_somewhere
+from ..adapters_of_file import adapters_of, left_out_somewhere
 from ..family import SourceEdit
 from ..suspects import frames_of
 from .fitted_diff import FileDiff
@@ -46,7 +46,7 @@ class KnownPatchFamily:
         if near is None or not _has_blocks(facts, self.patch.blocks):
             return
         for module, edit in fitting(self.patch, facts, sources):
-            own = adapters_read_by(facts, module)
+            own = adapters_of(facts, module)
             absent = not self.patch.absent_children or _may_lack(facts, own, self.patch.blocks)
             if own and absent and _is_near(near, facts, finding, module, edit):
                 # Code that does not run is a guess: the defect may be elsewhere.

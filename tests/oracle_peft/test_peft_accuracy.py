@@ -1,0 +1,38 @@
+"""What the auditor says of a sample of the grid, by its public interface, against the kept truths.
+
+The whole grid is `benchmarks/peft_agreement.py`, which this runs, with each release.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from peft_releases import FOLDERS, MISSING, environment_of
+
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "peft_agreement.py"
+SAMPLE = {"0.21.2": 15, "0.17.1": 29, "0.13.2": 31}
+"""Release -> of so many cells one is audited, the same ones always."""
+GROUPS = ("stops", "silent errors", "sound")
+
+
+@pytest.mark.parametrize("release", SAMPLE)
+def test_a_sample_of_the_grid_is_judged_as_the_oracle_does(release: str) -> None:
+    assert release in FOLDERS, MISSING
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", str(BENCHMARK), release, "--every", str(SAMPLE[release])],
+        env=environment_of(release),
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = re.fullmatch(", ".join(rf"{group} (\d+)/(\d+)" for group in GROUPS), done.stdout.splitlines()[-1])
+    assert found is not None, done.stdout
+    numbers = [int(n) for n in found.groups()]
+    assert numbers[::2] == numbers[1::2], done.stdout
+    assert min(numbers) >= 1
