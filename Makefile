@@ -20,7 +20,7 @@ CHECKED := auditor rules reports
 # Tiny models are slower on many threads, and the tests run side by side already.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help audit test browser lint format types layers typos docs docs-check site check clean
+.PHONY: help audit test browser lint format types layers typos docs docs-check site check release clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -85,8 +85,9 @@ types: $(READY) ## mypy --strict
 layers: $(READY) ## import-linter: the one way from spec to report, and what may import torch
 	$(BIN)/lint-imports
 
-docs: $(READY) ## Write what is generated: docs/rules, tables, the README's help text
+docs: $(READY) ## Write what is generated: docs/rules, tables, the README's help text, outputs of commands
 	$(BIN)/python -m tools.docs
+	$(BIN)/python -m tools.documented_commands
 
 docs-check: $(READY) ## Fail where the generated documentation is out of date
 	$(BIN)/python -m tools.docs --check
@@ -95,6 +96,9 @@ site: docs-check ## Build the documentation, strictly, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 check: lint types layers site ## All checks that are not tests
+
+release: $(READY) ## Build wheel and sdist, try them in clean environments (TAG=v1.2.3 checks the tag, too)
+	$(BIN)/python -m tools.try_release $(if $(TAG),--tag $(TAG))
 
 clean: ## Remove the environment and everything that was made
 	rm -rf $(VENV) site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

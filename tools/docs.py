@@ -3,7 +3,7 @@
     python -m tools.docs [--check]
 
 Generated are a page for each rule and their table (from the rules' docstrings and cases), the page of the
-command line, and the README's help text (from the commands).
+command line, and the README's help text (from the commands). Version and owner are stamped.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from adapter_audit.auditor.cli import COMMANDS
 from adapter_audit.auditor.facts.saved_facts import SavedFacts
 from adapter_audit.rules._support.registry import all_rules
 from adapter_audit.rules.base import Case, Rule
+
+from .project_facts import STAMPED, ProjectFacts
 
 ROOT = Path(__file__).resolve().parents[1]
 RULES = ROOT / "docs" / "rules"
@@ -65,7 +67,9 @@ def pages() -> Mapping[Path, str]:
     """Every generated file and its text."""
     rules = [rule for rule in all_rules() if rule.__module__.startswith("adapter_audit.rules.")]
     readme = ROOT / "README.md"
+    facts = ProjectFacts.read(ROOT)
     return {
+        **{ROOT / name: facts.stamped((ROOT / name).read_text("utf-8")) for name in STAMPED},
         readme: with_help(readme.read_text("utf-8")),
         ROOT / "docs" / "cli.md": cli_page(),
         RULES / "index.md": rules_index(rules),

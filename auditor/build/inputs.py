@@ -56,8 +56,7 @@ class InputMaker:
     def make(self, rows: int, seed: int = 0) -> Inputs:
         """Inputs of `rows` rows on the CPU."""
         if self.given is not None:
-            given = {k: _as(v, self.dtype if self.casts_given else None) for k, v in self.given.items()}
-            return given | self._tasks(rows) if "task_ids" not in given else given
+            return {k: _as(v, self.dtype if self.casts_given else None) for k, v in self.given.items()}
         generator = torch.Generator().manual_seed(1000 + seed)
         tokens = self.job.tokens
         inputs: Inputs = {}

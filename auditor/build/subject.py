@@ -230,7 +230,12 @@ def _chosen_heads(subject: Subject) -> Heads | None:
 
 
 def _enable_checkpointing(model: Any, package: str) -> None:
-    """As a user does; where the library leaves it to transformers, frozen embeddings need a gradient, too."""
+    """As a user does; where the library leaves it to transformers, frozen embeddings need a gradient, too.
+
+    A model in hand for which its user did that is left as it is.
+    """
+    if model.is_gradient_checkpointing:
+        return
     model.gradient_checkpointing_enable()
     if package not in type(model).gradient_checkpointing_enable.__module__:
         model.enable_input_require_grads()

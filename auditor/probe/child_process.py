@@ -15,12 +15,15 @@ from ..errors import AuditError
 from ..facts.facts import ProbeFacts, StaticFacts
 from ..facts.observations import Ending, ProcessDeath
 from ..request.job import Job
+from ..runtime.computing_limit import ended_by_limit, limit_computing
 from ..runtime.silent_process import silence
 from ..runtime.worker_pool import end_with_parent
 from ..trace.records import Site
 
 TIME_LIMIT = 90.0
-"""Seconds after which a probe is given up."""
+"""Seconds of computing after which a probe is given up; the clock counts what else a machine does."""
+PATIENCE = 4
+"""Times as long by the clock, for one that waits instead of computing."""
 NOTE_SIZE = 1024
 
 
@@ -55,7 +58,7 @@ class Probe:
 
         Raises the AuditError that the child ended with, ProbeLost when the probe itself went wrong.
         """
-        so_far, outcome = _receive(self.results, self.started + TIME_LIMIT)
+        so_far, outcome = _receive(self.results, self.started + PATIENCE * TIME_LIMIT)
         seconds = time.perf_counter() - self.started
         if outcome is None:
             return replace(self._autopsy(_placed(so_far, static)), seconds=seconds)
@@ -72,7 +75,7 @@ class Probe:
         self.cancel()
         note = multiprocessing.get_context(_method()).Array("c", NOTE_SIZE, lock=False)
         process, results = _spawn(_noting_child, self.job, note)
-        _receive(results, time.perf_counter() + TIME_LIMIT / 2)
+        _receive(results, time.perf_counter() + PATIENCE * TIME_LIMIT / 2)
         process.kill()
         process.join()
         module, file, line, function = (note.value.decode("utf-8", "replace").split("\n") + [""] * 4)[:4]
@@ -127,6 +130,8 @@ def _death(process: Any) -> ProcessDeath:
     process.join(0.5)
     code = process.exitcode
     if code is None:
+        return ProcessDeath(ending=Ending.TIME, seconds=PATIENCE * TIME_LIMIT)
+    if ended_by_limit(code):
         return ProcessDeath(ending=Ending.TIME, seconds=TIME_LIMIT)
     if code < 0:
         return ProcessDeath(ending=Ending.SIGNAL, signal=signal.Signals(-code).name)
@@ -136,6 +141,7 @@ def _death(process: Any) -> ProcessDeath:
 def _child(sender: Connection, job: Job) -> None:
     end_with_parent()
     silence()
+    limit_computing(TIME_LIMIT)
     from .run_checks import probe
 
     try:
@@ -154,6 +160,7 @@ def _child(sender: Connection, job: Job) -> None:
 def _noting_child(sender: Connection, job: Job, note: Any) -> None:
     end_with_parent()
     silence()
+    limit_computing(TIME_LIMIT / 2)
     from .run_checks import noted_run
 
     def write(module: str, site: Site) -> None:

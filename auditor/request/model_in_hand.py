@@ -33,12 +33,14 @@ def job_of_model(model: Any, inputs: Any, chosen: Mapping[str, Any]) -> Job:
     options, fields = _sorted_out(chosen)
     tree = _tree(library, model, fields.pop("compose", None))
     fields |= {"model": type(model).__name__, "compose": str(as_block(tree))}
+    if getattr(model, "is_gradient_checkpointing", False):
+        fields.setdefault("gradient_checkpointing", True)
     skipped = library.skipped_layers(model)
     if skipped:
         fields.setdefault("skip_layers", list(skipped))
     given = None
     if inputs is not None:
-        given = checked_inputs(model, inputs)
+        given = checked_inputs(model, _with_row_axis(library, model, inputs))
         fields |= sizes_of(model, given, fields)
     fields["adapters"] = dict(_described(library, model, tree))
     cast = fields.get("dtype")
@@ -53,6 +55,16 @@ def job_of_model(model: Any, inputs: Any, chosen: Mapping[str, Any]) -> Job:
         dtypes=_dtypes(model, cast),
     )
     return Job.of(spec, source, options, library)
+
+
+def _with_row_axis(library: Library, model: Any, inputs: Any) -> Any:
+    """A vector of token ids as a batch of one row, as models with flexible heads read it."""
+    if not isinstance(inputs, Mapping) or library.heads is None or library.heads.active(model) is None:
+        return inputs
+    ids = inputs.get("input_ids")
+    if getattr(ids, "ndim", 2) != 1:
+        return inputs
+    return {name: value[None] if getattr(value, "ndim", 0) == 1 else value for name, value in inputs.items()}
 
 
 def _checked(model: Any) -> Library:

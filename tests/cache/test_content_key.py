@@ -61,6 +61,8 @@ def test_a_model_made_by_a_function_has_no_key() -> None:
         {"skip_layers": (0,)},
         {"gradient_checkpointing": True},
         {"head": "SequenceClassification"},
+        {"heads": {"a": "classification"}},
+        {"active_head": ("a",)},
         {"dtype": "bfloat16"},
         {"model": "n"},
         {"library": "adapters"},

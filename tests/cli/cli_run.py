@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -27,13 +26,12 @@ cli.entry()
 
 @dataclass(frozen=True)
 class Done:
-    """What a run left: exit code, texts, loaded libraries, seconds of CPU time."""
+    """What a run left: exit code, texts, loaded libraries."""
 
     code: int
     out: str
     err: str
     loaded: tuple[str, ...]
-    cpu: float
 
     @property
     def lines(self) -> list[str]:
@@ -48,7 +46,6 @@ def run(arguments: tuple[str, ...], cwd: Path, env: dict[str, str]) -> Done:
     """One run; `LOADED` and the libraries are the last line that it writes to stderr."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(SCRUBBED)}
     environment |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", **env}
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments],
         cwd=cwd,
@@ -58,11 +55,9 @@ def run(arguments: tuple[str, ...], cwd: Path, env: dict[str, str]) -> Done:
         timeout=200,
         check=False,
     )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     *said, last = done.stderr.splitlines()
     assert last.startswith("LOADED"), done.stderr
-    cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-    return Done(done.returncode, done.stdout, "\n".join(said), tuple(last.split()[1:]), cpu)
+    return Done(done.returncode, done.stdout, "\n".join(said), tuple(last.split()[1:]))
 
 
 def import_first(folder: Path) -> dict[str, str]:

@@ -92,16 +92,12 @@ def edited(place: Place, first: Done, request: pytest.FixtureRequest) -> Iterato
     path.write_text(before)
 
 
-def test_the_second_run_is_fast_the_same_and_without_torch(place: Place, first: Done) -> None:
+def test_the_second_run_is_the_same_and_without_torch(place: Place, first: Done) -> None:
     assert "torch" in first.loaded
-    started = time.perf_counter()
     second = place.audit("--report", "json")
-    wall = time.perf_counter() - started
     assert second.out == first.out
     assert second.code == 0
     assert second.loaded == ()
-    # CPU time, as other work on the machine must not fail the test; the wall clock only on an idle one.
-    assert second.cpu < 0.5, f"{second.cpu:.2f} s of CPU, {wall:.2f} s"
 
 
 def test_another_id_is_the_same_audit(place: Place, first: Done) -> None:

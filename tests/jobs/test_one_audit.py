@@ -197,9 +197,11 @@ def test_a_child_that_leaves_is_told_with_its_code() -> None:
     assert result.verdict is Verdict.ABORT
 
 
-def test_a_child_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("factory", ["sleeps", "computes_for_ever"])
+def test_a_child_that_does_not_end_is_given_up(factory: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "TIME_LIMIT", 3.0)
-    result = audited("toy_factories:sleeps")
+    monkeypatch.setattr(process, "PATIENCE", 1 if factory == "sleeps" else 20)
+    result = audited(f"toy_factories:{factory}")
     assert result.verdict is Verdict.UNKNOWN, result.summary
     assert "3 seconds" in result.summary
     assert not multiprocessing.active_children()

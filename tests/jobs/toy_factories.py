@@ -13,6 +13,16 @@ def sleeps() -> Any:
     return _hooked(lambda states: time.sleep(60) if states.device.type != "meta" else None)
 
 
+def computes_for_ever() -> Any:
+    """Never ends either, and keeps the processor busy."""
+    return _hooked(lambda states: _busy() if states.device.type != "meta" else None)
+
+
+def _busy() -> None:
+    while True:
+        pass
+
+
 def raises() -> Any:
     """No model at all."""
     raise RuntimeError("no weights\ntoday")

@@ -117,7 +117,9 @@ class _InHand:
         fused = [b for b in _walk(self.block) if isinstance(b, blocks.Fuse)]
         self.fusions = {tuple(map(str, b.children)): b.name for b in fused}
         self.heads = copy.copy(getattr(model, "_active_heads", None))
-        self.batch = next(int(v.shape[0]) for v in self.inputs.values() if torch.is_tensor(v) and v.dim())
+        first = next(v for v in self.inputs.values() if torch.is_tensor(v) and v.dim())
+        # Models with flexible heads read a vector of token ids as one row.
+        self.batch = 1 if self.inputs.get("input_ids") is first and first.dim() == 1 else int(first.shape[0])
         self.violations: dict[str, str] = {}
         self.state = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
 

@@ -11,6 +11,7 @@ import torch
 
 from adapter_audit.auditor.build.subject import build
 from adapter_audit.auditor.errors import UsageError
+from adapter_audit.auditor.request.job import Job
 from adapter_audit.auditor.request.model_source import ModelSource
 from adapter_audit.auditor.request.position_table import check_length
 from adapter_audit.auditor.schema.spec import AuditSpec
@@ -29,12 +30,16 @@ UNANSWERED = {
 PADDED = {"roberta", "xlm-roberta", "xmod"}
 
 
+def asked(source: ModelSource | None = None, **fields: Any) -> Job:
+    spec = AuditSpec.read({"model": "m", "compose": "stack(a)", **fields})
+    return Job.of(spec, source or ModelSource("m", "config"))
+
+
 def longest(config: dict[str, Any], **fields: Any) -> int | None:
     """The longest sequence that is not refused; None where there is no end."""
-    request = {"model": "m", "compose": "stack(a)", **fields}
     for tokens in range(ROWS - 4, ROWS + 4):
         try:
-            check_length(AuditSpec.read({**request, "seq_len": tokens + 1}), config)
+            check_length(asked(**fields, seq_len=tokens + 1), config)
         except UsageError as error:
             told = re.search(r"use --seq-len (\d+) or less", error.line)
             return int(told[1]) if told else None
@@ -84,13 +89,13 @@ def test_positions_of_the_caller_begin_at_nought() -> None:
 
 def test_defaults_of_the_configuration_class_count() -> None:
     with pytest.raises(UsageError, match="n_positions is 1024; use --seq-len 1024 or less"):
-        check_length(AuditSpec(model="m", compose="parallel:2", seq_len=1025), {"model_type": "gpt2"})
-    check_length(AuditSpec(model="m", compose="parallel:2", seq_len=1024), {"model_type": "gpt2"})
+        check_length(asked(seq_len=1025), {"model_type": "gpt2"})
+    check_length(asked(seq_len=1024), {"model_type": "gpt2"})
 
 
 @pytest.mark.parametrize("config", [{}, {"model_type": "../bert"}, {"model_type": "of-another-release"}])
 def test_what_is_not_known_has_no_answer(config: dict[str, Any]) -> None:
-    check_length(AuditSpec(model="m", compose="parallel:2", seq_len=100_000), config)
+    check_length(asked(seq_len=100_000), config)
 
 
 def test_a_function_that_makes_the_model_is_asked_when_it_is_there() -> None:
@@ -98,6 +103,6 @@ def test_a_function_that_makes_the_model_is_asked_when_it_is_there() -> None:
 
     config = GPT2Config(n_positions=ROWS, n_layer=1, n_embd=32, n_head=4, vocab_size=61)
     source = ModelSource("m:f", "function", factory=lambda: GPT2Model(config))
-    assert build(AuditSpec(model="m:f", compose="stack(a)", seq_len=ROWS), source).setup_failure is None
+    assert build(asked(source, seq_len=ROWS)).setup_failure is None
     with pytest.raises(UsageError, match=f"use --seq-len {ROWS} or less"):
-        build(AuditSpec(model="m:f", compose="stack(a)", seq_len=ROWS + 1), source)
+        build(asked(source, seq_len=ROWS + 1))

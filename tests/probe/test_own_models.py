@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,15 +28,6 @@ Change = Callable[[torch.Tensor], Any]
 ROWS = 3
 
 
-@pytest.fixture(autouse=True)
-def settled() -> Iterator[None]:
-    """What the probe's child sets for itself."""
-    before = torch.get_default_dtype(), torch.get_num_threads()
-    yield
-    torch.set_default_dtype(before[0])
-    torch.set_num_threads(before[1])
-
-
 def answering(change: Change, *, swapped: bool = False) -> Callable[[], Any]:
     """A BERT whose forward gives what `change` makes of its states; `swapped`: of those of another lane."""
 
@@ -55,11 +46,11 @@ def answering(change: Change, *, swapped: bool = False) -> Callable[[], Any]:
     return make
 
 
-def inside(layer: nn.Module, *, larger: bool = False) -> Callable[[], Any]:
+def inside(kind: Callable[[], nn.Module], *, larger: bool = False) -> Callable[[], Any]:
     """A BERT with one more layer behind its first one, which gives more in lanes with `larger`."""
 
     def make() -> Any:
-        model = toys.bert()
+        model, layer = toys.bert(), kind()
         adapters.init(model)
         model.encoder.layer[0].output.add_module("own", layer)
 
@@ -166,16 +157,16 @@ class OverRows(nn.Module):
 @pytest.mark.parametrize("mode", ["forward", "train"])
 @pytest.mark.parametrize("layer", [Running, OverRows])
 def test_state_that_moves_in_training_is_nobodys_fault(layer: type[nn.Module], mode: str) -> None:
-    healthy = probed(inside(layer()), mode=mode)
+    healthy = probed(inside(layer), mode=mode)
     assert (healthy.failure, healthy.observations, healthy.unanswered) == (None, (), {})
     assert any("eval mode" in note for note in healthy.notes) == (mode == "train")
-    wrong = probed(inside(layer(), larger=True), mode=mode)
+    wrong = probed(inside(layer, larger=True), mode=mode)
     assert any(isinstance(gap, LaneGap) for gap in wrong.observations)
 
 
 def test_a_bench_leaves_the_model_as_it_was() -> None:
     torch.set_default_dtype(torch.float64)
-    bench = MeasuringBench(job(inside(Running()), mode="train"))
+    bench = MeasuringBench(job(inside(Running), mode="train"))
     layer = bench.model.encoder.layer[0].output.own
     bench.composed()
     random, state = torch.get_rng_state(), (layer.calls, float(layer.size))
@@ -193,7 +184,7 @@ def test_a_bench_leaves_the_model_as_it_was() -> None:
 
 def test_statistics_that_a_kernel_writes_are_put_back() -> None:
     """The kernel of batch norm writes its averages without telling autograd."""
-    bench = MeasuringBench(job(inside(OverRows())))
+    bench = MeasuringBench(job(inside(OverRows)))
     before = {name: value.clone() for name, value in bench.model.named_buffers()}
     bench.parameters_with_gradient()  # a run in train mode
     assert all(torch.equal(value, before[name]) for name, value in bench.model.named_buffers())
@@ -213,8 +204,8 @@ class Counting(nn.Module):
 
 
 def test_drift_is_blamed_on_the_composition_that_adds_it() -> None:
-    assert probed(inside(Counting(only_in_lanes=False))).observations == ()
-    found = probed(inside(Counting(only_in_lanes=True))).observations
+    assert probed(inside(lambda: Counting(only_in_lanes=False))).observations == ()
+    found = probed(inside(lambda: Counting(only_in_lanes=True))).observations
     assert [o.call for o in found if isinstance(o, ResultDrift)] == [Call.NEXT]
 
 
@@ -235,9 +226,9 @@ class MixesRows(nn.Module):
 
 
 def test_rows_that_the_model_mixes_itself() -> None:
-    little = probed(inside(MixesRows(1e-6)))
+    little = probed(inside(lambda: MixesRows(1e-6)))
     assert (little.observations, little.unanswered) == ((), {})
-    much = probed(inside(MixesRows(0.5)))
+    much = probed(inside(lambda: MixesRows(0.5)))
     assert not any(isinstance(o, LaneGap | LaneLeak) for o in much.observations)
     assert list(much.unanswered) == ["lanes"]
     assert "test_own_models.py" in much.unanswered["lanes"]
@@ -245,7 +236,7 @@ def test_rows_that_the_model_mixes_itself() -> None:
 
 def test_what_lanes_add_to_a_model_that_mixes_rows_is_found() -> None:
     def make() -> Any:
-        model = inside(MixesRows(0.5))()
+        model = inside(lambda: MixesRows(0.5))()
 
         def hook(module: Any, args: Any, output: Any) -> Any:
             return output.roll(ROWS, 0) if isinstance(model.active_adapters, Parallel) else output

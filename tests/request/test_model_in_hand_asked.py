@@ -8,7 +8,8 @@ import adapters
 import adapters.composition as ac
 import pytest
 import torch
-from transformers import BatchEncoding
+from adapters import AutoAdapterModel
+from transformers import AutoConfig, AutoModelForCausalLM, BatchEncoding
 
 from adapter_audit.auditor import audit_model, toys
 from adapter_audit.auditor.errors import AuditError, ExitCode
@@ -17,6 +18,14 @@ from adapter_audit.auditor.request.model_in_hand import job_of_model
 from adapter_audit.auditor.schema.result import Verdict
 from adapter_audit.auditor.toys import broken
 
+SMALL_LLAMA = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "vocab_size": 99,
+}
 IDS = torch.arange(4 * 9).reshape(4, 9) % 90 + 3
 
 
@@ -124,6 +133,41 @@ def test_configurations_are_told_and_unlike_adapters_are_not_alike() -> None:
 
 
 @pytest.mark.usefixtures("all_are_large")
+def test_a_vector_of_token_ids_is_one_row_of_a_model_with_heads() -> None:
+    config = toys.bert().config
+    model = AutoAdapterModel.from_config(config)
+    for name in ("a", "b"):
+        model.add_adapter(name, config="seq_bn")
+    model.add_tagging_head("a", num_labels=3)
+    model.add_classification_head("b", num_labels=2)
+    model.active_adapters = ac.Parallel("a", "b")
+    result = audit_model(model, {"input_ids": IDS[0]})
+    assert (result.verdict, result.axes["B"], result.axes["S"]) == (Verdict.COMPATIBLE, 1, 9), result.summary
+
+
+def test_given_inputs_are_taken_as_they_are() -> None:
+    """What the library asserts in the user's call must not be mended by the audit."""
+    model = prepared(toys.bert(), ac.MultiTask("a", "b"), a="mtl_lora", b="mtl_lora")
+    without = audit_model(model, {"input_ids": IDS})
+    assert (without.verdict, without.findings[0].primary.code) == (
+        Verdict.REFUSED,
+        "assert task_ids is not None",
+    )
+    assert audit_model(model, {"input_ids": IDS, "task_ids": list("abab")}).verdict is Verdict.COMPATIBLE
+
+
+def test_checkpointing_that_is_on_is_part_of_the_audit() -> None:
+    """With float64 kept in the forward only, recomputing would end in another dtype."""
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model("llama", **SMALL_LLAMA))
+    adapters.init(model)
+    model.add_adapter("a", config="lora")
+    model.train_adapter("a")
+    model.gradient_checkpointing_enable()
+    result = audit_model(model, {"input_ids": IDS, "labels": IDS}, mode="train")
+    assert result.verdict is Verdict.COMPATIBLE, result.summary
+    assert result.spec["gradient_checkpointing"] is True
+
+
 def test_a_large_model_is_made_small_and_compared() -> None:
     nested = ac.Stack("a", ac.Parallel(ac.Stack("b", "c"), "d"))
     model = prepared(toys.bert(), nested, a="seq_bn", b="seq_bn", c="seq_bn", d="seq_bn")

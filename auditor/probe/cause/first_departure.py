@@ -3,9 +3,9 @@
 The first op whose twin surely stands for the same rows, and whose value is another one, is where the
 difference shows. Behind it lie ops without such a twin, those of the composition itself. Only what ends up in
 the reference's rows is asked about there (`needed_rows`), and a row is right when the reference has it
-anywhere (`known_rows`). The first row that the reference never has is the cause. If another reference has it,
-it may have been right for that one's rows: then the cause is the op that put it into these, or what chose the
-other adapter's module. Where nothing is strange, something may be left out that the reference does.
+anywhere (`known_rows`). The first row that the reference never has is the cause. If another reference has
+it, it may have been right for that one's rows: then the cause is the op that put it into these, or what chose
+the other adapter's module. Where nothing is strange, something may be left out that the reference does.
 
 What an op makes of another adapter's weights is no departure as long as that adapter's own rows are meant;
 where such a value meets other rows, the cause is the line that chose it, not the helper that computed with
@@ -33,6 +33,7 @@ from .choice import chosen_at
 from .known_rows import KnownRows
 from .named_departure import departure_at
 from .needed_rows import Needed, needed_rows
+from .op_noise import OpNoise
 from .own_rows import OwnRows, rows_along
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 def first_departure(bench: Bench, reference: Reference) -> Departure | None:
     """The first op of the composition whose value, on the reference's rows, is not its twin's."""
-    others = {r.tree for r in bench.references} - {reference.tree}
+    others = {(r.tree, r.head) for r in bench.references} - {(reference.tree, reference.head)}
     return _Search(bench, reference, bench.tree, sorted(others, key=str)).departure()
 
 
@@ -72,13 +73,16 @@ class _Suspect:
 class _Search:
     """One composition against one of its references, op by op."""
 
-    def __init__(self, bench: Bench, reference: Reference, tree: Node, other_trees: Sequence[Node]) -> None:
+    def __init__(
+        self, bench: Bench, reference: Reference, tree: Node, others: Sequence[tuple[Node, str | None]]
+    ) -> None:
         self.bench, self.reference, self.lanes = bench, reference, lane_count(tree)
-        self.alone, self.composed = bench.witnessed(reference.tree), bench.witnessed(tree)
+        self.alone, self.composed = bench.witnessed(reference.tree, reference.head), bench.witnessed(tree)
         classify(self.composed.trace, TwinTable([shape_table(self.alone.trace)], {}, self.lanes, bench.rows))
         self.twins = {record.key: record for record in self.alone.trace.records}
-        self.other_trees = other_trees
+        self.others = others
         self.own = OwnRows(reference, bench.rows, self.lanes)
+        self.noise = OpNoise(self.alone, lambda: bench.witnessed_nudged(reference.tree))
         self.agreeing: set[int] = set()
         self.foreign: set[int] = set()
         """Records that are what another reference makes of its adapter's weights."""
@@ -108,7 +112,12 @@ class _Search:
                     return
 
     def _gap(self, record: Record, twin: Record) -> float | None:
-        return self.own.gap(record.lane, self.composed.values_of(record), self.alone.values_of(twin))
+        """How far an op is from its twin on the reference's rows, beyond round-off; None if nothing tells."""
+        mine, theirs = self.composed.values_of(record), self.alone.values_of(twin)
+        amount = self.own.gap(record.lane, mine, theirs)
+        if amount is None or amount <= self.bench.tolerance or not self.noise.may_explain(mine, theirs):
+            return amount
+        return self.own.gap(record.lane, mine, theirs, self.noise.of(twin)) or 0.0
 
     def _has_another_turn(self, record: Record) -> bool:
         """Whether its line runs another number of times, and gave the reference this value once."""
@@ -155,7 +164,7 @@ class _Search:
 
     @cached_property
     def _others(self) -> list[Witness]:
-        return [self.bench.witnessed(tree) for tree in self.other_trees]
+        return [self.bench.witnessed(tree, head) for tree, head in self.others]
 
     @cached_property
     def _from_weights(self) -> set[int]:
