@@ -18,13 +18,13 @@ COMMANDS = {
     "run": "adapter_audit.auditor.cli.run:run_command",
     "batch": "adapter_audit.auditor.cli.batch:batch_command",
     "matrix": "adapter_audit.auditor.cli.matrix:matrix_command",
-    "check": "adapter_audit.auditor.cli.check:check_command",
+    "check": "adapter_audit.auditor.cli.check_saved:check_command",
     "lint": "adapter_audit.auditor.lint.command:lint_command",
     "explain": "adapter_audit.auditor.cli.explain:explain_command",
     "rules": "adapter_audit.auditor.cli.explain:rules_command",
     "render": "adapter_audit.auditor.cli.render:render_command",
     "config": "adapter_audit.auditor.cli.config:config_command",
-    "lsp": "adapter_audit.auditor.lsp.command:lsp_command",
+    "lsp": "adapter_audit.auditor.cli.lsp:lsp_command",
     "completion": "adapter_audit.auditor.cli.completion:completion_command",
 }
 """Command name -> where it is."""

@@ -19,7 +19,7 @@ def lsp_command(select: str | None, ignore: str | None) -> int:
 
     rules = choose(_names(select), _names(ignore))
     try:
-        from .server import serve
+        from ..lsp.server import serve
     except ImportError as error:
         raise UsageError(
             "adapter-audit lsp needs pygls", why=str(error), do="pip install 'adapter-audit[lsp]'"
