@@ -90,20 +90,16 @@ def _explained(error: BaseException, reports: Sequence[str]) -> NoReturn:
     try:
         result = _audit(call, set_up_left_by(error))
     except AuditError as failure:
-        click.echo(f"adapter-audit: the call could not be audited: {failure.line}", err=True)
-        die_as_python_does(error)
+        die_as_python_does(error, f"adapter-audit: the call could not be audited: {failure.line}")
     if result.verdict.value not in STOPS or not explains(result, error):
-        _say_beside(result)
-        die_as_python_does(error)
+        told = result.summary or result.verdict.value
+        die_as_python_does(
+            error, f"adapter-audit: not the composition is what stops this call; its audit says: {told}"
+        )
     _report([result], reports)
     words = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
     click.echo(f"adapter-audit: the script died of this at {place_in_script(error)}: {words}", err=True)
     sys.exit(1)
-
-
-def _say_beside(result: AuditResult) -> None:
-    told = result.summary or result.verdict.value
-    click.echo(f"adapter-audit: not the composition is what stops this call: {told}", err=True)
 
 
 def _audit(call: ModelCall, set_up: Any) -> AuditResult:

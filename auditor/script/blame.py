@@ -29,6 +29,7 @@ def dies_without_adapters(call: ModelCall, error: BaseException) -> bool:
     library = library_of(call.model)
     if library is None:
         return False
+    library.quiet()
     active, skipped = library.active(call.model), library.skipped_layers(call.model)
     library.activate(call.model, None, None)
     try:

@@ -54,10 +54,12 @@ def place_in_script(error: BaseException) -> str:
     return f"{os.path.basename(file or '')}:{frames[-1].lineno}" if frames else ""
 
 
-def die_as_python_does(error: BaseException) -> NoReturn:
-    """Show the error as the script's own hook shows it, and exit as Python exits."""
+def die_as_python_does(error: BaseException, said: str = "") -> NoReturn:
+    """Show the error as the script's own hook shows it, what else is said, and exit as Python exits."""
     shown = with_own_frames(error)
     sys.excepthook(type(shown), shown, shown.__traceback__)
+    if said:
+        print(said, file=sys.stderr)
     if isinstance(shown, KeyboardInterrupt):
         sys.stdout.flush()
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -63,7 +63,7 @@ def test_another_error_than_the_one_that_is_found_keeps_its_traceback() -> None:
     *same, said = under.stderr.splitlines()
     assert same == plain.stderr.splitlines()
     assert "unexpected keyword argument 'num_items_in_batch'" in same[-1]
-    assert said.startswith("adapter-audit: not the composition is what stops this call: ")
+    assert said.startswith("adapter-audit: not the composition is what stops this call; ")
 
 
 def test_a_generate_loop_that_dies() -> None:
@@ -77,7 +77,6 @@ def test_a_generate_loop_that_dies() -> None:
 
 SAME = {
     "healthy": ("healthy.py", "an argument", "--fail"),
-    "trainer": ("trainer_loop.py", "bert"),
     "its own data": ("another_reason.py", "second"),
     "tokens that are none": ("another_reason.py", "first"),
 }
