@@ -1,4 +1,5 @@
-"""What a report is, and how a kind of report is found: by walking this package.
+"""What a report is, and how a kind of report is found: by walking this package, and by the entry points
+`adapter_audit.reports`, which name modules.
 
 Adding a report is adding one file with one `Report` subclass; nothing else has to know about it.
 """
@@ -10,6 +11,8 @@ import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import entry_points
+from types import ModuleType
 from typing import ClassVar
 
 import adapter_audit.reports.formats as package
@@ -17,6 +20,8 @@ from adapter_audit.auditor.errors import UsageError
 from adapter_audit.auditor.schema.result import AuditResult
 
 from .view.prepare import prepare
+
+ENTRY_POINT_GROUP = "adapter_audit.reports"
 
 
 @dataclass(frozen=True)
@@ -80,14 +85,27 @@ def find(kind: str) -> Report:
 
 @cache
 def _registry() -> dict[str, type[Report]]:
+    """Raises ValueError when two reports share a kind."""
     found: dict[str, type[Report]] = {}
-    for info in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"{package.__name__}.{info.name}")
-        for value in vars(module).values():
-            if not (isinstance(value, type) and issubclass(value, Report) and value is not Report):
-                continue
-            if value.__module__ != module.__name__:
-                continue
-            if found.setdefault(value.kind, value) is not value:
-                raise ValueError(f"report kind {value.kind} is used by {found[value.kind]} and {value}")
+    for module in (*_package_modules(), *_plugin_modules()):
+        for report in _reports_in(module):
+            if found.setdefault(report.kind, report) is not report:
+                raise ValueError(f"report kind {report.kind} is used by {found[report.kind]} and {report}")
     return found
+
+
+def _package_modules() -> list[ModuleType]:
+    names = sorted(info.name for info in pkgutil.iter_modules(package.__path__))
+    return [importlib.import_module(f"{package.__name__}.{name}") for name in names]
+
+
+def _plugin_modules() -> list[ModuleType]:
+    return [importlib.import_module(point.value) for point in entry_points(group=ENTRY_POINT_GROUP)]
+
+
+def _reports_in(module: ModuleType) -> list[type[Report]]:
+    return [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Report) and value.__module__ == module.__name__
+    ]

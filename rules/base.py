@@ -16,9 +16,10 @@ from adapter_audit.auditor.schema.verdicts import Cause, Confidence, Invariant, 
 if TYPE_CHECKING:
     from adapter_audit.auditor.facts.facts import Facts
     from adapter_audit.auditor.facts.observations import Observation
+    from adapter_audit.auditor.facts.saved_facts import SavedFacts
     from adapter_audit.auditor.schema.result import Evidence, Finding, Fix, Location, Related
 
-Fidelity = Literal["config", "meta", "probe", "source"]
+Fidelity = Literal["config", "meta", "probe", "source", "saved"]
 HEADINGS = ("What it does", "Why is this bad", "Example", "Fix")
 DOCS_URL = "https://adapter-audit.readthedocs.io/en/latest/rules/"
 
@@ -27,14 +28,16 @@ DOCS_URL = "https://adapter-audit.readthedocs.io/en/latest/rules/"
 class Case:
     """One small audit that shows the rule: `bad` must report it, otherwise it must stay silent.
 
-    `spec` is the spec of an audit for audit rules (its model may be a `package.module:function`), and
-    `source` the Python text for source rules. What a bad case says about the finding is held to the letter,
-    and so is that no other rule reports an error or a warning (`_support.case_check`).
+    `spec` is the spec of an audit for audit rules (its model may be a `package.module:function`), `source`
+    the Python text for source rules, and `saved` the facts for rules about saved adapters. What a bad case
+    says about the finding is held to the letter, and so is that no other rule reports an error or a warning
+    (`_support.case_check`).
     """
 
     bad: bool
     spec: Mapping[str, object] = field(default_factory=dict)
     source: str = ""
+    saved: SavedFacts | None = None
     release: str = ""
     """A PEP 440 range of the spec's library in which the case holds; empty for all."""
     place: str = ""

@@ -16,9 +16,11 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 
 from adapter_audit.auditor.cli import COMMANDS
+from adapter_audit.auditor.facts.saved_facts import SavedFacts
 from adapter_audit.rules._support.registry import all_rules
 from adapter_audit.rules.base import Case, Rule
 
@@ -31,6 +33,7 @@ BLOCKS = {
     "0": "What is declared",
     "1": "Shapes",
     "2": "Values",
+    "3": "Saved adapters (`adapter-audit check`)",
     "6": "Source code (`adapter-audit lint`)",
     "9": "The audit itself",
 }
@@ -96,10 +99,23 @@ def cases(rule: type[Rule]) -> str:
 
 
 def _case_text(case: Case) -> str:
+    if case.saved is not None:
+        return f"```text\n{saved_text(case.saved)}\n```\n"
     if case.source:
         return f"```python\n{case.source.strip()}\n```\n"
     release = f"  # {case.library or 'adapters'} {case.release}" if case.release else ""
     return f"```console\n$ {_command(case.spec)}{release}\n```\n"
+
+
+def saved_text(saved: SavedFacts) -> str:
+    """What lies in the directory, one line a fact that is there."""
+    facts = {field.name: getattr(saved, field.name) for field in fields(saved) if field.name != "file"}
+    return "\n".join(f"{name}: {_plain(value)}" for name, value in facts.items() if value)
+
+
+def _plain(value: object) -> str:
+    """The same each time: sets have no order."""
+    return str(sorted(value)) if isinstance(value, frozenset) else str(value)
 
 
 def _command(spec: Mapping[str, object]) -> str:

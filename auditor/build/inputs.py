@@ -222,7 +222,7 @@ def input_maker(model: Any, job: Job, dtype: torch.dtype | None = None) -> Input
 
     Floating inputs have `dtype`; without one, made-up ones that of the model, and given ones stay.
     """
-    signature = _forward_names(model, frozenset(inspect.signature(model.forward).parameters))
+    signature = forward_names(model)
     for name in job.spec.inputs:
         if name not in signature and name not in ("labels", "output_attentions"):
             raise UsageError(
@@ -245,12 +245,16 @@ def input_maker(model: Any, job: Job, dtype: torch.dtype | None = None) -> Input
     )
 
 
+def forward_names(model: Any) -> frozenset[str]:
+    """All arguments that the model's forward, or one that it hands them on to, names."""
+    return _forward_names(model, frozenset(inspect.signature(model.forward).parameters))
+
+
 def check_given(model: Any, inputs: Mapping[str, Any]) -> None:
     """Raise UsageError for a given input that the model's forward does not take."""
     if _takes_any(model):
         return
-    parameters = frozenset(inspect.signature(model.forward).parameters)
-    taken = _forward_names(model, parameters) | {*ADAPTERS.context_arguments}
+    taken = forward_names(model) | {*ADAPTERS.context_arguments}
     for name in inputs:
         if name not in taken:
             near = get_close_matches(name, taken, 1)

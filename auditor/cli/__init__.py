@@ -9,20 +9,25 @@ from typing import NoReturn
 
 import rich_click as click
 from click.exceptions import Abort
+from click.shell_completion import CompletionItem
 
 from ..errors import AuditError, ExitCode
 
 COMMANDS = {
     "audit": "adapter_audit.auditor.cli.audit:audit_command",
+    "run": "adapter_audit.auditor.cli.run:run_command",
     "batch": "adapter_audit.auditor.cli.batch:batch_command",
     "matrix": "adapter_audit.auditor.cli.matrix:matrix_command",
     "compare": "adapter_audit.auditor.cli.compare:compare_command",
     "bisect": "adapter_audit.auditor.cli.bisect:bisect_command",
+    "check": "adapter_audit.auditor.cli.check_saved:check_command",
     "lint": "adapter_audit.auditor.lint.command:lint_command",
     "explain": "adapter_audit.auditor.cli.explain:explain_command",
     "rules": "adapter_audit.auditor.cli.explain:rules_command",
     "render": "adapter_audit.auditor.cli.render:render_command",
     "config": "adapter_audit.auditor.cli.config:config_command",
+    "lsp": "adapter_audit.auditor.cli.lsp:lsp_command",
+    "completion": "adapter_audit.auditor.cli.completion:completion_command",
 }
 """Command name -> where it is."""
 DEFAULT = "audit"
@@ -49,9 +54,20 @@ class LazyGroup(click.RichGroup):
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names of commands, and what the default command takes as its first word."""
+        found = super().shell_complete(ctx, incomplete)
+        default = self.get_command(ctx, DEFAULT)
+        if default is None or incomplete.startswith("-"):
+            return found
+        return [*found, *default.params[0].shell_complete(ctx, incomplete)]
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default command in front of arguments that name none."""
-        if not args or (args[0] not in COMMANDS and args[0] not in ("--help", "-h", "--version")):
+        completing = ctx.resilient_parsing and not args  # the first word may become a command
+        if not completing and (
+            not args or (args[0] not in COMMANDS and args[0] not in ("--help", "-h", "--version"))
+        ):
             args = [DEFAULT, *args]
         return super().parse_args(ctx, args)
 

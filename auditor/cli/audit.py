@@ -12,14 +12,16 @@ from ..jobs.cached_audit import audit_cached
 from ..request.job import resolved_job
 from ..runtime.garbage_collection import garbage_collection_paused
 from ..schema.result import AuditResult
+from .completion import complete_models
 from .declared import run_declared
 from .options import exit_code, needs_graph, parsed_reports, report_options, write_reports
 from .project import Project, project_options
 from .spec_options import make_spec, spec_options
+from .watch import watch
 
 
 @click.command("audit")
-@click.argument("model", required=False)
+@click.argument("model", required=False, shell_complete=complete_models)
 @click.argument("directory", required=False)
 @spec_options
 @click.option(
@@ -41,6 +43,7 @@ from .spec_options import make_spec, spec_options
 @project_options
 @report_options
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, help="Processes for declared audits.")
+@click.option("--watch", is_flag=True, help="Do the declared audits again whenever the project changes.")
 @click.option("-v", "--verbose", count=True, help="-vv shows tracebacks.")
 @click.option("-q", "--quiet", is_flag=True, help="No report on the terminal, only the exit code.")
 def audit_command(model: str | None, directory: str | None, **options: Any) -> int:
@@ -50,6 +53,8 @@ def audit_command(model: str | None, directory: str | None, **options: Any) -> i
     the audits that the project's configuration declares are done.
     """
     reports = parsed_reports(options["reports"])
+    if options["watch"]:
+        return watch(model or options["compose"], options)
     _check_fix(options, directory, [target for _, target in reports])
     project = Project.of(options, graph=needs_graph(kind for kind, _ in reports))
     if not model and not options["compose"]:

@@ -13,6 +13,7 @@ import rich_click as click
 from ..errors import ExitCode, UsageError
 from ..project.fail_on import FailOn, worse
 from ..schema.result import AuditResult
+from .completion import complete_reports
 
 if TYPE_CHECKING:
     from adapter_audit.reports.report import ReportOptions
@@ -29,6 +30,7 @@ def report_options(function: F) -> F:
                 "reports",
                 multiple=True,
                 metavar="KIND[=FILE]",
+                shell_complete=complete_reports,
                 help="terminal, json, sarif, html, github, markdown, junit, graph, matrix; repeatable. "
                 "Default: terminal.",
             ),

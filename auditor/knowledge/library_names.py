@@ -63,6 +63,8 @@ class TransformersNames:
     """Arguments with a number for each layer and head."""
     embedded_arguments: Names
     """Arguments whose last dimension is the model's width."""
+    generate: str
+    """The method of a model that generates."""
     main_arguments: Names
     """Arguments that tell the batch size."""
     caches: Names
@@ -98,6 +100,13 @@ class AdaptersNames:
     """Replicates its arguments after the first one; with an underscore, in place."""
     prefixing: str
     """A call that puts keys before the model's own."""
+    ends: Names
+    """Parts of names of tensors without which a module has no effect."""
+    set_up_contexts: str
+    """Module of the contexts whose set-up holds in a `with` block."""
+    set_up_context: str
+    set_up_of_context: str
+    """Where such a context keeps it."""
     set_up_getters: Names
     """Functions that give the active composition."""
     set_up_pickers: Names
@@ -134,6 +143,22 @@ class PeftNames:
     """Beginning of the last part of these parameters' names."""
 
 
+@dataclass(frozen=True)
+class PeftFiles:
+    """What stands in the files of `peft`."""
+
+    lora: str
+    """The `peft_type` of LoRA."""
+    all_linear: str
+    """In place of targets: every linear layer."""
+    ends: Names
+    """Parts of names of tensors without which a module has no effect."""
+    embeddings: Names
+    """Modules that are saved whole, where their vocabulary was changed."""
+    task_classes: Mapping[str, str]
+    """Task type -> class of transformers that the base model is loaded with."""
+
+
 def _typed(kind: type[T], data: dict[str, Any]) -> T:
     """Raises TypeError where the data has other fields."""
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
@@ -143,3 +168,4 @@ _DATA = json.loads((files(__package__) / "library_names.json").read_text(encodin
 TRANSFORMERS = _typed(TransformersNames, _DATA["transformers"])
 ADAPTERS = _typed(AdaptersNames, _DATA["adapters"])
 PEFT = _typed(PeftNames, _DATA["peft"])
+PEFT_FILES = _typed(PeftFiles, _DATA["peft_files"])

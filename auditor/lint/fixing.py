@@ -19,13 +19,19 @@ if TYPE_CHECKING:
 
 def fixed_text(source: SourceFile, flaws: Iterable[Flaw]) -> tuple[str, list[Flaw]]:
     """The text with all fixes that do not overlap an earlier one, and the flaws they fix."""
+    done = chosen_fixes(flaws)
+    return apply_edits(source.text, [edit for flaw in done for edit in flaw.edits]), done
+
+
+def chosen_fixes(flaws: Iterable[Flaw]) -> list[Flaw]:
+    """The flaws whose fixes do not overlap an earlier one, in the order of the text."""
     chosen: list[Edit] = []
     done: list[Flaw] = []
     for flaw in sorted(flaws, key=lambda f: (f.line, f.column)):
         if flaw.edits and not any(_overlap(a, b) for a in flaw.edits for b in chosen):
             chosen.extend(flaw.edits)
             done.append(flaw)
-    return apply_edits(source.text, chosen), done
+    return done
 
 
 def _overlap(a: Edit, b: Edit) -> bool:

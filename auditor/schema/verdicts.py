@@ -71,6 +71,8 @@ class Invariant(str, Enum):
     """All attention implementations compute the same."""
     AUDITOR = "auditor"
     """The two halves of the auditor agree."""
+    SAVED = "saved"
+    """A saved adapter fits its base model, all of it."""
     SOURCE = "source"
     """Source code is written for any number of lanes."""
 

@@ -12,7 +12,7 @@ from adapter_audit.rules._support.registry import all_rules, find_rule
 from adapter_audit.rules.base import HEADINGS, Rule
 
 RULES = all_rules()
-BLOCKS = {"config": "0", "meta": "01", "probe": "29", "source": "6"}
+BLOCKS = {"config": "0", "meta": "01", "probe": "29", "source": "6", "saved": "3"}
 """First digit of the number that rules of a fidelity have (AA105 also reports set-up failures)."""
 
 

@@ -1,0 +1,1 @@
+"""A rule, a check and a report for adapter-audit."""
