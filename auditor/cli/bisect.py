@@ -9,7 +9,7 @@ from typing import Any
 import rich_click as click
 
 from ..cache.store import cache_directory
-from ..environments.candidates import commits, releases
+from ..environments.bisection_row import commits, releases
 from ..environments.change import Change, subjects
 from ..environments.installer import NotInstallable, installer
 from ..environments.overlays import Overlays, overlays_in
