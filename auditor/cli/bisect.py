@@ -9,10 +9,10 @@ from typing import Any
 import rich_click as click
 
 from ..cache.store import cache_directory
+from ..environments.bisection_row import commits, releases
 from ..environments.change import Change, subjects
 from ..environments.installer import NotInstallable, installer
 from ..environments.overlays import Overlays, overlays_in
-from ..environments.release_range import commits, releases
 from ..errors import ExitCode, UsageError
 from ..jobs.audits_elsewhere import audits_in
 from ..jobs.batch_lines import Line
