@@ -18,7 +18,7 @@ from ..schema.result import AuditResult, Verdict
 from ..schema.spec import AuditSpec
 from .cached_audit import audit_cached, keep, lookup
 from .result_lines import Line, failed, finished, read_lines, result_line
-from .share_groups import groups
+from .share_groups import groups, share_key
 
 if TYPE_CHECKING:
     from .shared_model import Audited
@@ -50,7 +50,7 @@ class _Asked:
 
 
 def audit_lines(lines: Sequence[Line], options: Mapping[str, Any], share: bool = True) -> Iterator[str]:
-    """Audit lines that can share a model; whatever goes wrong becomes part of a result line.
+    """Audit lines, on one model where all of them can share it; what goes wrong is told by a result line.
 
     `options` are those of an audit and `store`, the cache; without one nothing is kept or looked up.
     """
@@ -58,7 +58,9 @@ def audit_lines(lines: Sequence[Line], options: Mapping[str, Any], share: bool =
     store: Store | None = options.get("store")
     asked = [_asked(line, request, store) for line in lines]
     left = [one.job for one in asked if one.job is not None]
-    with _outcomes(left if share else []) as outcomes:
+    keys = {share_key(job) for job in left}
+    together = share and len(keys) == 1 and None not in keys
+    with _outcomes(left if together else []) as outcomes:
         for one in asked:
             if one.job is not None:
                 one.result = _answered(one.line, one.job, store, next(outcomes, None))
