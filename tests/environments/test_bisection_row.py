@@ -8,13 +8,8 @@ from pathlib import Path
 import pytest
 from fake_index import FakeIndex
 
-<<<<<<<< HEAD:tests/environments/test_release_range.py
-from adapter_audit.auditor.environments import release_range as module
-from adapter_audit.auditor.environments.release_range import commits, releases
-========
 from adapter_audit.auditor.environments import bisection_row as module
 from adapter_audit.auditor.environments.bisection_row import commits, releases
->>>>>>>> upgrade:tests/environments/test_bisection_row.py
 from adapter_audit.auditor.errors import UsageError
 from adapter_audit.auditor.library.adapters import LIBRARY
 
