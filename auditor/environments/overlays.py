@@ -76,8 +76,9 @@ class Overlays:
         folder = self.root / _key(requirements)
         try:
             self.root.mkdir(parents=True, exist_ok=True)
+            self._sweep_abandoned()
             if not (folder / RECORD).is_file():
-                self._sweep()
+                self._sweep_unused()
             with FileLock(f"{folder}.lock"):
                 if not (folder / RECORD).is_file():
                     self._make(folder, requirements)
@@ -103,10 +104,13 @@ class Overlays:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
-    def _sweep(self) -> None:
-        """Remove what killed runs have left, and, beyond the limit, what was unused for longest."""
+    def _sweep_abandoned(self) -> None:
+        """Remove what killed runs have left; an installer that outlived its run may still add to it."""
         for partial in self.root.glob(f"*{PARTIAL}"):
             self._remove(partial.name.split(".")[0], partial)
+
+    def _sweep_unused(self) -> None:
+        """Remove, beyond the limit, what was unused for longest."""
         left = {folder: _size(folder) for folder in self._unused()}
         total = sum(left.values())
         for folder, size in left.items():

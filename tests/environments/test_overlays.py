@@ -105,6 +105,9 @@ def test_killed_half_way_the_next_run_is_right(tmp_path: Path) -> None:
     assert overlay.folder is not None
     assert (overlay.folder / "adapters" / "__init__.py").is_file()
     assert folders(tmp_path) == [overlay.folder.parent.name]
+    (tmp_path / f"{overlay.folder.parent.name}.orphan{PARTIAL}" / "temporary").mkdir(parents=True)
+    assert Overlays(tmp_path, FakeIndex()).overlay([adapters("1.2.0")]) == overlay
+    assert folders(tmp_path) == [overlay.folder.parent.name]
 
 
 def test_beyond_the_limit_what_is_unused_for_longest_goes(tmp_path: Path) -> None:
