@@ -173,10 +173,16 @@ def test_print_holds_the_findings(open_page: Open, name: str, tmp_path: Path) ->
     assert pdf.read_bytes().startswith(b"%PDF")
 
 
-def test_a_huge_model_opens_in_under_two_seconds(open_page: Open, files: Callable[[str], Path]) -> None:
+def test_a_huge_model_opens_nearly_as_a_small_one(open_page: Open, files: Callable[[str], Path]) -> None:
+    """Twenty thousand ops against one layer: what is not looked at is not drawn."""
     assert files("huge").stat().st_size < 5_000_000
+    opening(open_page, "crash")  # the browser's own first page
+    assert opening(open_page, "huge") < 20 * opening(open_page, "crash")
+
+
+def opening(open_page: Open, name: str) -> float:
     start = time.monotonic()
-    page = open_page("huge").page
+    page = open_page(name).page
     page.locator("article.finding .message").first.wait_for()
     start_graph(page)
-    assert time.monotonic() - start < 2.0
+    return time.monotonic() - start
