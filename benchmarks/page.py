@@ -15,6 +15,7 @@ import json
 import math
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -110,7 +111,7 @@ def forward_seconds(model: str, names: Sequence[str], batch: int, runs: int) -> 
     forward = MetaForward(model, names, batch)
     try:
         return least(forward, runs)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         print(f"the meta forward of {model} stops: {error}", file=sys.stderr)
         return None
 
@@ -164,19 +165,35 @@ def exponent(sizes: Sequence[int], seconds: Sequence[float]) -> float:
 
 def warm(runs: int) -> Iterator[str]:
     """Another composition of a model that is built, beside plain meta forwards of it; and the probe."""
-    from adapter_audit.auditor.jobs.batch_lines import audit_lines
-    from adapter_audit.auditor.jobs.result_lines import Line
-
     yield "| model | meta forward, s | another composition: shapes, s | in forwards | probe, s |"
     yield "|---|---|---|---|---|"
-    for model in ("t5-base", "distilgpt2"):
-        lines = [Line(b, json.dumps({"model": model, "compose": b, "adapter": "lora"})) for b in BLOCKS[:3]]
-        seconds = [json.loads(text)["seconds"] for text in audit_lines(lines, {"offline": True})]
+    for model in ("t5-base", "bert-base-uncased"):
+        shapes, probe = _another_composition(model)
         forward = forward_seconds(model, "ab", 3, runs)
-        shapes = sorted(s["build"] + s["meta"] for s in seconds)[1]
-        probe = sorted(s["probe"] for s in seconds)[1]
         ratio = f"{shapes / forward:.1f}" if forward else STOPS
         yield f"| {model} | {_list([forward])} | {shapes:.2f} | {ratio} | {probe:.2f} |"
+
+
+def _another_composition(model: str) -> tuple[float, float]:
+    """Median CPU seconds of both halves, for three compositions that were audited before on this model."""
+    from adapter_audit.auditor.assess.static_half import static_half
+    from adapter_audit.auditor.build.subject import default_dtype, recomposed
+    from adapter_audit.auditor.jobs.shared_model import SharedModel
+    from adapter_audit.auditor.probe.run_checks import examined
+    from adapter_audit.auditor.request.job import resolved_job
+    from adapter_audit.auditor.schema.audit_options import AuditOptions
+    from adapter_audit.auditor.schema.spec import AuditSpec
+
+    specs = [AuditSpec(model=model, compose=block, adapter="lora") for block in BLOCKS[:3]]
+    shared = SharedModel([resolved_job(spec, AuditOptions(offline=True)) for spec in specs])
+    shared.put_on_bench()
+    seconds: list[tuple[float, float]] = []
+    for job in shared.jobs * 2:
+        shapes = cpu(lambda job=job: static_half(recomposed(shared.subject, job), shared.runs))
+        with default_dtype(shared.bench.dtype):
+            shared.bench.take(job)
+            seconds.append((shapes, cpu(lambda: examined(shared.bench))))
+    return statistics.median(s for s, _ in seconds[3:]), statistics.median(p for _, p in seconds[3:])
 
 
 def throughput(methods: Sequence[str], models: Sequence[str]) -> Iterator[str]:
