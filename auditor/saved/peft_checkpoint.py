@@ -11,6 +11,8 @@ from ..facts.saved_facts import SavedFacts, Shape, Target
 from ..knowledge.library_names import PEFT_FILES
 
 PREFIX = "base_model.model."
+_INNER = ("", ".base_layer", ".modules_to_save", ".original_module")
+"""Where the bias of a module may be that `peft` has put something around."""
 _LAYER = re.compile(r".*\.[^.]*\.(\d+)\.")
 
 
@@ -112,7 +114,7 @@ def _expected(
                 shapes |= dict(_lora(path, modules[path], config))
     if config.get("bias", "none") != "none":
         places = [(f"{PREFIX}{p}", m.bias) for p, m in modules.items() if _has_bias(m)]
-        biases = {f"{name}{inner}.bias": bias for name, bias in places for inner in ("", ".base_layer")}
+        biases = {f"{name}{inner}.bias": bias for name, bias in places for inner in _INNER}
         shapes |= {name: tuple(bias.shape) for name, bias in biases.items() if name not in shapes}
         optional |= biases.keys()
     # peft saves embeddings whole where the vocabulary was changed, or may have been.

@@ -22,7 +22,7 @@ WIDTH, INNER, LAYERS, VOCABULARY, RANK = 32, 48, 2, 96, 4
 LLAMA = {
     "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": WIDTH,
     "intermediate_size": INNER, "num_attention_heads": 4, "num_key_value_heads": 2,
-    "num_hidden_layers": LAYERS, "vocab_size": VOCABULARY, "tie_word_embeddings": True,
+    "num_hidden_layers": LAYERS, "vocab_size": VOCABULARY, "tie_word_embeddings": True, "attention_bias": True,
 }  # fmt: skip
 CONFIG = {
     "peft_type": "LORA", "task_type": "CAUSAL_LM", "r": RANK, "lora_alpha": 8, "bias": "none",
@@ -168,6 +168,7 @@ def with_biases(tensors: Tensors, config: dict[str, Any], saved: Path) -> None:
     """As peft 0.17 writes them, with every head that there may be among the modules to save."""
     config.update(bias="all", task_type="SEQ_CLS", modules_to_save=["classifier", "score"])
     tensors["base_model.model.score.weight"] = torch.randn(2, WIDTH)
+    tensors[FIRST.removesuffix("lora_") + "base_layer.bias"] = torch.randn(WIDTH)
 
 
 @pytest.mark.parametrize(
