@@ -22,7 +22,8 @@ WIDTH, INNER, LAYERS, VOCABULARY, RANK = 32, 48, 2, 96, 4
 LLAMA = {
     "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": WIDTH,
     "intermediate_size": INNER, "num_attention_heads": 4, "num_key_value_heads": 2,
-    "num_hidden_layers": LAYERS, "vocab_size": VOCABULARY, "tie_word_embeddings": True, "attention_bias": True,
+    "num_hidden_layers": LAYERS, "vocab_size": VOCABULARY, "tie_word_embeddings": True,
+    "attention_bias": True,
 }  # fmt: skip
 CONFIG = {
     "peft_type": "LORA", "task_type": "CAUSAL_LM", "r": RANK, "lora_alpha": 8, "bias": "none",
