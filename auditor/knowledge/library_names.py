@@ -155,6 +155,8 @@ class PeftFiles:
     """Parts of names of tensors without which a module has no effect."""
     embeddings: Names
     """Modules that are saved whole, where their vocabulary was changed."""
+    default_heads: Names
+    """What `peft` adds to `modules_to_save` by itself, whichever of them the model has."""
     task_classes: Mapping[str, str]
     """Task type -> class of transformers that the base model is loaded with."""
 

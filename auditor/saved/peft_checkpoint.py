@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,8 @@ from ..facts.saved_facts import SavedFacts, Shape, Target
 from ..knowledge.library_names import PEFT_FILES
 
 PREFIX = "base_model.model."
+_INNER = ("", ".base_layer", ".modules_to_save", ".original_module")
+"""Where the bias of a module may be that `peft` has put something around."""
 _LAYER = re.compile(r".*\.[^.]*\.(\d+)\.")
 
 
@@ -32,6 +34,8 @@ def facts_on(facts: SavedFacts, config: Mapping[str, Any], model: Any) -> SavedF
         ends=frozenset(n for n in facts.tensors if any(part in n for part in PEFT_FILES.ends)),
     )
     kind = str(config.get("peft_type"))
+    # Prompts belong to no module of the base model.
+    found = replace(found, modules={**{n: "" for n in facts.tensors if "." not in n}, **found.modules})
     if kind != PEFT_FILES.lora:
         why = f"which tensors a {kind} adapter has is not known here: only their modules were looked for"
         return replace(found, unknowns=(*found.unknowns, why))
@@ -50,14 +54,20 @@ def _targets(config: Mapping[str, Any], modules: Mapping[str, Any]) -> Iterator[
         numbers = config.get("layers_to_transform")
         chosen = {numbers} if isinstance(numbers, int) else set(numbers or ())
         for name in wanted:
-            found = [p for p in paths if p == name or p.endswith(f".{name}")]
+            found = _named(name, paths)
             yield Target(name, tuple(p for p in found if not chosen or _layer(p, config) in chosen))
         layers = {_layer(p, config) for p in paths}
         for number in sorted(chosen - layers):
             yield Target(str(number), (), "layers_to_transform")
-    for name in config.get("modules_to_save") or ():
-        whole = tuple(p for p in modules if p == name or p.endswith(f".{name}"))
-        yield Target(name, whole, "modules_to_save")
+    heads = {name: _named(name, modules) for name in config.get("modules_to_save") or ()}
+    for name, whole in heads.items():
+        # peft itself names every head that there may be, where the task has one.
+        if whole or name not in PEFT_FILES.default_heads or not any(heads.values()):
+            yield Target(name, whole, "modules_to_save")
+
+
+def _named(name: str, paths: Iterable[str]) -> tuple[str, ...]:
+    return tuple(path for path in paths if path == name or path.endswith(f".{name}"))
 
 
 def _excluded(path: str, config: Mapping[str, Any]) -> bool:
@@ -103,7 +113,8 @@ def _expected(
             elif target.where == "target_modules":
                 shapes |= dict(_lora(path, modules[path], config))
     if config.get("bias", "none") != "none":
-        biases = {f"{PREFIX}{p}.bias": m.bias for p, m in modules.items() if _has_bias(m)}
+        places = [(f"{PREFIX}{p}", m.bias) for p, m in modules.items() if _has_bias(m)]
+        biases = {f"{name}{inner}.bias": bias for name, bias in places for inner in _INNER}
         shapes |= {name: tuple(bias.shape) for name, bias in biases.items() if name not in shapes}
         optional |= biases.keys()
     # peft saves embeddings whole where the vocabulary was changed, or may have been.

@@ -31,7 +31,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ],
         check=True,
         capture_output=True,
-        timeout=300,
+        timeout=900,
     )
     return target
 
@@ -45,7 +45,7 @@ def run(folder: Path | None, cwd: Path, *arguments: str) -> subprocess.Completed
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
 
@@ -85,7 +85,7 @@ for case in rule.cases:
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert done.stdout == "[]\n[]\n", done.stderr

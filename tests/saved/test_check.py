@@ -23,6 +23,7 @@ LLAMA = {
     "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": WIDTH,
     "intermediate_size": INNER, "num_attention_heads": 4, "num_key_value_heads": 2,
     "num_hidden_layers": LAYERS, "vocab_size": VOCABULARY, "tie_word_embeddings": True,
+    "attention_bias": True,
 }  # fmt: skip
 CONFIG = {
     "peft_type": "LORA", "task_type": "CAUSAL_LM", "r": RANK, "lora_alpha": 8, "bias": "none",
@@ -164,7 +165,16 @@ def whole_embedding(tensors: Tensors, config: dict[str, Any], saved: Path) -> No
     tensors["base_model.model.model.embed_tokens.weight"] = torch.randn(VOCABULARY, WIDTH)
 
 
-@pytest.mark.parametrize("change", [None, patterns, one_layer, in_half_precision, whole_embedding])
+def with_biases(tensors: Tensors, config: dict[str, Any], saved: Path) -> None:
+    """As peft 0.17 writes them, with every head that there may be among the modules to save."""
+    config.update(bias="all", task_type="SEQ_CLS", modules_to_save=["classifier", "score"])
+    tensors["base_model.model.score.weight"] = torch.randn(2, WIDTH)
+    tensors[FIRST.removesuffix("lora_") + "base_layer.bias"] = torch.randn(WIDTH)
+
+
+@pytest.mark.parametrize(
+    "change", [None, with_biases, patterns, one_layer, in_half_precision, whole_embedding]
+)
 def test_a_sound_checkpoint_of_peft(tmp_path: Path, change: Change | None) -> None:
     result = checked(tmp_path, change)
     assert (result.findings, result.verdict) == ((), "compatible")
@@ -179,6 +189,15 @@ def test_another_type_is_said_to_be_half_checked(tmp_path: Path) -> None:
     result = checked(tmp_path, ia3)
     assert (result.verdict, result.findings) == ("unknown", ())
     assert "IA3" in result.unknowns[0]
+
+
+def test_a_prompt_is_for_no_module(tmp_path: Path) -> None:
+    def prompt(tensors: Tensors, config: dict[str, Any], saved: Path) -> None:
+        config.update(peft_type="PROMPT_TUNING", target_modules=None, num_virtual_tokens=3)
+        tensors.clear()
+        tensors["prompt_embeddings"] = torch.randn(3, WIDTH)
+
+    assert checked(tmp_path, prompt).findings == ()
 
 
 SAVED = [

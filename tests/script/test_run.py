@@ -24,7 +24,7 @@ def python(*words: str, env: dict[str, str] | None = None) -> subprocess.Complet
         env=env or plain,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
 

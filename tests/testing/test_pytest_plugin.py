@@ -49,7 +49,7 @@ def run_pytest(folder: Path, *arguments: str, tests: str = "") -> subprocess.Com
         },
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
 
