@@ -1,4 +1,4 @@
-"""A model's state, put back after a run: buffers, numbers and tensors that its modules keep, random numbers.
+"""A model's state, put back after a run: buffers, numbers and tensors of its modules, hooks, random numbers.
 
 BatchNorm's averages move in training, counters count, caches grow. A run must neither see what another one
 left there, nor leave anything to the next. What did not move is not written.
@@ -27,6 +27,14 @@ class _Kept(NamedTuple):
     value: torch.Tensor
 
 
+def _take_away(hooks: list[tuple[torch.nn.Module, tuple[int, ...]]]) -> None:
+    """Hooks that a run has left: some libraries take theirs away only where the call goes well."""
+    for module, kept in hooks:
+        for number in [n for n in module._forward_pre_hooks if n not in kept]:
+            del module._forward_pre_hooks[number]
+            module._forward_pre_hooks_with_kwargs.pop(number, None)
+
+
 class KeptState:
     """What the modules of one model keep beside their parameters."""
 
@@ -44,11 +52,13 @@ class KeptState:
         """Everything is as before after the block; random numbers in it are those of any other run."""
         before = torch.get_rng_state()
         held = [(path, m, *self._look_at(m)) for path, m in walked(self.model).items()]
+        hooks = [(m, tuple(m._forward_pre_hooks)) for _, m, *_ in held]
         torch.set_rng_state(self._random)
         try:
             yield
         finally:
             torch.set_rng_state(before)
+            _take_away(hooks)
             for path, module, buffers, others in held:
                 self._put_back(path, module, buffers, others)
 

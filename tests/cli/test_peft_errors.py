@@ -59,7 +59,7 @@ def test_wrong_input_for_peft(case: str, cli: Cli, tmp_path: Path) -> None:
 
 def test_peft_is_not_installed(cli: Cli) -> None:
     done = cli(*MIXED)
-    assert (done.code, done.out) == (2, "")
+    assert (done.code, done.out) == (3, "")
     assert len(done.lines) == 1, done.err
     assert "adapter-audit[peft]" in done.lines[0]
     assert done.loaded == ()

@@ -44,9 +44,10 @@ def test_every_known_patch_of_peft_has_a_case() -> None:
 @pytest.mark.parametrize("name", VERIFIED)
 def test_a_known_patch_of_peft_is_verified(name: str, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(SMALL))
-    options = ("--library", "peft", "--fix", "--report", "json", "--no-cache", "--offline")
+    report = tmp_path / "result.json"
+    options = ("--library", "peft", "--fix", "--report", f"json={report}", "--no-cache", "--offline")
     done = command(NEWEST, str(tmp_path), *VERIFIED[name], *options)
-    result = AuditResult.model_validate_json(done.stdout)
+    result = AuditResult.model_validate_json(report.read_text())
     fixes = [f for found in result.findings for f in found.fixes if f.kind == "library-patch"]
     assert fixes, done.stderr
     assert fixes[0].status == "verified", fixes[0].reason
