@@ -512,7 +512,7 @@ class Bench:
             return contextlib.nullcontext()
         state = self._state
         if state is None or state.model is not model:
-            state = KeptState(model)
+            state = KeptState(model, hooks=False)  # what a history leaves is its matter
         return state.around_run()
 
     def _run_options(self, model: Any) -> RunOptions:

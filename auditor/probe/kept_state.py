@@ -38,8 +38,8 @@ def _take_away(hooks: list[tuple[torch.nn.Module, tuple[int, ...]]]) -> None:
 class KeptState:
     """What the modules of one model keep beside their parameters."""
 
-    def __init__(self, model: torch.nn.Module) -> None:
-        self.model = model
+    def __init__(self, model: torch.nn.Module, *, hooks: bool = True) -> None:
+        self.model, self.hooks = model, hooks
         self.moved: set[str] = set()
         """Paths of modules whose buffers any run has moved."""
         self.moves = False
@@ -58,7 +58,7 @@ class KeptState:
             yield
         finally:
             torch.set_rng_state(before)
-            _take_away(hooks)
+            _take_away(hooks if self.hooks else [])
             for path, module, buffers, others in held:
                 self._put_back(path, module, buffers, others)
 
