@@ -66,6 +66,7 @@ def test_a_model_made_by_a_function_has_no_key() -> None:
         {"dtype": "bfloat16"},
         {"model": "n"},
         {"library": "adapters"},
+        {"history": ("merge",)},
     ],
 )
 def test_every_field_of_a_spec_counts(change: dict[str, object]) -> None:
