@@ -53,13 +53,13 @@ def split_lists(texts: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(part for text in texts for part in split_list(text)))
 
 
-def chosen(texts: Iterable[str], known: Sequence[str], without: Iterable[str] = ()) -> list[str]:
+def chosen(texts: Sequence[str], known: Sequence[str], without: Iterable[str] = ()) -> list[str]:
     """What is asked for: all that is known when nothing is said, patterns (`*-base`) from that, other texts.
 
     Raises UsageError for a pattern that matches nothing.
     """
     found: list[str] = []
-    for text in split_lists(texts) or known:
+    for text in split_lists(texts) if texts else known:
         own = _matching(text, known) if _is_pattern(text) else [text]
         if not own:
             raise UsageError(f"{text!r} matches nothing", do=f"known: {', '.join(known[:12])}")

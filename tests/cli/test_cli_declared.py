@@ -176,7 +176,17 @@ def test_config_prints_the_schema(cli: Cli) -> None:
 
 def test_a_matrix_of_models_methods_and_compositions(cli: Cli, tmp_path: Path) -> None:
     arguments = ("matrix", "--models", "bert,t5", "--methods", "seq_bn,lora[leave_out=[0],r=4]")
-    options = ("--compose", "parallel:2,stack(a,b)", "--static-only", "-o", "r.jsonl", "--jobs", "2")
+    options = (
+        "--compose",
+        "parallel:2,stack(a,b)",
+        "--mode",
+        "forward",
+        "--static-only",
+        "-o",
+        "r.jsonl",
+        "--jobs",
+        "2",
+    )
     done = cli(*arguments, *options)
     results = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
     assert len(results) == 8

@@ -79,7 +79,6 @@ CASES = {
     "render deep": (("render", "deep.json"), "not valid JSON"),
     "render empty": (("render", "file"), "holds no results"),
     "render a folder": (("render", "fold"), "cannot read fold"),
-    "matrix without models": (("matrix",), "--models"),
     "matrix unclosed": (("matrix", "--models", "t5-base", "--methods", "lora[r=8"), "is not closed"),
     "matrix empty": (("matrix", "--models", ","), "names nothing"),
     "matrix unknown": (("matrix", "--models", "t5-base,t5-bas", "--offline"), "unknown model 't5-bas'"),
