@@ -24,8 +24,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "docs/index.md", "docs/start.md", "docs/reading.md", "docs/usage.md", "docs/ci.md")
 BLOCK = re.compile(r"(?<=^```console\n)(.*?)(?=^```$)", re.DOTALL | re.MULTILINE)
 PLACEHOLDER = re.compile(r"(?<![\w=-])[A-Z]{3,}\b")
-INSTALLS = ("--check-releases", "adapter-audit compare ", "adapter-audit bisect ")
-"""These install several releases: minutes. `tests/fixes` and `tests/e2e` run them."""
+ELSEWHERE = ("--check-releases", "adapter-audit compare ", "adapter-audit bisect ", "--library peft")
+"""These need other releases than the installed ones: `tests/fixes`, `tests/e2e` and `tests/library` run them."""
 CACHE = ROOT / "build" / "documented-commands"
 """Pages show the same audits."""
 FILES = {
@@ -46,8 +46,8 @@ class Shown:
     def runs(self) -> bool:
         """Whether it is one of ours, complete, and no usage line."""
         ours = self.command.startswith("adapter-audit ")
-        installs = any(words in self.command for words in INSTALLS)
-        return ours and not installs and not PLACEHOLDER.search(re.sub(r"'[^']*'", "", self.command))
+        elsewhere = any(words in self.command for words in ELSEWHERE)
+        return ours and not elsewhere and not PLACEHOLDER.search(re.sub(r"'[^']*'", "", self.command))
 
 
 def main() -> int:
