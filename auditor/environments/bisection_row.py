@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from pathlib import Path
 
-from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -13,6 +11,7 @@ from packaging.version import InvalidVersion, Version
 from ..errors import UsageError
 from ..library.library import Library
 from .change import Change, commit, git, release, resolved
+from .installed_needs import installed_needs
 from .installer import Installer
 
 
@@ -64,14 +63,5 @@ def _pins(library: str, package: str) -> SpecifierSet:
     """What the installed library says of the package in its metadata; nothing of itself."""
     if library == package:
         return SpecifierSet()
-    try:
-        needs = metadata.requires(library) or []
-    except metadata.PackageNotFoundError:
-        needs = []
-    found = [Requirement(text) for text in needs]
-    pins = [r.specifier for r in found if canonicalize_name(r.name) == package and _holds(r)]
+    pins = [need.specifier for need in installed_needs(library) if canonicalize_name(need.name) == package]
     return pins[0] if pins else SpecifierSet()
-
-
-def _holds(requirement: Requirement) -> bool:
-    return requirement.marker is None or requirement.marker.evaluate({"extra": ""})

@@ -26,6 +26,7 @@ from packaging.utils import canonicalize_name
 from ..errors import UsageError
 from ..knowledge.unwritten_needs import unwritten_needs
 from .change import Change
+from .installed_needs import installed_needs
 from .installer import Installer
 
 FOLDER = "environments"
@@ -159,17 +160,24 @@ def _installed_version(name: str) -> str:
 
 def _key(requirements: Sequence[str]) -> str:
     """What an overlay depends on: the request with the files it names, the interpreter, what is installed."""
-    installed = {
-        (str(canonicalize_name(d.metadata["Name"])), d.version)
-        for d in metadata.distributions()
-        if d.metadata["Name"]
-    }
     facts = [
         *(_content(requirement) for requirement in requirements),
         [platform.python_version(), sys.platform, platform.machine()],
-        sorted(installed),
+        _installed_beside(Requirement(text).name for text in requirements),
     ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:20]
+
+
+def _installed_beside(names: Iterable[str]) -> list[tuple[str, str]]:
+    """What is installed of the packages, and of all that they need there: other packages play no part."""
+    found, waiting = dict[str, str](), [str(canonicalize_name(name)) for name in names]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found[name] = _installed_version(name)
+        waiting += [str(canonicalize_name(need.name)) for need in installed_needs(name)]
+    return sorted(found.items())
 
 
 def _content(requirement: str) -> list[str]:

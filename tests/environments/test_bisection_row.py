@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fake_index import FakeIndex
 
-from adapter_audit.auditor.environments import bisection_row as module
+from adapter_audit.auditor.environments import installed_needs as module
 from adapter_audit.auditor.environments.bisection_row import commits, releases
 from adapter_audit.auditor.errors import UsageError
 from adapter_audit.auditor.library.adapters import LIBRARY

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from importlib import metadata
 from importlib.metadata import version
 from pathlib import Path
 
@@ -78,6 +79,20 @@ def test_another_state_of_what_is_installed_is_another_overlay(
     kept = Overlays(tmp_path, index)
     kept.overlay([adapters("1.2.0")])
     monkeypatch.setattr(module.platform, "python_version", lambda: "3.99.0")
+    kept.overlay([adapters("1.2.0")])
+    assert len(index.installed) == 2
+
+
+def test_other_packages_play_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = FakeIndex()
+    kept = Overlays(tmp_path, index)
+    kept.overlay([adapters("1.2.0")])
+    versions = {"ruff": "0.0.1"}
+    real = metadata.version
+    monkeypatch.setattr(module.metadata, "version", lambda name: versions.get(name) or real(name))
+    kept.overlay([adapters("1.2.0")])
+    assert len(index.installed) == 1
+    versions["huggingface-hub"] = "0.0.1"
     kept.overlay([adapters("1.2.0")])
     assert len(index.installed) == 2
 

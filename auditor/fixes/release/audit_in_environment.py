@@ -7,13 +7,16 @@ import os
 import sys
 
 from ...errors import AuditError
+from ...runtime.computing_limit import limit_computing
 from ..trial.reaudit import facts_and_result, job_of
+from ..trial.trial_process import TIME_LIMIT
 
 
 def main() -> int:
     """Answer the request; an expected failure is one line on stderr."""
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print is not the answer
+    limit_computing(TIME_LIMIT)
     given = json.load(sys.stdin)
     try:
         _, result = facts_and_result(job_of(given["spec"], given["model"]))

@@ -26,6 +26,8 @@ from ...schema.result import AuditResult, Fix
 from ..trial.trial_process import TIME_LIMIT, Request
 
 MODULE = f"{__package__}.audit_in_environment"
+CLOCK_LIMIT = 10 * TIME_LIMIT
+"""Seconds on the clock; what an audit may compute is limited in its process, however busy the machine is."""
 
 
 def other_releases(library: Library, installer: Installer | None = None) -> list[Version]:
@@ -75,7 +77,7 @@ def _audited(request: Request, release: Version, overlays: Overlays) -> tuple[Au
     given = json.dumps({"spec": request.spec, "model": request.model})
     try:
         overlay = overlays.overlay([released(request.package, release)])
-        answer = "".join(lines_of(overlay, MODULE, given, time_limit=TIME_LIMIT))
+        answer = "".join(lines_of(overlay, MODULE, given, time_limit=CLOCK_LIMIT))
         return AuditResult.model_validate_json(answer), ""
     except NotInstallable as error:
         return None, f"cannot be installed here: {error}"
