@@ -25,7 +25,7 @@ PAGES = ("README.md", "docs/index.md", "docs/start.md", "docs/reading.md", "docs
 BLOCK = re.compile(r"(?<=^```console\n)(.*?)(?=^```$)", re.DOTALL | re.MULTILINE)
 PLACEHOLDER = re.compile(r"(?<![\w=-])[A-Z]{3,}\b")
 ELSEWHERE = ("--check-releases", "adapter-audit compare ", "adapter-audit bisect ", "--library peft")
-"""These need other releases than the installed ones: `tests/fixes`, `tests/e2e` and `tests/library` run them."""
+"""These need other releases than the installed ones: tests of fixes, e2e and library run them."""
 CACHE = ROOT / "build" / "documented-commands"
 """Pages show the same audits."""
 FILES = {
