@@ -6,6 +6,7 @@ Light: nothing is imported before the script that the script would miss in its s
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -113,7 +114,9 @@ def _audit(call: ModelCall, set_up: Any) -> AuditResult:
     except UsageError as error:
         click.echo(f"adapter-audit: other inputs than the script's are audited: {error.line}", err=True)
         inputs = None
-    return audit_model(call.model, inputs, compose=set_up, mode=call.mode)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they are not the script's
+        return audit_model(call.model, inputs, compose=set_up, mode=call.mode)
 
 
 def _settle() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+import warnings
 from typing import TYPE_CHECKING
 
 from ..source.source_files import relative_file
@@ -33,7 +34,8 @@ def dies_without_adapters(call: ModelCall, error: BaseException) -> bool:
     active, skipped = library.active(call.model), library.skipped_layers(call.model)
     library.activate(call.model, None, None)
     try:
-        with torch.no_grad(), library.outside_contexts():
+        with torch.no_grad(), library.outside_contexts(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they are not the script's
             call.model(**call.inputs)
     except Exception as other:
         return type(other) is type(error) and stopped_at(other) == stopped_at(error)
