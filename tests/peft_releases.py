@@ -21,6 +21,8 @@ from adapter_audit.auditor.schema.result import AuditResult
 PLACE = Path(os.environ.get("ADAPTER_AUDIT_PEFT_RELEASES", Path(sys.prefix) / "releases"))
 FOLDERS = {folder.name.removeprefix("peft-"): folder for folder in sorted(PLACE.glob("peft-*"))}
 MISSING = f"no folder peft-RELEASE in {PLACE}: make test installs them"
+HANGS = 1800
+"""Seconds after which a process hangs, on a machine that does much else, too."""
 COMMAND = (sys.executable, "-m", "adapter_audit.auditor.cli")
 
 
@@ -44,7 +46,7 @@ def _lines(release: str, specs: str) -> tuple[str, ...]:
         env=environment_of(release),
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=HANGS,
         check=False,
     )
     assert done.stdout, done.stderr
@@ -58,7 +60,7 @@ def command(release: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         env=environment_of(release),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=HANGS,
         check=False,
     )
 
@@ -70,7 +72,7 @@ def python(release: str, code: str) -> str:
         env=environment_of(release),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=HANGS,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from peft_releases import FOLDERS, MISSING, environment_of
+from peft_releases import FOLDERS, HANGS, MISSING, environment_of
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "peft_agreement.py"
 SAMPLE = {"0.21.2": 15, "0.17.1": 29, "0.13.2": 31}
@@ -33,7 +33,7 @@ def test_a_sample_of_the_grid_is_judged_as_the_oracle_does(release: str) -> None
         env=environment_of(release),
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=HANGS,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
