@@ -205,7 +205,7 @@ def test_checks_are_found_in_their_order() -> None:
     names = [check.name for check in checks]
     assert len(names) == len(set(names)) >= 18
     assert names.index("effect") < names.index("neutrality")  # which passes over idle adapters
-    assert names[-2:] == ["purity", "history"]  # after the calls of all others; the last one changes the adapters
+    assert names[-2:] == ["purity", "history"]  # after the calls of all others; a history changes adapters
 
 
 def test_a_check_needs_no_torch() -> None:
