@@ -15,7 +15,7 @@ OLDER := $(addprefix $(RELEASES)/,0.2.2 1.0.0 1.0.1)
 PEFT := $(addprefix $(RELEASES)/peft-,0.21.2 0.17.1 0.13.2)
 space := $() $()
 ARGS ?= t5-base --compose parallel:5
-WORKERS ?= 2
+WORKERS ?= 3
 MATRIX ?= --mode forward
 CHECKED := auditor rules reports
 # Tiny models are slower on many threads, and the tests run side by side already.
