@@ -95,9 +95,7 @@ def test_ctrl_c_ends_with_a_report_of_what_is_done(cli: Cli, bert: Path, tmp_pat
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(
-            signal.SIGINT, signal.SIG_DFL
-        ),  # a shell's background job ignores it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background jobs ignore it
     )
     while not ((tmp_path / "reached").exists() and (tmp_path / "out.jsonl").read_text().count("\n") == 2):
         assert process.poll() is None, process.communicate()

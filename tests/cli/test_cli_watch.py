@@ -42,9 +42,7 @@ def test_a_change_of_the_project_is_audited(tmp_path: Path) -> None:
             stdout=written,
             stderr=written,
             start_new_session=True,
-            preexec_fn=lambda: signal.signal(
-                signal.SIGINT, signal.SIG_DFL
-            ),  # a shell's background job ignores it
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background jobs ignore it
         )
     try:
         wait_for(lambda: "COMPATIBLE" in out.read_text())
