@@ -23,13 +23,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .saved_rule import Case, SavedFacts, SavedRule, Severity, Verdict
+from .saved_rule import FILE, A, Case, SavedFacts, SavedRule, Severity, Verdict
 
 if TYPE_CHECKING:
     from adapter_audit.auditor.schema.result import Finding
-
-FILE = "adapter_model.safetensors"
-A = "base_model.model.layers.0.q.lora_A.weight"
 
 
 class SavedKeyUnmatched(SavedRule):

@@ -23,12 +23,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .saved_rule import Case, SavedFacts, SavedRule, Severity, Target, Verdict
+from .saved_rule import FILE, Case, SavedFacts, SavedRule, Severity, Target, Verdict
 
 if TYPE_CHECKING:
     from adapter_audit.auditor.schema.result import Finding
-
-FILE = "adapter_model.safetensors"
 
 
 class SavedTargetTied(SavedRule):

@@ -24,12 +24,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .saved_rule import Case, SavedFacts, SavedRule, Severity, Verdict
+from .saved_rule import FILE, Case, SavedFacts, SavedRule, Severity, Verdict
 
 if TYPE_CHECKING:
     from adapter_audit.auditor.schema.result import Finding
-
-FILE = "adapter_model.safetensors"
 
 
 class SavedMergeUnclear(SavedRule):

@@ -13,8 +13,12 @@ from .base import Case, Fidelity, Rule
 if TYPE_CHECKING:
     from adapter_audit.auditor.schema.result import Finding
 
-__all__ = ["Case", "Confidence", "SavedFacts", "SavedRule", "Severity", "Target", "Verdict"]
+__all__ = ["FILE", "A", "B", "Case", "Confidence", "SavedFacts", "SavedRule", "Severity", "Target", "Verdict"]
 
+FILE = "adapter_model.safetensors"
+A = "base_model.model.layers.0.q.lora_A.weight"
+B = "base_model.model.layers.0.q.lora_B.weight"
+"""A file of the rules' cases, and the two halves of a LoRA in it."""
 SHOWN = 3
 """Names that a message tells; the finding has all of them."""
 

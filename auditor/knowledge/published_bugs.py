@@ -23,7 +23,7 @@ def with_explanations(finding: Finding, environment: Environment) -> Finding:
 
 def fits(bug: dict[str, Any], finding: Finding, environment: Environment) -> bool:
     """Whether a bug is one of this release, in a line that the finding names, of the kind it says if any."""
-    release = getattr(environment, bug.get("package", "adapters"), "").split("+")[0]
+    release = getattr(environment, package_of(bug), "").split("+")[0]
     if not release or not SpecifierSet(bug["releases"]).contains(release):
         return False
     if "cause" in bug and (finding.cause is None or finding.cause.value != bug["cause"]):
@@ -32,8 +32,13 @@ def fits(bug: dict[str, Any], finding: Finding, environment: Environment) -> boo
     return any(file == bug["file"] and bug["code"] in code for file, code in places)
 
 
+def package_of(bug: dict[str, Any]) -> str:
+    """The package whose releases have the bug."""
+    return str(bug.get("package", "adapters"))
+
+
 def _text(bug: dict[str, Any]) -> str:
-    fixed = f" Fixed in {bug.get('package', 'adapters')} {bug['fixed_in']}." if bug.get("fixed_in") else ""
+    fixed = f" Fixed in {package_of(bug)} {bug['fixed_in']}." if bug.get("fixed_in") else ""
     return f"Published as {bug['reference']}: {bug['summary']}.{fixed}"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from adapter_audit.auditor.schema.comparison import Comparison
 
 from ..comparison_report import ComparisonReport
-from ..formats.markdown import ICON, LIMIT, fenced, text
+from ..formats.markdown import ICON, fenced, fitting, text
 from ..report import ReportOptions
 from ..view import comparison_view as view
 from ..view import words
@@ -22,15 +22,8 @@ class ComparisonMarkdown(ComparisonReport):
     kind = "markdown"
 
     def render(self, comparison: Comparison, options: ReportOptions) -> str:  # noqa: ARG002
-        """The document; what does not fit into a comment is counted at the end."""
-        blocks, kept, used = list(_blocks(comparison)), list[str](), 0
-        for block in blocks:
-            used += len(block) + 2
-            if used > LIMIT:
-                kept.append(f"*{words.count(len(blocks) - len(kept), 'more part')} did not fit here.*")
-                break
-            kept.append(block)
-        return "\n\n".join(kept) + "\n"
+        """The document, as far as it fits."""
+        return fitting(list(_blocks(comparison)))
 
 
 def _blocks(comparison: Comparison) -> Iterator[str]:

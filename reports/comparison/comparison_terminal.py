@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
@@ -16,6 +15,7 @@ from ..formats.terminal import LONGEST_TEXT, TONE_STYLE
 from ..report import ReportOptions
 from ..view import comparison_view as view
 from ..view import words
+from ..view.console_text import console_text
 from ..view.prepare import shorten
 
 MAX_AUDITS = {Kind.BROKEN: 12, Kind.LOST: 6}
@@ -30,22 +30,7 @@ class ComparisonTerminal(ComparisonReport):
 
     def render(self, comparison: Comparison, options: ReportOptions) -> str:
         """The report as text, with ANSI codes when `options.color` is set."""
-        out = io.StringIO()
-        console = Console(
-            file=out,
-            width=max(options.width, 40),
-            force_terminal=options.color,
-            color_system="standard" if options.color else None,
-            no_color=not options.color,
-            legacy_windows=False,
-            markup=False,
-            highlight=False,
-            emoji=False,
-            _environ={},
-        )
-        for part in _parts(comparison):
-            console.print(part)
-        return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+        return console_text(_parts(comparison), options)
 
 
 def _parts(comparison: Comparison) -> Iterator[RenderableType]:

@@ -31,18 +31,23 @@ class MarkdownReport(Report):
     suffix = ".md"
 
     def render(self, results: Sequence[AuditResult], options: ReportOptions) -> str:
-        """The document; what does not fit into a comment is counted at the end."""
+        """The document, as far as it fits."""
         blocks = list(_overview(results, options)) if len(results) != 1 else []
         blocks += [block for result in results for block in _result(result, brief=len(results) != 1)]
-        kept: list[str] = []
-        used = 0
-        for block in blocks:
-            used += len(block) + 2
-            if used > LIMIT:
-                kept.append(f"*{words.count(len(blocks) - len(kept), 'more part')} did not fit here.*")
-                break
-            kept.append(block)
-        return "\n\n".join(kept) + "\n"
+        return fitting(blocks)
+
+
+def fitting(blocks: Sequence[str]) -> str:
+    """The document of these blocks; what does not fit into a comment is counted at the end."""
+    kept: list[str] = []
+    used = 0
+    for block in blocks:
+        used += len(block) + 2
+        if used > LIMIT:
+            kept.append(f"*{words.count(len(blocks) - len(kept), 'more part')} did not fit here.*")
+            break
+        kept.append(block)
+    return "\n\n".join(kept) + "\n"
 
 
 def text(value: str, limit: int = LONGEST_TEXT) -> str:

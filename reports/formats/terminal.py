@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from adapter_audit.auditor.schema.result import AuditResult, Evidence, Finding, 
 
 from ..report import Report, ReportOptions
 from ..view import words
+from ..view.console_text import console_text
 from ..view.prepare import shorten
 from ..view.terminal_matrix import matrix_table
 
@@ -43,25 +43,8 @@ class TerminalReport(Report):
 
     def render(self, results: Sequence[AuditResult], options: ReportOptions) -> str:
         """The report as text, with ANSI codes when `options.color` is set."""
-        out = io.StringIO()
-        console = Console(
-            file=out,
-            width=max(options.width, 40),
-            force_terminal=options.color,
-            color_system="standard" if options.color else None,
-            no_color=not options.color,
-            legacy_windows=False,
-            markup=False,
-            highlight=False,
-            emoji=False,
-            # The result is a function of the arguments alone, not of TERM or COLUMNS.
-            _environ={},
-        )
         parts = _many(results, options) if len(results) != 1 else _one(results[0])
-        for part in parts:
-            console.print(part)
-        # rich fills lines up to the width; a pipe or a log has no use for that.
-        return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+        return console_text(parts, options)
 
 
 def _many(results: Sequence[AuditResult], options: ReportOptions) -> Iterable[RenderableType]:

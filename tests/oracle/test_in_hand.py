@@ -22,14 +22,6 @@ from .models import MODELS
 IDS = torch.arange(21).reshape(3, 7) + 5
 
 
-@pytest.fixture(autouse=True)
-def same_dtype() -> Any:
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    yield
-    torch.set_default_dtype(before)
-
-
 def bert(method: str = "seq_bn[reduction_factor=4]", **more: Any) -> Any:
     torch.manual_seed(0)
     model = transformers.AutoModel.from_config(_config(**more))

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from adapters.heads import ModelWithFlexibleHeadsAdaptersMixin as WithHeads
 
 from .judge import judge
@@ -14,13 +13,6 @@ from .models import write_models
 
 SEQ = "seq_bn[reduction_factor=4]"
 HEADS = {"a": "classification[num_labels=2]", "b": "classification[num_labels=2]"}
-
-
-@pytest.fixture(autouse=True)
-def default_dtype() -> Any:
-    before = torch.get_default_dtype()
-    yield
-    torch.set_default_dtype(before)
 
 
 def ask(folder: Path, model: str, compose: str = "parallel(a,b)", **more: Any) -> dict[str, Any]:
